@@ -1,0 +1,124 @@
+"""Atomic, versioned outputs: a folder is either absent or whole, and is built once for the same inputs."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from recstack import __version__
+
+MANIFEST = "manifest.json"
+CURRENT = "CURRENT"
+
+
+@dataclass(frozen=True)
+class Build:
+    """One published version of an output. `fresh` is False when it stood there already."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+    fresh: bool
+
+
+def digest(value: Any) -> str:
+    """First 16 hex digits of the SHA-256 of a JSON value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, or of a folder's files with their relative names, in hex."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        return digest([[str(p.relative_to(path)), file_digest(p)] for p in files])
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """The package's version and a digest of its sources, so that changed code never reuses an old output."""
+    root = Path(__file__).parent
+    sources = sorted(root.rglob("*.py"))
+    return f"{__version__}+{digest([[str(p.relative_to(root)), p.read_text()] for p in sources])}"
+
+
+def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> Build:
+    """Publish `root/<version>/` where version is the digest of `inputs` and of the code.
+
+    Args:
+        root: folder of all versions of this output.
+        inputs: everything that determines the output; stored in the manifest.
+        build: writes the output into the empty folder it is given and returns facts for the manifest
+            (row counts, schema). If it raises, nothing is published.
+
+    Returns:
+        The published version; when it existed already, `build` is not called.
+    """
+    inputs = {**inputs, "code_version": code_version()}
+    target = root / digest(inputs)
+    if (target / MANIFEST).exists():
+        _point(root, target)
+        return Build(target, json.loads((target / MANIFEST).read_text()), fresh=False)
+
+    root.mkdir(parents=True, exist_ok=True)
+    _sweep(root)
+    draft = root / f".draft-{target.name}-{os.getpid()}"
+    draft.mkdir()
+    try:
+        start = time.monotonic()
+        facts = build(draft)
+        manifest = {
+            "version": target.name,
+            "inputs": inputs,
+            **facts,
+            "seconds": round(time.monotonic() - start, 2),
+        }
+        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str))
+        try:
+            draft.rename(target)
+        except OSError:
+            if not (target / MANIFEST).exists():  # anything but "another process published it first"
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _point(root, target)
+    return Build(target, json.loads((target / MANIFEST).read_text()), fresh=True)
+
+
+def current(root: Path) -> Build:
+    """The version of `root` that was published last.
+
+    Raises:
+        FileNotFoundError: nothing was published yet.
+    """
+    pointer = root / CURRENT
+    if not pointer.exists():
+        raise FileNotFoundError(f"nothing was built yet in {root}; run the pipeline first (make demo)")
+    path = root / pointer.read_text().strip()
+    return Build(path, json.loads((path / MANIFEST).read_text()), fresh=False)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file in one step: a reader sees the old text or the new one."""
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    draft.write_text(text)
+    os.replace(draft, path)
+
+
+def _point(root: Path, target: Path) -> None:
+    write_atomically(root / CURRENT, target.name)
+
+
+def _sweep(root: Path) -> None:
+    """Remove drafts whose process is gone (killed in the middle)."""
+    for draft in root.glob(".draft-*"):
+        owner = int(draft.name.rsplit("-", 1)[1])
+        if not Path(f"/proc/{owner}").exists() or owner == os.getpid():
+            shutil.rmtree(draft, ignore_errors=True)

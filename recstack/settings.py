@@ -1,0 +1,55 @@
+"""Every setting of recstack; nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Embedded defaults that need no server; a deployment overrides them by environment variables or `.env`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_file=".env")
+
+    recstack_home: Path = Field(ROOT / ".recstack", description="folder of all local state")
+    dataset: str = Field("movielens_100k", description="name of the dataset adapter; also the Feast project")
+    lake_uri: Path | None = Field(None, description="folder of the lake; default: <home>/<dataset>/lake")
+    spark_master: str = "local[*]"
+    spark_driver_memory: str = "2g"
+    feast_online: str = Field("sqlite", description="'sqlite' or a Redis connection string host:port,password=…")
+    feast_registry: str = Field("file", description="'file' or a SQLAlchemy URL")
+    feast_offline: Literal["duckdb", "spark"] = "duckdb"
+    mlflow_tracking_uri: str | None = Field(None, description="default: SQLite in <home>")
+    model_store: Path = ROOT / "model_store"
+    torchserve_inference: str = "http://127.0.0.1:8080"
+    torchserve_management: str = "http://127.0.0.1:8081"
+    torchserve_metrics: str = "http://127.0.0.1:8082"
+    torchserve_keys: Path | None = Field(None, description="TorchServe's key_file.json; default: in <home>")
+
+    @property
+    def workspace(self) -> Path:
+        """State of one dataset: its lake and its Feast files."""
+        return self.recstack_home.resolve() / self.dataset
+
+    @property
+    def lake(self) -> Path:
+        """Where tables are published."""
+        return self.lake_uri or self.workspace / "lake"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking and registry database."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.recstack_home.resolve()}/mlflow.db"
+
+    @property
+    def serving_home(self) -> Path:
+        """Working folder of the embedded TorchServe: keys, logs, pid."""
+        return self.recstack_home.resolve() / "torchserve"
+
+    @property
+    def keys(self) -> Path:
+        """TorchServe's token file."""
+        return self.torchserve_keys or self.serving_home / "key_file.json"

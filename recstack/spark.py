@@ -1,0 +1,25 @@
+"""The one place that opens a Spark session, sized for the machine at hand."""
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+
+def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int = 8) -> SparkSession:
+    """A session in UTC whose Python workers use this interpreter (Spark would take the system's python3)."""
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    session = (
+        SparkSession.builder.appName("recstack")
+        .master(master)
+        .config("spark.driver.memory", driver_memory)
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", shuffle_partitions)
+        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    return session
