@@ -1,0 +1,232 @@
+"""Feature rows, from training or from the online store, to tensors; the only place that knows tensor layout."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyroaring import BitMap
+
+from recstack import columns as c
+from recstack.features.spec import NEUTRAL_SCORE, RECENT_LENGTH, schema
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+DAY = 86_400
+USER_SCALARS = (c.RATING_COUNT, c.RATING_MEAN, c.RATING_RANGE, "recency", c.FREQUENCY, c.INTENSITY)
+ITEM_SCALARS = (c.YEAR, c.EPISODES, c.MEAN_SCORE)
+POPULARITIES = (c.POPULARITY_7D, c.POPULARITY_30D, c.POPULARITY_ALL)
+LOG_SCALED = (c.RATING_COUNT, "recency", c.FREQUENCY, c.INTENSITY, c.EPISODES)
+
+
+@dataclass(frozen=True)
+class UserBatch:
+    """B users as tensors. Items are positions in `Encoder.item_ids`."""
+
+    genres: Floats
+    """[B, G] user-genre score, centred to [-1, 1]; 0 means no evidence."""
+    scalars: Floats
+    """[B, 6] `USER_SCALARS`, log-scaled where skewed, standardised, clipped to ±3; 0 where missing."""
+    recent: Ints
+    """[B, 50] last items, newest first; -1 pads and stands for items outside the catalogue."""
+    recent_ratings: Floats
+    """[B, 50] their ratings minus the training mean, in standard deviations; 0 where padded."""
+    seen_offsets: Ints
+    """[B + 1] offsets into `seen`."""
+    seen: Ints
+    """Every item that each user has seen, user after user."""
+
+    def __len__(self) -> int:
+        return len(self.genres)
+
+    def __getitem__(self, rows: slice) -> "UserBatch":
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise ValueError("a UserBatch is cut in contiguous slices only")
+        offsets = self.seen_offsets[start : stop + 1]
+        return UserBatch(
+            self.genres[rows],
+            self.scalars[rows],
+            self.recent[rows],
+            self.recent_ratings[rows],
+            offsets - offsets[0],
+            self.seen[offsets[0] : offsets[-1]],
+        )
+
+    def unseen(self, n_items: int) -> npt.NDArray[np.bool_]:
+        """[B, n_items] mask that is False where the user has seen the item."""
+        mask = np.ones((len(self), n_items), dtype=bool)
+        rows = np.repeat(np.arange(len(self)), np.diff(self.seen_offsets))
+        mask[rows, self.seen] = False
+        return mask
+
+
+@dataclass(frozen=True)
+class ItemBatch:
+    """The whole catalogue of I items as tensors, in the order of `Encoder.item_ids`."""
+
+    genres: Floats
+    """[I, G] multi-hot genres."""
+    scalars: Floats
+    """[I, 3] `ITEM_SCALARS`, standardised, clipped to ±3; 0 where missing."""
+    popularity: Floats
+    """[I, 3] log1p of `POPULARITIES`."""
+
+    def __len__(self) -> int:
+        return len(self.genres)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The layout that a model was trained with. Saved with the model, so that serving encodes the same way."""
+
+    item_ids: Ints
+    """[I] catalogue, ascending."""
+    genres: tuple[str, ...]
+    """Vocabulary; position = index in every genre vector."""
+    means: dict[str, float]
+    deviations: dict[str, float]
+
+    @classmethod
+    def fit(cls, users: pa.Table, as_of: Ints, items: pa.Table, genres: tuple[str, ...]) -> Self:
+        """Take catalogue order and scalar statistics from training rows.
+
+        Args:
+            users: user features of the training rows (`spec.schema("user")`).
+            as_of: [rows] epoch second of each row, for the recency.
+            items: item features with `item_id`.
+            genres: the vocabulary.
+        """
+        means, deviations = {}, {}
+        raw = {**_user_scalars(users, as_of), **{name: _numbers(items, name) for name in ITEM_SCALARS}}
+        raw[c.RECENT_RATINGS] = pc.list_flatten(users[c.RECENT_RATINGS]).to_numpy().astype(np.float64)
+        for name, values in raw.items():
+            known = values[~np.isnan(values)]
+            known = np.log1p(np.maximum(known, 0)) if name in LOG_SCALED else known
+            means[name] = float(known.mean()) if known.size else 0.0
+            deviations[name] = float(known.std()) or 1.0 if known.size else 1.0
+        return cls(np.sort(items[c.ITEM_ID].to_numpy()), genres, means, deviations)
+
+    def positions(self, item_ids: npt.ArrayLike) -> Ints:
+        """Position of each item id in the catalogue, -1 where it is not in it."""
+        ids = np.asarray(item_ids, dtype=np.int64)
+        found = np.searchsorted(self.item_ids, ids).clip(max=max(len(self.item_ids) - 1, 0))
+        return np.where(self.item_ids[found] == ids, found, -1) if len(self.item_ids) else np.full(ids.shape, -1)
+
+    def users(self, rows: pa.Table, as_of: Ints) -> UserBatch:
+        """Encode B rows of `spec.schema("user")`; a missing entity is a row of nulls.
+
+        Args:
+            rows: the features; extra columns are ignored, order does not matter.
+            as_of: [B] epoch second of the request or training row; recency counts from it.
+
+        Raises:
+            ValueError: a profile's length differs from the vocabulary's.
+        """
+        count = len(rows)
+        recent, recent_ratings = self._recent(rows)
+        seen_offsets, seen = self._seen(rows)
+        scalars = [self._standardise(name, values) for name, values in _user_scalars(rows, as_of).items()]
+        return UserBatch(
+            genres=self._profiles(rows, count),
+            scalars=np.stack(scalars, axis=1).astype(np.float32),
+            recent=recent,
+            recent_ratings=recent_ratings,
+            seen_offsets=seen_offsets,
+            seen=seen,
+        )
+
+    def items(self, rows: pa.Table) -> ItemBatch:
+        """Encode item features with `item_id`, any order; items that are not in `rows` get defaults."""
+        places = self.positions(rows[c.ITEM_ID].to_numpy())
+        rows = rows.filter(pa.array(places >= 0))
+        places = places[places >= 0]
+        size = len(self.item_ids)
+
+        genres = np.zeros((size, len(self.genres)), dtype=np.float32)
+        lists = rows[c.GENRE_INDICES].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        genres[np.repeat(places, lengths), pc.list_flatten(lists).to_numpy()] = 1.0
+
+        scalars = np.zeros((size, len(ITEM_SCALARS)), dtype=np.float32)
+        scalars[places] = np.stack([self._standardise(n, _numbers(rows, n)) for n in ITEM_SCALARS], axis=1)
+        popularity = np.zeros((size, len(POPULARITIES)), dtype=np.float32)
+        popularity[places] = np.stack([np.log1p(np.nan_to_num(_numbers(rows, n))) for n in POPULARITIES], axis=1)
+        return ItemBatch(genres, scalars, popularity)
+
+    def save(self, folder: Path) -> None:
+        """Write `encoder.json`."""
+        state = {
+            "item_ids": self.item_ids.tolist(),
+            "genres": list(self.genres),
+            "means": self.means,
+            "deviations": self.deviations,
+        }
+        (folder / "encoder.json").write_text(json.dumps(state))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        state = json.loads((folder / "encoder.json").read_text())
+        item_ids = np.array(state["item_ids"], dtype=np.int64)
+        return cls(item_ids, tuple(state["genres"]), state["means"], state["deviations"])
+
+    def _standardise(self, name: str, values: npt.NDArray[np.float64]) -> Floats:
+        values = np.log1p(np.maximum(values, 0)) if name in LOG_SCALED else values
+        scaled = (values - self.means[name]) / self.deviations[name]
+        return np.nan_to_num(scaled.clip(-3, 3), nan=0.0).astype(np.float32)
+
+    def _profiles(self, rows: pa.Table, count: int) -> Floats:
+        size = len(self.genres)
+        profiles = np.full((count, size), NEUTRAL_SCORE, dtype=np.float32)
+        lists = rows[c.GENRE_PROFILE].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        known = lengths > 0
+        if wrong := set(lengths[known].tolist()) - {size}:
+            raise ValueError(f"genre profile of length {sorted(wrong)}, but the vocabulary has {size} genres")
+        profiles[known] = pc.list_flatten(lists).to_numpy().reshape(-1, size)
+        return (profiles - NEUTRAL_SCORE) / NEUTRAL_SCORE
+
+    def _recent(self, rows: pa.Table) -> tuple[Ints, Floats]:
+        lists = rows[c.RECENT_ITEMS].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        recent = np.full((len(rows), RECENT_LENGTH), -1, dtype=np.int64)
+        ratings = np.zeros((len(rows), RECENT_LENGTH), dtype=np.float32)
+        filled = np.arange(RECENT_LENGTH) < lengths[:, None]
+        recent[filled] = self.positions(pc.list_flatten(lists).to_numpy())
+        values = pc.list_flatten(rows[c.RECENT_RATINGS].combine_chunks()).to_numpy().astype(np.float64)
+        ratings[filled] = self._standardise(c.RECENT_RATINGS, values)
+        ratings[recent < 0] = 0.0
+        return recent, ratings
+
+    def _seen(self, rows: pa.Table) -> tuple[Ints, Ints]:
+        bitmaps = rows[c.SEEN_ITEMS].to_pylist()
+        lists = [self.positions(np.asarray(BitMap.deserialize(b).to_array())) if b else _NOTHING for b in bitmaps]
+        lists = [places[places >= 0] for places in lists]
+        offsets = np.zeros(len(lists) + 1, dtype=np.int64)
+        np.cumsum([len(places) for places in lists], out=offsets[1:])
+        return offsets, np.concatenate([_NOTHING, *lists])
+
+
+_NOTHING = np.zeros(0, dtype=np.int64)
+
+
+def empty_rows(count: int) -> pa.Table:
+    """`count` rows of user features that are all null: what a user without any history looks like."""
+    return pa.table({field.name: pa.nulls(count, field.type) for field in schema("user")})
+
+
+def _user_scalars(rows: pa.Table, as_of: Ints) -> dict[str, npt.NDArray[np.float64]]:
+    values = {name: _numbers(rows, name) for name in USER_SCALARS if name != "recency"}
+    values["recency"] = (as_of - _numbers(rows, c.LAST_INTERACTION)) / DAY
+    return {name: values[name] for name in USER_SCALARS}
+
+
+def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """A numeric column as float64 with NaN for null."""
+    return pc.cast(rows[name], pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
