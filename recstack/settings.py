@@ -1,5 +1,6 @@
 """Every setting of recstack; nothing else reads the environment."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,11 @@ class Settings(BaseSettings):
     torchserve_management: str = "http://127.0.0.1:8081"
     torchserve_metrics: str = "http://127.0.0.1:8082"
     torchserve_keys: Path | None = Field(None, description="TorchServe's key_file.json; default: in <home>")
+
+    def child_environment(self) -> dict[str, str]:
+        """The environment for child processes (the Feast CLI, TorchServe's workers), with these settings in it."""
+        own = {name.upper(): str(value) for name, value in self.model_dump().items() if value is not None}
+        return {**os.environ, **own}
 
     @property
     def workspace(self) -> Path:

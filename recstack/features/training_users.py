@@ -1,0 +1,38 @@
+"""Which users a model learns from; nobody is left out of serving."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from recstack import columns as c
+
+
+class TrainingFilter(BaseModel):
+    """Users with too few or too many ratings, or who give everything about the same, teach a model little."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lower_quantile: float = Field(0.2, ge=0, le=1, description="of the number of ratings a user")
+    upper_quantile: float = Field(0.8, ge=0, le=1)
+    min_range: float = Field(3.0, ge=0, description="largest minus smallest rating of the user")
+    relative_error: float = Field(0.001, ge=0, description="of approxQuantile")
+
+
+def training_users(interactions: DataFrame, limits: TrainingFilter) -> DataFrame:
+    """user_id of the users within the limits, both ends included.
+
+    Args:
+        interactions: user_id, rating: the training part.
+        limits: see `TrainingFilter`; quantiles 0 and 1 with range 0 keep everybody.
+    """
+    users = interactions.groupBy(c.USER_ID).agg(
+        F.count("*").alias(c.RATING_COUNT), (F.max(c.RATING) - F.min(c.RATING)).alias(c.RATING_RANGE)
+    )
+    quantiles = [limits.lower_quantile, limits.upper_quantile]
+    bounds = users.approxQuantile(c.RATING_COUNT, quantiles, limits.relative_error)
+    if not bounds:  # no interactions at all
+        return users.select(c.USER_ID)
+    low, high = bounds
+    return users.filter(F.col(c.RATING_COUNT).between(low, high) & (F.col(c.RATING_RANGE) >= limits.min_range)).select(
+        c.USER_ID
+    )

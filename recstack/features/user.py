@@ -1,0 +1,161 @@
+"""User features in Spark: as of any (user, moment), as dated snapshots, and with the row's own rating taken out."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
+
+from recstack import columns as c
+from recstack.features.profile import Histories, Ints, ItemGenres, states_without_own, user_states
+from recstack.features.spec import schema
+
+SnapshotEvery = Literal["interaction", "day"]
+
+TIMELESS = 86_400
+"""Epoch second that stamps the rows of data without time: before any request, so that a join always finds them."""
+
+_IS_POINT = "is_point"
+_SECOND = "second"
+_NEVER = -(2**62)  # stands for "no timestamp": before every moment
+_CELLS = 4_000_000  # points x genres held at once, which bounds the memory of a task
+_ENTITY = pa.schema([(c.USER_ID, pa.int64()), (c.EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC"))])
+
+
+def as_of(interactions: DataFrame, points: DataFrame, genres: ItemGenres) -> DataFrame:
+    """User features at given moments, from the interactions strictly before each of them.
+
+    Args:
+        interactions: user_id, item_id, rating, timestamp. A null timestamp lies before every moment.
+        points: user_id, event_timestamp (distinct). A null moment sees everything.
+        genres: the catalogue's genres.
+
+    Returns:
+        user_id, event_timestamp and `spec.schema("user")`, one row a point; users without history have nulls.
+    """
+    timed = interactions.select(c.TIMESTAMP).filter(F.col(c.TIMESTAMP).isNotNull()).limit(1).count() > 0
+    events = _events(interactions).unionByName(_points(points))
+    sorted_events = events.repartition(c.USER_ID).sortWithinPartitions(*_order())
+
+    def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for chunk in _whole_users(batches, max(_CELLS // max(genres.n_genres, 1), 1)):
+            yield from _states_at_points(chunk, genres, timed).to_batches()
+
+    return sorted_events.mapInArrow(compute, _spark_schema(_ENTITY, schema("user")))
+
+
+def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery) -> DataFrame:
+    """Dated user features; a user has a row for each moment at which something new became known.
+
+    Args:
+        interactions: user_id, item_id, rating, timestamp.
+        genres: the catalogue's genres.
+        every: "interaction" stamps the state after each interaction one second later (the resolution of
+            timestamps); "day" stamps it at the following midnight UTC, for logs too large for the former.
+
+    Returns:
+        As `as_of`. Data without timestamps give one row a user, stamped `TIMELESS`.
+    """
+    second = F.unix_seconds(c.TIMESTAMP)
+    knowable = {"interaction": second + 1, "day": (F.floor(second / 86_400) + 1) * 86_400}[every]
+    moment = F.timestamp_seconds(knowable).alias(c.EVENT_TIMESTAMP)
+    rows = as_of(interactions, interactions.select(c.USER_ID, moment).distinct(), genres)
+    stamp = F.coalesce(c.EVENT_TIMESTAMP, F.timestamp_seconds(F.lit(TIMELESS)))
+    return rows.withColumn(c.EVENT_TIMESTAMP, stamp)
+
+
+def without_own(interactions: DataFrame, genres: ItemGenres) -> DataFrame:
+    """For data without time: each interaction with its user's features minus this interaction's contribution.
+
+    Returns:
+        user_id, item_id, rating and `spec.schema("user")`, one row an interaction.
+    """
+    events = _events(interactions).repartition(c.USER_ID).sortWithinPartitions(*_order())
+    entity = pa.schema([(c.USER_ID, pa.int64()), (c.ITEM_ID, pa.int64()), (c.RATING, pa.float32())])
+
+    def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for chunk in _whole_users(batches, max(_CELLS // max(genres.n_genres, 1), 1)):
+            start, end = _user_borders(chunk[c.USER_ID].to_numpy())
+            states = states_without_own(_histories(chunk, timed=False), start, end, genres)
+            yield from _join(chunk.select(entity.names).cast(entity), states).to_batches()
+
+    return events.mapInArrow(compute, _spark_schema(entity, schema("user")))
+
+
+def _order() -> list[Column]:
+    # A point sorts before the interactions of its own second: it never sees its own target. Without time, a user's
+    # interactions stand from the worst rated to the best, so that "recent" means "liked best".
+    rating_if_timeless = F.when(F.col(_SECOND) == _NEVER, F.col(c.RATING))
+    return [F.col(c.USER_ID), F.col(_SECOND), F.desc(_IS_POINT), rating_if_timeless, F.col(c.ITEM_ID)]
+
+
+def _events(interactions: DataFrame) -> DataFrame:
+    return interactions.select(
+        c.USER_ID,
+        F.coalesce(F.unix_seconds(c.TIMESTAMP), F.lit(_NEVER)).alias(_SECOND),
+        F.lit(False).alias(_IS_POINT),
+        c.ITEM_ID,
+        F.col(c.RATING).cast("float").alias(c.RATING),
+        F.lit(None).cast("timestamp").alias(c.EVENT_TIMESTAMP),
+    )
+
+
+def _points(points: DataFrame) -> DataFrame:
+    return points.select(
+        c.USER_ID,
+        F.coalesce(F.unix_seconds(c.EVENT_TIMESTAMP), F.lit(-_NEVER)).alias(_SECOND),
+        F.lit(True).alias(_IS_POINT),
+        F.lit(0).cast("long").alias(c.ITEM_ID),
+        F.lit(0).cast("float").alias(c.RATING),
+        F.col(c.EVENT_TIMESTAMP).cast("timestamp").alias(c.EVENT_TIMESTAMP),
+    )
+
+
+def _whole_users(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Regroup a partition's batches into tables of about `rows` rows that never cut a user in two."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(len(b) for b in held) < rows:
+            continue
+        table = pa.Table.from_batches(held)
+        users = table[c.USER_ID].to_numpy()
+        border = int(np.searchsorted(users, users[-1]))
+        if border:
+            yield table.slice(0, border)
+        held = table.slice(border).to_batches()
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _states_at_points(events: pa.Table, genres: ItemGenres, timed: bool) -> pa.Table:
+    is_point = events[_IS_POINT].to_numpy()
+    users = events[c.USER_ID].to_numpy()
+    interactions_before = np.concatenate([[0], np.cumsum(~is_point)])
+    first_event = np.searchsorted(users, users)
+    start, end = interactions_before[first_event][is_point], interactions_before[:-1][is_point]
+    histories = _histories(events.filter(pa.array(~is_point)), timed)
+    entity = events.filter(pa.array(is_point)).select(_ENTITY.names).cast(_ENTITY)
+    return _join(entity, user_states(histories, start, end, genres))
+
+
+def _histories(events: pa.Table, timed: bool) -> Histories:
+    rating = events[c.RATING].to_numpy().astype(np.float64)
+    return Histories(events[c.ITEM_ID].to_numpy(), rating, events[_SECOND].to_numpy(), timed)
+
+
+def _user_borders(users: Ints) -> tuple[Ints, Ints]:
+    start = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
+    return start, np.append(start[1:], len(users))
+
+
+def _join(entity: pa.Table, states: pa.Table) -> pa.Table:
+    return pa.table([*entity.columns, *states.columns], schema=pa.schema([*entity.schema, *states.schema]))
+
+
+def _spark_schema(*parts: pa.Schema) -> StructType:
+    return from_arrow_schema(pa.schema([field for part in parts for field in part]))

@@ -1,0 +1,62 @@
+"""The genres of a catalogue in an order that never changes for a genre that was there before."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recstack import columns as c
+from recstack.features.profile import ItemGenres
+from recstack.lake import digest
+
+FILE = "vocabulary.json"
+
+
+def extend(previous: Sequence[str], genres: Iterable[str]) -> tuple[str, ...]:
+    """`previous`, then the new genres in alphabetical order: positions that models rely on never shift."""
+    return (*previous, *sorted(set(genres) - set(previous)))
+
+
+def version(vocabulary: Sequence[str]) -> str:
+    """Digest of names and order."""
+    return digest(list(vocabulary))
+
+
+def save(folder: Path, vocabulary: Sequence[str]) -> None:
+    """Write `vocabulary.json`."""
+    text = json.dumps({"version": version(vocabulary), "genres": list(vocabulary)}, indent=2, ensure_ascii=False)
+    (folder / FILE).write_text(text)
+
+
+def load(folder: Path) -> tuple[str, ...]:
+    """Read what `save` wrote.
+
+    Raises:
+        ValueError: the genres do not match their version.
+    """
+    state = json.loads((folder / FILE).read_text())
+    if version(state["genres"]) != state["version"]:
+        raise ValueError(f"{folder / FILE} was edited: its genres do not have version {state['version']}")
+    return tuple(state["genres"])
+
+
+def item_genres(items: pa.Table, vocabulary: Sequence[str]) -> ItemGenres:
+    """Genre positions of every item.
+
+    Args:
+        items: the catalogue (item_id, genres); every genre is in the vocabulary.
+        vocabulary: genres in their order.
+    """
+    items = items.sort_by(c.ITEM_ID)
+    lists = items[c.GENRES].combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+    places = pc.index_in(pc.list_flatten(lists), pa.array(vocabulary, pa.string()))
+    return ItemGenres(
+        item_ids=items[c.ITEM_ID].to_numpy(),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        indices=places.to_numpy(zero_copy_only=False).astype(np.int64),
+        n_genres=len(vocabulary),
+    )

@@ -1,0 +1,196 @@
+"""Features out of Feast: `historical` for training, `OnlineStore` for serving, both through one FeatureService."""
+
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+from feast import FeatureStore, FeatureView, RepoConfig
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+
+from recstack import columns as c
+from recstack.features import spec
+from recstack.lake import write_atomically
+from recstack.settings import ROOT, Settings
+
+FEATURE_REPO = ROOT / "feature_repo"
+_JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
+_VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
+
+
+class FeatureStoreError(RuntimeError):
+    """Feast could not do what was asked; the message says what and what to do."""
+
+
+def repo_config(settings: Settings) -> RepoConfig:
+    """Feast's configuration for these settings."""
+    return RepoConfig(**_config(settings))
+
+
+def write_config(settings: Settings) -> Path:
+    """Write the configuration as `feature_store.yaml` into the workspace, for the Feast CLI (`feast -f …`)."""
+    path = settings.workspace / "feast" / "feature_store.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, yaml.safe_dump(_config(settings), sort_keys=False))
+    path.chmod(0o600)  # a Redis or SQL connection string holds a password
+    return path
+
+
+def apply(settings: Settings) -> None:
+    """Bring Feast's registry in line with `feature_repo/`, by the same `feast apply` that a person would run.
+
+    Raises:
+        FeatureStoreError: the command failed; the message holds its output.
+    """
+    command = [sys.executable, "-m", "feast.cli.cli", "-c", str(FEATURE_REPO), "-f", str(write_config(settings)), "apply"]
+    done = subprocess.run(command, env=settings.child_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise FeatureStoreError(f"feast apply failed in {FEATURE_REPO}:\n{done.stdout}{done.stderr}")
+
+
+def materialize(settings: Settings, end: datetime) -> None:
+    """Load the newest feature rows up to `end` into the online store."""
+    store = FeatureStore(config=repo_config(settings))
+    store.materialize(datetime(1970, 1, 1, tzinfo=UTC), end)
+
+
+def historical(settings: Settings, owner: spec.Owner, entities: pa.Table) -> pa.Table:
+    """Point-in-time join: for each row the newest features at or before its moment.
+
+    Args:
+        settings: which store.
+        owner: "user" or "item".
+        entities: N rows of (user_id or item_id, event_timestamp).
+
+    Returns:
+        The N rows in their order with the columns of `spec.schema(owner)`; nulls where nothing was known yet.
+
+    Raises:
+        FeatureStoreError: rows were lost or multiplied by the offline store.
+    """
+    store = FeatureStore(config=repo_config(settings))
+    frame = entities.append_column("row", pa.array(range(len(entities)), pa.int64())).to_pandas()
+    features = [f"{_VIEWS[owner]}:{name}" for name in _service_features(store, owner)]
+    joined = store.get_historical_features(entity_df=frame, features=features).to_arrow().sort_by("row")
+    if joined["row"].to_pylist() != list(range(len(entities))):
+        raise FeatureStoreError(
+            f"the offline store returned {len(joined)} rows for {len(entities)} {owner} entity rows; "
+            "use feast_offline=duckdb or spark (Feast's `file` store drops rows)"
+        )
+    schema = spec.schema(owner)
+    return pa.table(
+        [*entities.columns, *(joined[name].cast(schema.field(name).type) for name in schema.names)],
+        schema=pa.schema([*entities.schema, *schema]),
+    )
+
+
+class OnlineStore:
+    """Reads the newest features of users and items, many ids at once, at the provider level of Feast.
+
+    The service is resolved once: looking it up on each call costs more than the read itself. The provider's read
+    does not depend on a view's materialization state.
+    """
+
+    def __init__(self, config: RepoConfig) -> None:
+        """Connect.
+
+        Raises:
+            FeatureStoreError: the registry has no service `ranking`, or it was applied with another feature schema.
+        """
+        logging.getLogger("feast").setLevel(logging.ERROR)
+        self._store = FeatureStore(config=config)
+        self._provider = self._store._get_provider()
+        self._views: dict[spec.Owner, FeatureView] = {
+            owner: self._store.get_feature_view(view) for owner, view in _VIEWS.items()
+        }
+        for owner in _VIEWS:
+            _service_features(self._store, owner)
+
+    def users(self, user_ids: Sequence[int]) -> pa.Table:
+        """One row an id, in order: event_timestamp and `spec.schema("user")`; nulls for unknown users."""
+        return self._read("user", user_ids)
+
+    def items(self, item_ids: Sequence[int]) -> pa.Table:
+        """One row an id, in order: item_id, event_timestamp and `spec.schema("item")`; nulls for unknown items."""
+        return self._read("item", item_ids)
+
+    def _read(self, owner: spec.Owner, ids: Sequence[int]) -> pa.Table:
+        schema = spec.schema(owner)
+        key = _JOIN_KEYS[owner]
+        keys = [EntityKey(join_keys=[key], entity_values=[Value(int64_val=int(i))]) for i in ids]
+        rows = self._provider.online_read(self._store.config, self._views[owner], keys, schema.names) if keys else []
+        columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+        stamps: list[datetime | None] = []
+        for stamp, values in rows:
+            stamps.append(stamp.replace(tzinfo=UTC) if stamp and stamp.tzinfo is None else stamp)
+            for name in schema.names:
+                columns[name].append(_plain(values[name]) if values and name in values else None)
+        return pa.table(
+            {
+                key: pa.array([int(i) for i in ids], pa.int64()),
+                c.EVENT_TIMESTAMP: pa.array(stamps, pa.timestamp("us", tz="UTC")),
+                **{name: pa.array(columns[name], schema.field(name).type) for name in schema.names},
+            }
+        )
+
+
+def _plain(value: Value) -> Any:
+    """A Feast value as Python: a scalar, a sequence, or None."""
+    kind = value.WhichOneof("val")
+    if kind is None or kind == "null_val":
+        return None
+    inner = getattr(value, kind)
+    return inner.val if kind.endswith("_list_val") else inner
+
+
+def _service_features(store: FeatureStore, owner: spec.Owner) -> list[str]:
+    """Names that the one FeatureService serves for an owner.
+
+    Raises:
+        FeatureStoreError: no such service, or its schema is not this code's.
+    """
+    service = {s.name: s for s in store.list_feature_services()}.get(spec.SERVICE)
+    if service is None:
+        raise FeatureStoreError(
+            f"Feast project {store.project!r} has no feature service {spec.SERVICE!r}: run `feast apply` in feature_repo"
+        )
+    if service.tags.get("feature_schema") != spec.schema_digest():
+        raise FeatureStoreError(
+            f"Feast's registry holds feature schema {service.tags.get('feature_schema')}, this code defines "
+            f"{spec.schema_digest()}: rebuild the features and run `feast apply`"
+        )
+    projection = next(p for p in service.feature_view_projections if p.name == _VIEWS[owner])
+    return [field.name for field in projection.features]
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    files = settings.workspace / "feast"
+    online: dict[str, Any] = {"type": "sqlite", "path": str(files / "online.db")}
+    if settings.feast_online != "sqlite":
+        online = {"type": "redis", "connection_string": settings.feast_online}
+    registry: dict[str, Any] = {"registry_type": "file", "path": str(files / "registry.db")}
+    if settings.feast_registry != "file":
+        registry = {"registry_type": "sql", "path": settings.feast_registry, "cache_ttl_seconds": 60}
+    offline: dict[str, Any] = {"type": "duckdb"}
+    if settings.feast_offline == "spark":
+        conf = {
+            "spark.master": settings.spark_master,
+            "spark.driver.memory": settings.spark_driver_memory,
+            "spark.sql.session.timeZone": "UTC",
+            "spark.ui.enabled": "false",
+        }
+        offline = {"type": "spark", "spark_conf": conf}
+    return {
+        "project": settings.dataset,
+        "provider": "local",
+        "registry": registry,
+        "offline_store": offline,
+        "online_store": online,
+        "entity_key_serialization_version": 3,
+    }
