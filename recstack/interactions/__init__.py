@@ -1,0 +1,1 @@
+"""Ratings and items from any source, brought to one contract."""

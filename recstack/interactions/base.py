@@ -1,0 +1,82 @@
+"""What a dataset adapter must offer; one adapter is one module of this package, found by itself."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pyspark.sql import DataFrame, SparkSession
+
+from recstack.interactions.contract import DataError
+
+
+class Dataset(BaseModel, ABC):
+    """A source of interactions and items. Its fields, if any, are the options that a user may set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    licence: ClassVar[str]
+    """One line: who owns the data and what may be done with it."""
+    rating_min: ClassVar[float]
+    rating_max: ClassVar[float]
+    positive_from: ClassVar[float]
+    """Rating from which an item counts as liked."""
+    has_timestamps: ClassVar[bool]
+
+    @abstractmethod
+    def files(self, source: Path) -> list[Path]:
+        """The files that must be in the folder `source`; empty for a dataset that needs none."""
+
+    @abstractmethod
+    def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
+        """Ratings as `contract.INTERACTIONS`, unchecked: bad cells are null, nothing is dropped silently."""
+
+    @abstractmethod
+    def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
+        """The catalogue as `contract.ITEMS`, unchecked."""
+
+    def fetch(self, cache: Path) -> Path | None:
+        """Folder with the files, downloaded into `cache` if need be; None for a dataset that needs none.
+
+        Raises:
+            DataError: this dataset can't be downloaded.
+        """
+        if names := [path.name for path in self.files(Path())]:
+            contents = " and ".join(names)
+            raise DataError(f"{self.name} can't be downloaded: pass a folder of yours with {contents} ({self.licence})")
+        return None
+
+    def require_files(self, source: Path | None) -> list[Path]:
+        """The required files of `source`.
+
+        Raises:
+            DataError: one is missing or empty, or there is no source though the dataset needs one.
+        """
+        needed = [path.name for path in self.files(source or Path())]
+        if not needed:
+            return []
+        contents = f"{self.name} needs a folder with {' and '.join(needed)}"
+        if source is None:
+            raise DataError(f"{contents}, but no folder was given")
+        paths = self.files(source)
+        for path in paths:
+            if not path.exists():
+                raise DataError(f"{path} does not exist: {contents}")
+            if path.is_file() and path.stat().st_size == 0:
+                raise DataError(f"{path} is empty: {contents}")
+        return paths
+
+
+def datasets() -> dict[str, type[Dataset]]:
+    """Every adapter of this package by name."""
+    found: dict[str, type[Dataset]] = {}
+    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"{__package__}.{module_info.name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Dataset) and value.__module__ == module.__name__:
+                if value is not Dataset:
+                    found[value.name] = value
+    return dict(sorted(found.items()))
