@@ -1,0 +1,269 @@
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tiny_catalogue as tiny
+
+from recstack import columns as c
+from recstack.features.encode import USER_SCALARS, Encoder, Floats, ItemBatch, UserBatch
+from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.recommend import Answer, BadRequestError, Catalogue, Engine
+
+
+def engine(
+    read_users: Callable[[Sequence[int]], pa.Table] = tiny.users, model: Recommender | None = None, timed: bool = True
+) -> Engine:
+    return Engine(model or tiny.model(), tiny.catalogue(), read_users, tiny.SCALE, "7", timed)
+
+
+def ask(body: dict[str, Any], served: Engine | None = None) -> Answer:
+    served = served or engine()
+    return served.answer([served.parse(body)], tiny.NOW).answers[0]
+
+
+def ids(answer: Answer) -> list[int]:
+    return [item.item_id for item in answer.items]
+
+
+class Fixed(Recommender):
+    """Gives everybody the same scores, or raises."""
+
+    name: ClassVar[str] = "fixed"
+
+    def __init__(self, scores: list[float] | None, vectors: Floats | None = None) -> None:
+        self.scores = scores
+        if vectors is not None:
+            self.item_vectors = vectors
+
+    @classmethod
+    def fit(
+        cls,
+        data: TrainingData,
+        *,
+        seed: int = 0,
+        validate: Callable[[Recommender], float] | None = None,
+        report: Callable[[Progress], None] | None = None,
+        checkpoint: Path | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Self:
+        raise NotImplementedError
+
+    def score(self, users: UserBatch, allowed: Mask) -> Floats:
+        self.scalars = dict(zip(USER_SCALARS, users.scalars[0], strict=True))
+        if self.scores is None:
+            raise FloatingPointError("the model is broken")
+        return np.where(allowed, np.array(self.scores, dtype=np.float32), np.float32(-np.inf))
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
+        raise NotImplementedError
+
+
+def test_a_known_user_gets_unseen_items_of_the_genres_that_they_like() -> None:
+    answer = ask({"user_id": 1, "k": 2})
+    assert answer.policy == "personal"
+    assert set(ids(answer)) == {33, 34}
+    assert answer.features_as_of == "2023-11-10T00:00:00Z"
+    assert answer.model_version == "7"
+
+
+def test_a_stranger_is_ranked_by_the_items_that_they_name() -> None:
+    answer = ask({"liked": [21, 22], "k": 2})
+    assert answer.policy == "cold_start"
+    assert ids(answer) == [23, 24]
+
+
+def test_a_stranger_who_rates_is_ranked_like_one_who_names_the_same_items() -> None:
+    assert ids(ask({"ratings": {"21": 5, "22": 5}, "k": 2})) == ids(ask({"liked": [21, 22], "k": 2}))
+
+
+@pytest.mark.parametrize("body", [{"user_id": 999}, {"liked": []}, {"ratings": {}}, {"liked": [5, 6]}])
+def test_whoever_has_no_history_gets_the_popular_items(body: dict[str, Any]) -> None:
+    answer = ask({**body, "k": 3})
+    assert answer.policy == "popular"
+    assert ids(answer) == [11, 12, 21]
+    assert answer.features_as_of == "2023-11-01T00:00:00Z"
+
+
+def test_a_stranger_has_activity_scalars_only_where_the_training_data_had_timestamps() -> None:
+    model = Fixed([1.0] * len(tiny.IDS))
+    ask({"liked": [21, 22]}, engine(model=model))
+    assert model.scalars[c.FREQUENCY] != 0
+    ask({"liked": [21, 22]}, engine(model=model, timed=False))
+    assert [model.scalars[name] for name in ("recency", c.FREQUENCY, c.INTENSITY)] == [0, 0, 0]
+
+
+def test_named_items_that_the_catalogue_lacks_are_reported() -> None:
+    assert ask({"liked": [21, 5, 6]}).unknown_items == [5, 6]
+
+
+def test_items_are_distinct_and_scores_descend_when_popular_items_fill_up_a_personal_list() -> None:
+    scores = [float("nan")] * len(tiny.IDS)
+    scores[3], scores[4] = 0.25, 0.5
+    answer = ask({"user_id": 1, "k": 10}, engine(model=Fixed(scores)))
+    assert answer.policy == "personal"
+    assert ids(answer)[:4] == [21, 14, 11, 12]
+    assert sorted(ids(answer)) == sorted(set(tiny.IDS) - {31, 32})
+    values = [item.score for item in answer.items]
+    assert values == sorted(values, reverse=True)
+    assert np.isfinite(values).all()
+
+
+def test_equal_scores_are_ordered_by_item_id() -> None:
+    assert ids(ask({"user_id": 2, "k": 3}, engine(model=Fixed([1.0] * len(tiny.IDS))))) == [12, 13, 14]
+
+
+def test_seen_items_come_back_only_on_request() -> None:
+    assert ids(ask({"user_id": 3})) == []
+    assert len(ids(ask({"user_id": 3, "k": 12, "include_seen": True}))) == 12
+
+
+def test_excluded_items_never_come_back_under_any_policy() -> None:
+    assert 33 not in ids(ask({"user_id": 1, "k": 100, "exclude": [33, 77]}))
+    assert 11 not in ids(ask({"user_id": 999, "k": 100, "exclude": [11]}))
+
+
+def test_a_restriction_to_genres_holds_even_when_fewer_items_than_k_are_left() -> None:
+    assert sorted(ids(ask({"user_id": 1, "genres": [" War "]}))) == [33, 34]
+    assert sorted(ids(ask({"user_id": 999, "genres": ["horror"]}))) == [21, 22, 23, 24]
+
+
+def test_an_unreachable_store_means_popular_items_and_is_counted() -> None:
+    def unreachable(user_ids: Sequence[int]) -> pa.Table:
+        raise TimeoutError("no answer within 0.2 s")
+
+    served = engine(unreachable)
+    batch = served.answer([served.parse({"user_id": 1, "k": 3}), served.parse({"liked": [21, 22], "k": 1})], tiny.NOW)
+    assert [answer.policy for answer in batch.answers] == ["popular", "cold_start"]
+    assert [ids(answer) for answer in batch.answers] == [[11, 12, 21], [23]]
+    assert batch.missing_features == 1
+
+
+def test_a_store_that_returns_too_few_rows_means_popular_items() -> None:
+    assert ask({"user_id": 1}, engine(lambda user_ids: tiny.users([]))).policy == "popular"
+
+
+def test_one_broken_profile_costs_neither_the_others_their_answer_nor_its_user_the_seen_filter() -> None:
+    def one_broken(user_ids: Sequence[int]) -> pa.Table:
+        rows = tiny.users(user_ids).to_pylist()
+        rows[0][c.GENRE_PROFILE] = [5.0]
+        return pa.Table.from_pylist(rows, schema=tiny.users(user_ids).schema)
+
+    served = engine(one_broken)
+    batch = served.answer([served.parse({"user_id": user, "k": 12}) for user in (2, 1)], tiny.NOW)
+    assert [answer.policy for answer in batch.answers] == ["popular", "personal"]
+    assert sorted(ids(batch.answers[0])) == sorted(set(tiny.IDS) - {11})
+
+
+def test_an_unreadable_seen_filter_still_gets_popular_items() -> None:
+    def damaged(user_ids: Sequence[int]) -> pa.Table:
+        rows = tiny.users(user_ids).to_pylist()
+        rows[0][c.SEEN_ITEMS] = b"not a bitmap"
+        return pa.Table.from_pylist(rows, schema=tiny.users(user_ids).schema)
+
+    assert ids(ask({"user_id": 1, "k": 2}, engine(damaged))) == [11, 12]
+
+
+def test_a_model_that_fails_means_popular_items() -> None:
+    answer = ask({"user_id": 2, "k": 2}, engine(model=Fixed(None)))
+    assert (answer.policy, ids(answer)) == ("popular", [12, 21])
+
+
+def test_a_batch_reads_features_once_and_answers_in_the_order_of_its_requests() -> None:
+    reads: list[list[int]] = []
+
+    def counting(user_ids: Sequence[int]) -> pa.Table:
+        reads.append(list(user_ids))
+        return tiny.users(user_ids)
+
+    served = engine(counting)
+    bodies = [{"liked": [21]}, {"user_id": 1}, {"user_id": 999}, {"liked": []}, {"user_id": 2}]
+    batch = served.answer([served.parse(body) for body in bodies], tiny.NOW)
+    assert reads == [[1, 999, 2]]
+    assert [a.policy for a in batch.answers] == ["cold_start", "personal", "popular", "popular", "personal"]
+    assert [ids(a) for a in batch.answers] == [ids(ask(body)) for body in bodies]
+    assert served.answer([], tiny.NOW).answers == []
+
+
+def test_reasons_name_a_liked_item_that_is_alike_and_favourite_genres() -> None:
+    reasons = {item.item_id: item.reasons for item in ask({"user_id": 1, "k": 3}).items}
+    assert reasons[33] == ["because you liked Convoy (also war)", "among your favourite genres: war"]
+
+
+def test_reasons_of_popular_items_give_the_count() -> None:
+    answer = ask({"user_id": 999, "k": 12})
+    reasons = {item.item_id: item.reasons for item in answer.items}
+    assert reasons[11] == ["popular now: 9 ratings in 30 days"]
+    assert reasons[24] == ["popular: 2 ratings"]
+
+
+def test_item_vectors_of_the_model_decide_which_liked_item_is_alike() -> None:
+    vectors = np.zeros((len(tiny.IDS), 2), dtype=np.float32)
+    vectors[tiny.IDS.index(31)] = vectors[tiny.IDS.index(33)] = [0, 1]
+    vectors[tiny.IDS.index(32)] = [1, 0]
+    answer = ask({"user_id": 1, "k": 12}, engine(model=Fixed([1.0] * len(tiny.IDS), vectors)))
+    reasons = {item.item_id: item.reasons for item in answer.items}
+    assert reasons[33][0] == "because you liked Trenches (also war)"
+
+
+def test_reasons_can_be_left_out() -> None:
+    assert all(item.reasons == [] for item in ask({"user_id": 1, "explain": False}).items)
+
+
+def test_an_answer_is_plain_json() -> None:
+    payload = json.loads(json.dumps(ask({"user_id": 2, "k": 1}).payload(), allow_nan=False))
+    assert payload["items"][0].keys() == {"item_id", "title", "year", "genres", "score", "reasons"}
+    assert payload["items"][0]["title"] == "Giggles"
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "reason"),
+    [
+        ({}, "body", "exactly one of user_id, liked, ratings"),
+        ({"user_id": 1, "liked": [2]}, "body", "exactly one of"),
+        ({"user_id": "1"}, "user_id", "valid integer"),
+        ({"user_id": True}, "user_id", "valid integer"),
+        ({"user_id": -1}, "user_id", "greater than or equal to 0"),
+        ({"user_id": 2**64}, "user_id", "less than"),
+        ({"liked": [1, "x"]}, "liked.1", "valid integer"),
+        ({"liked": list(range(1001))}, "liked", "at most 1000"),
+        ({"ratings": {"x": 3}}, "ratings.x", "valid integer"),
+        ({"ratings": {"11": 9}}, "ratings", "rating 9 of item 11 is outside 1..5"),
+        ({"ratings": {"11": float("nan")}}, "ratings.11", "finite"),
+        ({"user_id": 1, "k": 0}, "k", "greater than or equal to 1"),
+        ({"user_id": 1, "k": 101}, "k", "less than or equal to 100"),
+        ({"user_id": 1, "k": 2.5}, "k", "valid integer"),
+        ({"user_id": 1, "include_seen": 1}, "include_seen", "valid boolean"),
+        ({"user_id": 1, "genres": ["comdy"]}, "genres", "did you mean comedy?"),
+        ({"user_id": 1, "limit": 5}, "limit", "Extra inputs are not permitted"),
+        ([1], "body", "valid dictionary"),
+        (None, "body", "Content-Type: application/json"),
+        (b"", "body", "is empty"),
+        (b'{"user_id": 1', "body", "is not JSON"),
+        (b"\xff\xfe", "body", "is not JSON"),
+        (b"[" * 100_000, "body", "is not JSON"),
+    ],
+)
+def test_bad_input_is_refused_with_the_field_and_the_reason(body: object, field: str, reason: str) -> None:
+    with pytest.raises(BadRequestError) as error:
+        engine().parse(body)
+    assert error.value.field == field
+    assert reason in error.value.reason
+
+
+def test_a_body_may_come_as_text() -> None:
+    assert engine().parse(b'{"user_id": 1, "k": 3}') == engine().parse({"user_id": 1, "k": 3})
+
+
+def test_a_catalogue_without_a_title_for_every_item_of_the_model_is_refused() -> None:
+    from recstack.recommend import Catalogue
+
+    with pytest.raises(ValueError, match="lacks 2 items of the model, e.g. .11, 12"):
+        Catalogue.build(tiny.encoder(), tiny.titles().slice(2), tiny.items())
