@@ -122,7 +122,8 @@ def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres
     kept = seen[rows]
     cell = first_point[rows[kept]] * genres.n_genres + genre[kept]
     size = shape[0] * shape[1]
-    rating_sum = np.bincount(cell, histories.rating[rows[kept]], minlength=size).reshape(shape)
+    # Without any interaction bincount forgets the type of its weights.
+    rating_sum = np.bincount(cell, histories.rating[rows[kept]], minlength=size).astype(np.float64).reshape(shape)
     count = np.bincount(cell, minlength=size).astype(np.float64).reshape(shape)
     return _running_sum(rating_sum, start), _running_sum(count, start)
 

@@ -17,13 +17,14 @@ class History:
     ratings: Sequence[float]
 
 
-def user_rows(histories: Sequence[History], genres: ItemGenres, now: int) -> pa.Table:
+def user_rows(histories: Sequence[History], genres: ItemGenres, now: int | None) -> pa.Table:
     """Features of B strangers by the same formulas as the batch job.
 
     Args:
         histories: one per stranger; may be empty (a row of nulls).
         genres: the catalogue's genres.
-        now: epoch second of the request; all named items count as rated at this moment.
+        now: epoch second of the request; all named items count as rated at this moment. None for data without
+            timestamps: recency, frequency and intensity are null then, as they were in training.
 
     Returns:
         B rows of `spec.schema("user")`.
@@ -33,7 +34,7 @@ def user_rows(histories: Sequence[History], genres: ItemGenres, now: int) -> pa.
     block = Histories(
         item=np.array([i for history in histories for i in history.item_ids], dtype=np.int64),
         rating=np.array([r for history in histories for r in history.ratings], dtype=np.float64),
-        time=np.full(int(end[-1]) if len(end) else 0, now, dtype=np.int64),
-        timed=True,
+        time=np.full(int(end[-1]) if len(end) else 0, now or 0, dtype=np.int64),
+        timed=now is not None,
     )
     return user_states(block, end - np.array(lengths, dtype=np.int64), end, genres)
