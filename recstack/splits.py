@@ -1,0 +1,171 @@
+"""Divides interactions into train, validation and test, by the named protocols that are never mixed in one table."""
+
+from collections.abc import Callable
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from recstack import columns as c
+
+TRAIN: Final = "train"
+VALIDATION: Final = "validation"
+TEST: Final = "test"
+
+GLOBAL_TIME: Final = "global-time"
+LEAVE_LAST_OUT: Final = "leave-last-out"
+LEAVE_LAST_OUT_99: Final = "leave-last-out-99"
+HELD_OUT_USERS: Final = "held-out-users"
+STRATIFIED: Final = "stratified"
+
+
+def assign(interactions: DataFrame, protocol: str, seed: int) -> DataFrame:
+    """Add the column `split` ("train", "validation" or "test") by the protocol of this name.
+
+    Args:
+        interactions: one row for each (user, item); their order does not matter.
+        protocol: "global-time", "leave-last-out", "leave-last-out-99" (the same split, another way to rank),
+            "held-out-users" or "stratified".
+        seed: of the protocols that draw; the others ignore it.
+
+    Raises:
+        ValueError: no such protocol, or it needs timestamps that the data doesn't have.
+    """
+    by_time: dict[str, Callable[[DataFrame], DataFrame]] = {
+        GLOBAL_TIME: global_time,
+        LEAVE_LAST_OUT: leave_last_out,
+        LEAVE_LAST_OUT_99: leave_last_out,
+    }
+    by_chance: dict[str, Callable[[DataFrame, int], DataFrame]] = {
+        HELD_OUT_USERS: held_out_users,
+        STRATIFIED: stratified,
+    }
+    if protocol in by_chance:
+        return by_chance[protocol](interactions, seed)
+    if protocol not in by_time:
+        raise ValueError(f"no protocol {protocol!r}; there are {', '.join([*by_time, *by_chance])}")
+    if not interactions.where(F.col(c.TIMESTAMP).isNull()).isEmpty():
+        raise ValueError(f"{protocol} needs a timestamp in every row; without them: {', '.join(by_chance)}")
+    return by_time[protocol](interactions)
+
+
+def default_protocol(has_timestamps: bool) -> str:
+    """The protocol that comes closest to what serving does."""
+    return GLOBAL_TIME if has_timestamps else STRATIFIED
+
+
+def global_time(interactions: DataFrame) -> DataFrame:
+    """Test is all from the exact 80 % quantile of time on; validation is the last 10 % of time before it.
+
+    Both borders are moments: rows of the same timestamp are never divided. The quantiles are computed at the call.
+
+    Raises:
+        ValueError: too few different timestamps for three parts.
+    """
+    moments = interactions.select(F.unix_micros(c.TIMESTAMP).alias(c.TIMESTAMP))
+    end = _quantile(moments, 8)
+    start = _quantile(moments.where(F.col(c.TIMESTAMP) < end), 9)
+    if moments.where(F.col(c.TIMESTAMP) < start).isEmpty():
+        raise _too_few()
+    moment = F.unix_micros(c.TIMESTAMP)
+    split = F.when(moment >= end, TEST).when(moment >= start, VALIDATION).otherwise(TRAIN)
+    return interactions.select("*", split.alias(c.SPLIT))
+
+
+def leave_last_out(interactions: DataFrame) -> DataFrame:
+    """Of each user with 3 interactions or more the last is test, the one before it validation.
+
+    Ties in time are broken by item id.
+    """
+    user = Window.partitionBy(c.USER_ID)
+    latest = F.row_number().over(user.orderBy(F.desc(c.TIMESTAMP), F.desc(c.ITEM_ID)))
+    enough = F.count(F.lit(1)).over(user) >= 3
+    split = F.when(enough & (latest == 1), TEST).when(enough & (latest == 2), VALIDATION).otherwise(TRAIN)
+    return interactions.select("*", split.alias(c.SPLIT))
+
+
+def stratified(interactions: DataFrame, seed: int) -> DataFrame:
+    """Of each rating value a random 20 % are test, then 10 % of the others validation; each user has a train row.
+
+    A rating value with 5 rows or more is thus in train and in test. A user without any train row gets one back, one of
+    the rating that is most frequent in the data, so that rare ratings stay in test.
+    """
+    count, rank, drawn = "_count", "_rank", "_drawn"
+    rating = Window.partitionBy(c.RATING)
+    order = [_draw(seed, c.USER_ID, c.ITEM_ID), F.col(c.USER_ID), F.col(c.ITEM_ID)]
+    ranked = interactions.select(
+        "*",
+        F.count(F.lit(1)).over(rating).alias(count),
+        F.row_number().over(rating.orderBy(*order)).alias(rank),
+    )
+    test = F.floor(F.col(count) / 5)
+    validation = F.floor((F.col(count) - test) / 10)
+    part = F.when(F.col(rank) <= test, TEST).when(F.col(rank) <= test + validation, VALIDATION).otherwise(TRAIN)
+    divided = ranked.select("*", part.alias(drawn))
+
+    user = Window.partitionBy(c.USER_ID)
+    has_train = F.bool_or(F.col(drawn) == TRAIN).over(user)
+    returned = F.row_number().over(user.orderBy(F.desc(count), F.desc(c.RATING), *order)) == 1
+    split = F.when(~has_train & returned, TRAIN).otherwise(F.col(drawn))
+    return divided.select(*interactions.columns, split.alias(c.SPLIT))
+
+
+def held_out_users(interactions: DataFrame, seed: int) -> DataFrame:
+    """A random 10 % of the users are test, 10 % validation, the others train; see `fold_in` for what is known of them.
+
+    The protocol of the Mult-VAE paper (Liang et al. 2018).
+    """
+    place, users = "_place", "_users"
+    # Both windows have one partition: it holds one short row a user.
+    everybody = Window.partitionBy(F.lit(0))
+    ranked = (
+        interactions.select(c.USER_ID)
+        .distinct()
+        .select(
+            c.USER_ID,
+            (F.row_number().over(everybody.orderBy(_draw(seed, c.USER_ID), c.USER_ID)) - 1).alias(place),
+            F.count(F.lit(1)).over(everybody).alias(users),
+        )
+    )
+    tenth = F.col(place) * 10 / F.col(users)
+    split = F.when(tenth < 1, TEST).when(tenth < 2, VALIDATION).otherwise(TRAIN)
+    parts = ranked.select(c.USER_ID, split.alias(c.SPLIT))
+    return interactions.join(parts, on=c.USER_ID, how="inner").select(*interactions.columns, c.SPLIT)
+
+
+def fold_in(seed: int) -> Column:
+    """True for a random 80 % of each user's rows: the history that a model is given of a held-out user.
+
+    The others, one at least where the user has two rows or more, are the targets. Use it on a frame that holds all
+    rows of the users in question.
+    """
+    user = Window.partitionBy(c.USER_ID)
+    rank = F.row_number().over(user.orderBy(_draw(seed, c.USER_ID, c.ITEM_ID), c.ITEM_ID))
+    rows = F.count(F.lit(1)).over(user)
+    targets = F.least(F.greatest(F.floor(rows / 5), F.lit(1)), rows - 1)
+    return rank > targets
+
+
+def _draw(seed: int, *keys: str) -> Column:
+    """A random number that belongs to the keys, so that neither row order nor partitioning can change it."""
+    return F.xxhash64(F.lit(seed), *keys)
+
+
+def _quantile(moments: DataFrame, tenths: int) -> int:
+    """The value at place floor(n · tenths / 10) of the sorted column.
+
+    Days are counted first, so that only the rows of one day have to be sorted.
+    """
+    day = F.floor(F.col(c.TIMESTAMP) / 86_400_000_000)
+    days = moments.groupBy(day.alias("day")).agg(F.count(F.lit(1)).alias("rows")).orderBy("day").collect()
+    place = sum(row["rows"] for row in days) * tenths // 10
+    for row in days:
+        if place < row["rows"]:
+            found = moments.where(day == row["day"]).orderBy(c.TIMESTAMP).offset(place).limit(1).collect()
+            return int(found[0][c.TIMESTAMP])
+        place -= row["rows"]
+    raise _too_few()
+
+
+def _too_few() -> ValueError:
+    return ValueError("too few different timestamps to divide the interactions into three parts by time")

@@ -1,0 +1,178 @@
+"""No protocol loses a row, leaks the future, or depends on the order of the rows."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recstack import columns as c
+from recstack.interactions.contract import INTERACTIONS
+from recstack.splits import assign, default_protocol, fold_in, global_time
+
+PROTOCOLS = ["global-time", "leave-last-out", "leave-last-out-99", "held-out-users", "stratified"]
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+Row = tuple[int, int, float, datetime | None]
+Table = list[Row]
+
+
+def random_table(seed: int, *, timed: bool = True) -> Table:
+    """Users of 1 to 60 ratings, few distinct timestamps (so ties abound), rare and common rating values."""
+    rng = np.random.default_rng(seed)
+    rows: Table = []
+    for user in range(int(rng.integers(20, 60))):
+        for item in rng.choice(100, size=int(rng.integers(1, 61)), replace=False):
+            rating = float(rng.choice([0.0, 1.0, 4.0, 5.0], p=[0.01, 0.09, 0.4, 0.5]))
+            moment = START + timedelta(hours=int(rng.integers(0, 200))) if timed else None
+            rows.append((user, int(item), rating, moment))
+    return rows
+
+
+def frame(spark: SparkSession, rows: Table, partitions: int = 1) -> DataFrame:
+    return spark.createDataFrame(rows, INTERACTIONS).repartition(partitions)
+
+
+def parts(split: DataFrame) -> dict[tuple[int, int], str]:
+    return {(row[c.USER_ID], row[c.ITEM_ID]): row[c.SPLIT] for row in split.collect()}
+
+
+@pytest.fixture(scope="module", params=[0, 1, 2])
+def table(request: pytest.FixtureRequest) -> Table:
+    return random_table(request.param)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_row_gets_one_part_and_nothing_else_changes(spark: SparkSession, table: Table, protocol: str) -> None:
+    split = assign(frame(spark, table), protocol, seed=1)
+
+    assert split.columns == [*INTERACTIONS.names, c.SPLIT]
+    rows = [(r[0], r[1], r[2], r[3].replace(tzinfo=UTC)) for r in split.collect()]
+    assert sorted(rows) == sorted(table)
+    assert {row[c.SPLIT] for row in split.collect()} == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_order_and_the_partitions_of_the_rows_do_not_matter(
+    spark: SparkSession, table: Table, protocol: str
+) -> None:
+    shuffled = [table[i] for i in np.random.default_rng(9).permutation(len(table))]
+    assert parts(assign(frame(spark, table), protocol, seed=1)) == parts(
+        assign(frame(spark, shuffled, partitions=5), protocol, seed=1)
+    )
+
+
+def test_global_time_cuts_at_the_exact_quantiles_and_never_inside_a_moment(spark: SparkSession, table: Table) -> None:
+    split = parts(global_time(frame(spark, table)))
+    moments = sorted(moment for *_, moment in table if moment)
+    end = moments[len(moments) * 8 // 10]
+    before = [moment for moment in moments if moment < end]
+    start = before[len(before) * 9 // 10]
+
+    for user, item, _, moment in table:
+        assert moment
+        assert split[user, item] == ("test" if moment >= end else "validation" if moment >= start else "train")
+
+
+def test_global_time_says_when_there_is_only_one_moment(spark: SparkSession) -> None:
+    with pytest.raises(ValueError, match="too few different timestamps"):
+        global_time(frame(spark, [(1, item, 3.0, START) for item in range(20)]))
+
+
+def test_leave_last_out_takes_the_last_two_of_a_user_with_three(spark: SparkSession, table: Table) -> None:
+    split = parts(assign(frame(spark, table), "leave-last-out", seed=0))
+    for user in {row[0] for row in table}:
+        history = sorted((moment, item) for u, item, _, moment in table if u == user and moment)
+        labels = [split[user, item] for _, item in history]
+        expected = ["train"] * len(labels)
+        if len(labels) >= 3:
+            expected[-2:] = ["validation", "test"]
+        assert labels == expected
+
+
+def test_leave_last_out_breaks_ties_by_item(spark: SparkSession) -> None:
+    split = parts(assign(frame(spark, [(1, item, 3.0, START) for item in (7, 5, 9)]), "leave-last-out", seed=0))
+    assert split == {(1, 5): "train", (1, 7): "validation", (1, 9): "test"}
+
+
+def test_stratified_keeps_each_rating_in_train_and_test_and_each_user_in_train(
+    spark: SparkSession, table: Table
+) -> None:
+    split = parts(assign(frame(spark, table), "stratified", seed=3))
+    labels: dict[float, list[str]] = {}
+    for user, item, rating, _ in table:
+        labels.setdefault(rating, []).append(split[user, item])
+
+    assert {user for (user, _), label in split.items() if label == "train"} == {row[0] for row in table}
+    for of_rating in labels.values():
+        if len(of_rating) >= 5:
+            assert {"train", "test"} <= set(of_rating)
+        if len(of_rating) >= 200:
+            assert of_rating.count("test") / len(of_rating) == pytest.approx(0.2, abs=0.02)
+            assert of_rating.count("validation") / len(of_rating) == pytest.approx(0.08, abs=0.02)
+
+
+def test_stratified_gives_one_row_back_to_every_user_without_any(spark: SparkSession) -> None:
+    rows: Table = [(user, 1, 5.0, None) for user in range(100)]
+    assert set(parts(assign(frame(spark, rows), "stratified", seed=0)).values()) == {"train"}
+
+
+def test_held_out_users_keeps_a_user_in_one_part(spark: SparkSession, table: Table) -> None:
+    split = parts(assign(frame(spark, table), "held-out-users", seed=3))
+    users: dict[int, set[str]] = {}
+    for (user, _), label in split.items():
+        users.setdefault(user, set()).add(label)
+
+    assert all(len(labels) == 1 for labels in users.values())
+    count = [label for (label,) in users.values()].count
+    assert abs(count("test") - len(users) / 10) < 1
+    assert abs(count("validation") - len(users) / 10) <= 1
+
+
+def test_fold_in_leaves_a_fifth_and_at_least_one_of_two_rows_as_targets(spark: SparkSession, table: Table) -> None:
+    known = {
+        (row[c.USER_ID], row[c.ITEM_ID]): row["known"]
+        for row in frame(spark, table).select("*", fold_in(seed=5).alias("known")).collect()
+    }
+    for user in {row[0] for row in table}:
+        history = [flag for (u, _), flag in known.items() if u == user]
+        assert history.count(False) == min(max(len(history) // 5, 1), len(history) - 1)
+    again = frame(spark, table[::-1], partitions=3).select("*", fold_in(seed=5).alias("known")).collect()
+    assert known == {(row[c.USER_ID], row[c.ITEM_ID]): row["known"] for row in again}
+
+
+@pytest.mark.parametrize("protocol", ["held-out-users", "stratified"])
+def test_another_seed_draws_another_split(spark: SparkSession, table: Table, protocol: str) -> None:
+    ratings = frame(spark, table)
+    assert parts(assign(ratings, protocol, seed=1)) != parts(assign(ratings, protocol, seed=2))
+
+
+@pytest.mark.parametrize("protocol", ["held-out-users", "stratified"])
+def test_data_without_timestamps_can_be_divided_by_chance(spark: SparkSession, protocol: str) -> None:
+    split = assign(frame(spark, random_table(4, timed=False)), protocol, seed=0)
+    assert {row[c.SPLIT] for row in split.select(c.SPLIT).distinct().collect()} == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("protocol", ["global-time", "leave-last-out", "leave-last-out-99"])
+def test_a_missing_timestamp_rules_out_the_protocols_of_time(spark: SparkSession, protocol: str) -> None:
+    rows = random_table(5)
+    rows[3] = (*rows[3][:3], None)
+    with pytest.raises(ValueError, match="needs a timestamp.*held-out-users, stratified"):
+        assign(frame(spark, rows), protocol, seed=0)
+
+
+def test_an_unknown_protocol_is_answered_with_the_known_ones(spark: SparkSession) -> None:
+    with pytest.raises(ValueError, match="no protocol 'random'.*" + ".*".join(PROTOCOLS)):
+        assign(frame(spark, random_table(6)), "random", seed=0)
+
+
+def test_the_default_protocol_follows_the_timestamps() -> None:
+    assert default_protocol(has_timestamps=True) == "global-time"
+    assert default_protocol(has_timestamps=False) == "stratified"
+
+
+def test_borders_of_global_time_hold_with_sub_second_timestamps(spark: SparkSession) -> None:
+    rows: Table = [(1, n, 3.0, START + timedelta(microseconds=n)) for n in range(100)]
+    split = global_time(frame(spark, rows)).groupBy(c.SPLIT).agg(F.count(F.lit(1)).alias("rows"))
+    assert {row[c.SPLIT]: row["rows"] for row in split.collect()} == {"train": 72, "validation": 8, "test": 20}
