@@ -1,0 +1,1 @@
+"""Evaluation: named protocols, one pass of a model over them, metrics with intervals, one report."""

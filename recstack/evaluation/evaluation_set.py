@@ -1,0 +1,73 @@
+"""What a protocol asks of a model: N rankings, what is relevant in each, and what may be ranked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recstack.evaluation.metrics import Doubles
+from recstack.features.encode import Ints, UserBatch
+from recstack.models.base import Mask
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """N rankings of the catalogue of I items. Items are positions in `Encoder.item_ids`."""
+
+    protocol: str
+    users: UserBatch
+    """[N] the user's features at the moment of each ranking; `seen` holds what is not to be ranked."""
+    user_ids: Ints
+    """[N] whose ranking it is, for averaging within a user first."""
+    relevant_offsets: Ints
+    """[N + 1] offsets into `relevant`; every ranking has at least one relevant item."""
+    relevant: Ints
+    """[P] what the user chose, ranking after ranking; -1 is an item that training never saw: always a miss."""
+    candidates: Ints | None
+    """[N, C] items to rank, ascending, -1 pads (sampled protocol); None ranks the full catalogue."""
+    item_counts: Ints
+    """[I] interactions of each item in the training part."""
+    n_training_users: int
+    """Users of the training part."""
+    slices: dict[str, Mask]
+    """Named [N] masks over the rankings."""
+
+    def __len__(self) -> int:
+        """N, the number of rankings."""
+        return len(self.user_ids)
+
+    @property
+    def relevant_rows(self) -> Ints:
+        """[P] the ranking that each relevant item belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.relevant_offsets))
+
+    @property
+    def n_users(self) -> int:
+        """Distinct users."""
+        return len(np.unique(self.user_ids))
+
+    @property
+    def n_targets(self) -> int:
+        """Relevant items of all rankings together, also those that can't be hit."""
+        return len(self.relevant)
+
+    @property
+    def unhittable_share(self) -> float:
+        """Share of the targets that training never saw; the best possible recall is one minus this."""
+        return float(np.mean(self.relevant < 0))
+
+
+def user_means(values: Doubles, user_ids: Ints) -> Doubles:
+    """Average per-ranking values within each user.
+
+    Args:
+        values: [N] or [N, M] values of N rankings.
+        user_ids: [N] the user of each.
+
+    Returns:
+        [U] or [U, M] means, users ascending.
+    """
+    _, owner, counts = np.unique(user_ids, return_inverse=True, return_counts=True)
+    columns = values.reshape(len(values), -1).T
+    sums = np.stack([np.bincount(owner, weights=column, minlength=len(counts)) for column in columns], axis=1)
+    means: Doubles = sums / counts[:, None]
+    return means.reshape(len(counts), *values.shape[1:])

@@ -1,0 +1,140 @@
+"""Every metric and its formula, in NumPy alone: per ranking where it can be, so that intervals can be taken."""
+
+import numpy as np
+import numpy.typing as npt
+
+from recstack.features.encode import Floats, Ints
+
+Doubles = npt.NDArray[np.float64]
+
+LIST_LENGTH = 10
+"""How many items a recommended list holds: the 10 of `ndcg@10` and of every list metric."""
+
+RECALL_CUTS = (10, 20)
+
+_CELLS = 8_000_000
+"""Scores compared at once: bounds memory to some tens of MB."""
+
+
+def ranks(scores: Floats, rows: Ints, positions: Ints) -> Doubles:
+    """Rank of relevant items: 1 + better scores + equal scores at smaller positions, so that every rank is distinct.
+
+    Args:
+        scores: [B, I] scores, -inf where not ranked.
+        rows: [P] the row of each relevant item.
+        positions: [P] its column; -1 is an item that can't be hit.
+
+    Returns:
+        [P] ranks from 1, infinity for a miss (position -1 or score -inf).
+
+    Raises:
+        ValueError: a score is NaN, which would compare as better than nothing and rank first.
+    """
+    if np.isnan(scores).any():
+        raise ValueError("the model returned NaN scores; a score must be a number, or -inf where not allowed")
+    found = np.full(len(rows), np.inf)
+    reachable = np.flatnonzero((positions >= 0) & (scores[rows, positions] > -np.inf))
+    columns = np.arange(scores.shape[1])
+    step = max(1, _CELLS // max(1, scores.shape[1]))
+    for start in range(0, len(reachable), step):
+        part = reachable[start : start + step]
+        values = scores[rows[part]]
+        place = positions[part, None]
+        own = np.take_along_axis(values, place, axis=1)
+        ahead = (values > own) | ((values == own) & (columns < place))
+        found[part] = 1 + np.count_nonzero(ahead, axis=1)
+    return found
+
+
+def ranking_metrics(found: Doubles, offsets: Ints) -> dict[str, Doubles]:
+    """Accuracy of N rankings from the ranks of their relevant items; relevance is binary.
+
+    - `recall@k`: relevant items in the first k / relevant items; `precision@k`: the same / k;
+      `hr@k` (hit rate): 1 if any relevant item is in the first k (Manning, Raghavan, Schütze, Introduction to
+      Information Retrieval, 2008, chapter 8).
+    - `ndcg@k`: sum of 1 / log2(1 + rank) over the first k, divided by that sum when the relevant items come first
+      (Järvelin and Kekäläinen, TOIS 2002, with the log2(1 + rank) discount of Burges et al., ICML 2005).
+    - `mrr`: 1 / rank of the first relevant item, without a cut (Voorhees, TREC-8, 1999).
+    - `map@k`: sum of the precision at each relevant item's rank in the first k / relevant items (trec_eval's map_cut).
+
+    Args:
+        found: [P] ranks, infinity for a miss.
+        offsets: [N + 1] offsets of each ranking's relevant items in `found`, at least one each.
+
+    Returns:
+        [N] values by metric name.
+    """
+    sizes = np.diff(offsets)
+    if not sizes.all():
+        raise ValueError("every ranking needs at least one relevant item")
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    found = found[np.lexsort((found, rows))]
+
+    def total(values: npt.NDArray[np.generic]) -> Doubles:
+        sums: Doubles = np.bincount(rows, weights=values, minlength=len(sizes)).astype(np.float64, copy=False)
+        return sums
+
+    top = found <= LIST_LENGTH
+    hits = total(top)
+    ideal = np.cumsum(1 / np.log2(np.arange(2, LIST_LENGTH + 2)))[np.minimum(sizes, LIST_LENGTH) - 1]
+    ordinal = np.arange(len(found)) - offsets[:-1][rows] + 1
+    return {
+        **{f"recall@{k}": total(found <= k) / sizes for k in RECALL_CUTS},
+        f"precision@{LIST_LENGTH}": hits / LIST_LENGTH,
+        f"ndcg@{LIST_LENGTH}": total(top / np.log2(1 + found)) / ideal,
+        "mrr": 1 / found[offsets[:-1]],
+        f"hr@{LIST_LENGTH}": (hits > 0).astype(np.float64),
+        f"map@{LIST_LENGTH}": total(top * ordinal / found) / sizes,
+    }
+
+
+def novelty(lists: Ints, item_counts: Ints, n_users: int) -> Doubles:
+    """Mean self-information of each list in bits, -log2 of the share of training users who chose the item.
+
+    Zhou et al., PNAS 2010; item novelty of Vargas and Castells, RecSys 2011. An item that nobody chose counts as
+    chosen once.
+
+    Args:
+        lists: [N, k] recommended items; -1 pads.
+        item_counts: [I] training interactions.
+        n_users: users of the training part.
+    """
+    return _list_means(lists, np.log2(n_users) - np.log2(np.maximum(item_counts, 1)))
+
+
+def popularity_bias(lists: Ints, item_counts: Ints, typical: float) -> Doubles:
+    """Mean training count of each list's items, over the mean training count of what the users chose themselves.
+
+    1 means as popular as the users' own choices; above 1 the model pushes hits. The numerator is the average
+    recommendation popularity of Yin et al., VLDB 2012; relating it to the users' own is the popularity lift of
+    Abdollahpouri et al., RecSys 2020, here as a ratio, and against the targets instead of the profile.
+
+    Args:
+        lists: [N, k] recommended items; -1 pads.
+        item_counts: [I] training interactions.
+        typical: mean training count of the targets, see `typical_popularity`.
+    """
+    return _list_means(lists, item_counts.astype(np.float64)) / typical
+
+
+def coverage(lists: Ints, n_items: int) -> float:
+    """Share of the catalogue that is in at least one list (catalogue coverage of Ge et al., RecSys 2010)."""
+    return len(np.unique(lists[lists >= 0])) / n_items
+
+
+def popularity_decile(item_counts: Ints) -> Ints:
+    """[I] decile of each item, 0 (rarest) to 9 (most popular), each with a tenth of all training interactions.
+
+    Tenths of the interactions and not of the items: nearly all targets would lie in the top tenth of the items.
+    """
+    order = np.argsort(item_counts, kind="stable")
+    before = np.cumsum(item_counts[order]) - item_counts[order]
+    decile = np.empty(len(item_counts), dtype=np.int64)
+    decile[order] = before * 10 // max(1, int(item_counts.sum()))
+    return decile
+
+
+def _list_means(lists: Ints, values: Doubles) -> Doubles:
+    filled = lists >= 0
+    means: Doubles = np.where(filled, values[lists], 0.0).sum(axis=1) / np.maximum(filled.sum(axis=1), 1)
+    return means

@@ -1,0 +1,169 @@
+"""The named evaluation protocols: from split interactions to an `EvaluationSet`; docs/adr/0003 says why these."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recstack import columns as c
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.features.encode import Encoder, Ints
+from recstack.models.base import Mask
+
+LiveFeatures = Callable[[pa.Table], pa.Table]
+"""From (user_id, event_timestamp) to rows of `spec.schema("user")` in the same order, each computed from interactions
+strictly before its timestamp; a null timestamp asks for the features from the training part."""
+
+Part = Literal["validation", "test"]
+
+KNOWN: Final[dict[str, tuple[str, ...]]] = {"validation": ("train",), "test": ("train", "validation")}
+"""Parts of the split that a model has learned from when it is evaluated on the key."""
+
+GLOBAL_TIME: Final = "global-time"
+LEAVE_LAST_OUT: Final = "leave-last-out"
+LEAVE_LAST_OUT_SAMPLED: Final = "leave-last-out-99"
+STRATIFIED: Final = "stratified"
+PROTOCOLS: Final = (GLOBAL_TIME, LEAVE_LAST_OUT, LEAVE_LAST_OUT_SAMPLED, STRATIFIED)
+
+MAX_TARGETS: Final = 50
+"""Targets of one user in global-time; users weigh the same, so more would cost time and add little."""
+
+N_NEGATIVES: Final = 99
+"""Sampled negatives of leave-last-out-99 (He et al., Neural Collaborative Filtering, WWW 2017)."""
+
+
+class _Rows(NamedTuple):
+    """Interactions, sorted by (user, timestamp, item)."""
+
+    user: Ints
+    item: Ints
+    """Position in the catalogue, -1 where not in it."""
+    time: pa.Array
+
+    def where(self, mask: Mask) -> "_Rows":
+        return _Rows(self.user[mask], self.item[mask], self.time.filter(pa.array(mask)))
+
+
+def evaluation_set(
+    protocol: str,
+    interactions: pa.Table,
+    live_features: LiveFeatures,
+    encoder: Encoder,
+    part: Part = "test",
+    seed: int = 0,
+    max_users: int | None = None,
+) -> EvaluationSet:
+    """Build the rankings of one protocol.
+
+    - global-time: every interaction of the part is the target of a ranking of its own, at most 50 a user, with the
+      user's features at its timestamp.
+    - leave-last-out: one ranking a user, the target is the last item.
+    - leave-last-out-99: the same among the target and 99 sampled items that the user never chose.
+    - stratified: one ranking a user, all of the user's items in the part are relevant.
+
+    Args:
+        protocol: one of `PROTOCOLS`.
+        interactions: user_id, item_id, timestamp (null without time) and split, any order, all parts.
+        live_features: see `LiveFeatures`.
+        encoder: of the models to be evaluated.
+        part: which part holds the targets.
+        seed: of the draws of targets, negatives and users.
+        max_users: draw so many users where the part has more; None takes all.
+
+    Raises:
+        ValueError: unknown protocol, no timestamps where the protocol needs them, or nothing to evaluate.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    if protocol != STRATIFIED and interactions[c.TIMESTAMP].null_count:
+        raise ValueError(f"{protocol} needs a timestamp on every interaction; use {STRATIFIED} for data without time")
+
+    random = np.random.default_rng(seed)
+    table = interactions.sort_by([(name, "ascending") for name in (c.USER_ID, c.TIMESTAMP, c.ITEM_ID)])
+    rows = _Rows(
+        table[c.USER_ID].to_numpy(),
+        encoder.positions(table[c.ITEM_ID].to_numpy()),
+        table[c.TIMESTAMP].combine_chunks(),
+    )
+    split = table[c.SPLIT].to_numpy(zero_copy_only=False)
+    known = rows.where(np.isin(split, KNOWN[part]))
+    targets = _draw(rows.where(split == part), protocol, max_users, random)
+    counts = np.bincount(known.item[known.item >= 0], minlength=len(encoder.item_ids))
+    relevant = np.where((targets.item >= 0) & (counts[targets.item] > 0), targets.item, -1)
+    if not (relevant >= 0).any():
+        raise ValueError(
+            f"{protocol}: none of the {len(relevant)} interactions in the {part} part is of an item that occurs in"
+            f" {' + '.join(KNOWN[part])}, so there is nothing to evaluate"
+        )
+
+    each_alone = protocol == GLOBAL_TIME
+    user_ids, first = (targets.user, np.arange(len(relevant))) if each_alone else np.unique(targets.user, True)
+    times = pa.nulls(len(first), targets.time.type) if protocol == STRATIFIED else targets.time.take(pa.array(first))
+    features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
+    if len(features) != len(user_ids):
+        raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
+    users = encoder.users(features, _epoch_seconds(times))
+    if not each_alone:
+        # Other items of the last second are training data, yet not strictly before the target.
+        offsets, seen = _items_of(known, user_ids)
+        users = replace(users, seen_offsets=offsets, seen=seen)
+
+    candidates = None
+    if protocol == LEAVE_LAST_OUT_SAMPLED:
+        candidates = _candidates(rows, user_ids, relevant, counts, random)
+    cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
+    return EvaluationSet(
+        protocol=protocol,
+        users=users,
+        user_ids=user_ids,
+        relevant_offsets=np.append(first, len(relevant)),
+        relevant=relevant,
+        candidates=candidates,
+        item_counts=counts,
+        n_training_users=len(np.unique(known.user)),
+        slices={"warm": ~cold, "cold": cold},
+    )
+
+
+def _draw(targets: _Rows, protocol: str, max_users: int | None, random: np.random.Generator) -> _Rows:
+    """The targets of at most `max_users` users; in global-time at most `MAX_TARGETS` of each."""
+    everybody = np.unique(targets.user)
+    if max_users is not None and max_users < len(everybody):
+        targets = targets.where(np.isin(targets.user, random.choice(everybody, max_users, replace=False)))
+    if protocol != GLOBAL_TIME:
+        return targets
+    shuffled = np.lexsort((random.random(len(targets.user)), targets.user))
+    nth_of_user = np.arange(len(shuffled)) - np.searchsorted(targets.user, targets.user)
+    chosen = np.zeros(len(shuffled), dtype=bool)
+    chosen[shuffled[nth_of_user < MAX_TARGETS]] = True
+    return targets.where(chosen)
+
+
+def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints]:
+    """Offsets [N + 1] and items, in the catalogue, of N ascending users."""
+    mine = rows.where((rows.item >= 0) & np.isin(rows.user, user_ids))
+    return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item
+
+
+def _candidates(rows: _Rows, user_ids: Ints, relevant: Ints, counts: Ints, random: np.random.Generator) -> Ints:
+    """[N, 100] the target and 99 training items that the user chose in no part, drawn uniformly; ascending, -1 pads."""
+    offsets, items = _items_of(rows, user_ids)
+    candidates = np.full((len(user_ids), N_NEGATIVES + 1), -1, dtype=np.int64)
+    candidates[:, 0] = relevant
+    for row in range(len(user_ids)):
+        free = counts > 0
+        free[items[offsets[row] : offsets[row + 1]]] = False
+        negatives = np.flatnonzero(free)
+        drawn = random.choice(negatives, min(N_NEGATIVES, len(negatives)), replace=False)
+        candidates[row, 1 : 1 + len(drawn)] = drawn
+    return np.sort(candidates, axis=1)
+
+
+def _epoch_seconds(times: pa.Array) -> Ints:
+    """Epoch seconds; 0 for null, where nothing is known that a recency could count from."""
+    micros = pc.fill_null(pc.cast(pc.cast(times, pa.timestamp("us")), pa.int64()), 0)
+    seconds: Ints = micros.to_numpy(zero_copy_only=False) // 1_000_000
+    return seconds
