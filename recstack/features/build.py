@@ -24,6 +24,7 @@ class FeatureOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     protocol: str
+    has_timestamps: bool
     seed: int = 0
     snapshot_every: user.SnapshotEvery = "interaction"
     training_filter: TrainingFilter = TrainingFilter()
@@ -59,7 +60,7 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
         items = spark.read.parquet(str(ingested.path / "items"))
         item_genres = vocabulary.item_genres(catalogue, genres)
         train = interactions.filter(F.col(c.SPLIT) == TRAIN)
-        timed = ingested.manifest["has_timestamps"]
+        timed = options.has_timestamps
         known = interactions if timed else train
 
         user.snapshots(known, item_genres, options.snapshot_every).write.parquet(str(draft / "user"))

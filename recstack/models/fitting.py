@@ -1,0 +1,165 @@
+"""The training loop of gradient models: epochs, early stopping, resume after a kill, several processes, any device."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from recstack.models.base import Progress
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to learn."""
+
+    epochs: int
+    """Length of the learning rate's linear decay to a tenth."""
+    stop_after: int | None
+    """End after this epoch whatever validation says: for a refit with the number of epochs that was found before."""
+    patience: int
+    """Epochs without a better validation score before it ends."""
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Where training ended: the model holds the best epoch's weights."""
+
+    best_epoch: int
+    best_score: float
+
+
+def device() -> torch.device:
+    """CUDA if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fit_epochs(
+    module: nn.Module,
+    rows: Tensor,
+    loss: Callable[[Tensor, int, torch.Generator], Tensor],
+    schedule: Schedule,
+    *,
+    seed: int,
+    validate: Callable[[], float] | None,
+    report: Callable[[Progress], None] | None,
+    checkpoint: Path | None,
+) -> Fitted:
+    """Train `module` in place and leave it with the weights of its best epoch (the last one without `validate`).
+
+    Under `torchrun` each process takes its share of every batch and gradients are summed, so that the result is that
+    of one process. All processes draw the same batches and negatives.
+
+    Args:
+        module: on its device already.
+        rows: [N] training row numbers.
+        loss: (row numbers of a share, size of the whole batch, generator of the shared draws) -> summed loss of the
+            share over the size of the whole batch.
+        schedule: see `Schedule`.
+        seed: of order, negatives and dropout.
+        validate: score of the module as it is, higher is better.
+        report: called after each epoch.
+        checkpoint: file that holds the state after each epoch; found at the start, training goes on from it.
+    """
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    draws = torch.Generator(rows.device).manual_seed(seed)
+    torch.manual_seed(seed + rank)
+    biases = [p for p in module.parameters() if p.dim() < 2]
+    weights = [p for p in module.parameters() if p.dim() >= 2]
+    groups = [{"params": weights, "weight_decay": schedule.weight_decay}, {"params": biases, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
+    batches = max(1, -(-len(rows) // schedule.batch_size))
+    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=schedule.epochs * batches)
+    state = _State(module, optimizer, decay, draws)
+    if checkpoint is not None and checkpoint.exists():
+        state.load(checkpoint)
+
+    last = schedule.epochs if schedule.stop_after is None else schedule.stop_after
+    while state.epoch < last and state.epoch - state.best_epoch < schedule.patience:
+        module.train()
+        total = torch.zeros((), device=rows.device)
+        order = rows[torch.randperm(len(rows), generator=draws, device=rows.device)]
+        for batch in order.split(schedule.batch_size):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast(rows.device.type, torch.bfloat16, enabled=rows.device.type == "cuda"):
+                value = loss(batch[rank::world], len(batch), draws)
+            value.backward()  # type: ignore[no-untyped-call]
+            if world > 1:
+                _sum_gradients(module)
+            optimizer.step()
+            decay.step()
+            total += value.detach() * len(batch)
+        module.eval()
+        if world > 1:
+            dist.all_reduce(total)
+        metrics = {"loss": float(total) / max(len(rows), 1)}
+        if validate is not None:
+            metrics["validation_ndcg@10"] = _same_everywhere(validate() if rank == 0 else 0.0, world)
+        state.advance(metrics.get("validation_ndcg@10"))
+        if checkpoint is not None and rank == 0:
+            state.save(checkpoint)
+        if report is not None and rank == 0:
+            report(Progress(state.epoch, metrics))
+    module.load_state_dict(state.best)
+    module.eval()
+    return Fitted(state.best_epoch, state.best_score)
+
+
+class _State:
+    """Everything that a resumed run needs to end where an unbroken one would."""
+
+    def __init__(self, module: nn.Module, optimizer: Any, decay: Any, draws: torch.Generator) -> None:
+        self._parts = {"module": module, "optimizer": optimizer, "decay": decay}
+        self._draws = draws
+        self.epoch = self.best_epoch = 0
+        self.best_score = float("-inf")
+        self.best = self._weights()
+
+    def advance(self, score: float | None) -> None:
+        self.epoch += 1
+        if score is None or score > self.best_score:
+            self.best, self.best_epoch = self._weights(), self.epoch
+            self.best_score = float("nan") if score is None else score
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = {name: part.state_dict() for name, part in self._parts.items()}
+        position = {"epoch": self.epoch, "best_epoch": self.best_epoch, "best_score": self.best_score}
+        draft = path.with_suffix(".draft")
+        noise = {"draws": self._draws.get_state(), "dropout": torch.get_rng_state()}
+        torch.save({**state, **position, **noise, "best": self.best}, draft)
+        os.replace(draft, path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+        self.epoch, self.best_epoch, self.best_score = state["epoch"], state["best_epoch"], state["best_score"]
+        self.best = state["best"]
+        self._draws.set_state(state["draws"])
+        torch.set_rng_state(state["dropout"])
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self._parts["module"].state_dict().items()}
+
+
+def _sum_gradients(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        dist.all_reduce(parameter.grad)
+
+
+def _same_everywhere(value: float, world: int) -> float:
+    if world == 1:
+        return value
+    shared = torch.tensor(value, dtype=torch.float64)
+    dist.broadcast(shared, src=0)
+    return float(shared)

@@ -1,0 +1,52 @@
+"""Negative sampling on the device: one draw a batch, shared by its rows, never a known positive of the row's user."""
+
+import torch
+from torch import Tensor
+
+
+class NegativeSampler:
+    """Draws items in proportion to popularity ** `exponent` and corrects the softmax for it.
+
+    Every row of a batch sees all distinct items of the batch's draw. The correction subtracts the log of each item's
+    probability to be in that set, 1 - (1 - q)^draws, from its logit: the sampled softmax of Bengio and Senécal
+    ("Adaptive importance sampling", 2008) for a shared sample without repetitions.
+    """
+
+    def __init__(self, user: Tensor, item: Tensor, n_items: int, exponent: float) -> None:
+        """Index the positives.
+
+        Args:
+            user: [N] dense user number of each training interaction, ascending.
+            item: [N] its item.
+            n_items: size of the catalogue.
+            exponent: 0 draws uniformly among the items of the training part, 1 by popularity.
+        """
+        self._item = item
+        self._offsets = torch.searchsorted(user, torch.arange(int(user.max()) + 2, device=user.device))
+        counts = torch.bincount(item, minlength=n_items).double()
+        weights = torch.where(counts > 0, counts**exponent, 0.0)
+        self._share = weights / weights.sum()
+        self._cumulative = self._share.cumsum(0)
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Distinct items of `count` draws with replacement, ascending, and the log probability of each to be there."""
+        uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=self._cumulative.device)
+        drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+        items = drawn.clamp(max=len(self._share) - 1).unique()
+        inclusion = -torch.expm1(count * torch.log1p(-self._share[items]))
+        return items, inclusion.clamp(min=1e-12).log().float()
+
+    def known(self, users: Tensor, items: Tensor) -> Tensor:
+        """[B, M] True where item m of the ascending `items` is a known positive of user b."""
+        start, stop = self._offsets[users], self._offsets[users + 1]
+        lengths = stop - start
+        row = torch.repeat_interleave(torch.arange(len(users), device=users.device), lengths)
+        within = torch.arange(len(row), device=users.device) - torch.repeat_interleave(
+            lengths.cumsum(0) - lengths, lengths
+        )
+        positives = self._item[start[row] + within]
+        column = torch.searchsorted(items, positives).clamp(max=len(items) - 1)
+        hit = items[column] == positives
+        mask = torch.zeros(len(users), len(items), dtype=torch.bool, device=users.device)
+        mask[row[hit], column[hit]] = True
+        return mask
