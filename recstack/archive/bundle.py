@@ -1,0 +1,143 @@
+"""A trained model as a folder that proves itself: state, encoder, catalogue, item features, and their checksums."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from recstack import columns as c
+from recstack.features import spec
+from recstack.features.encode import Encoder, ItemBatch
+from recstack.lake import code_version, file_digest
+from recstack.models import models
+from recstack.models.base import Recommender
+from recstack.recommend import RatingScale
+
+MANIFEST = "bundle.json"
+CATALOGUE = "catalogue.parquet"
+ITEMS = "items.parquet"
+MODEL = "model"
+
+
+class BundleError(ValueError):
+    """A bundle that must not be served; the message says which part and what to do."""
+
+
+class Facts(BaseModel):
+    """Where a model comes from: enough to follow an answer back to its run and its data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_version: str
+    dataset: str
+    """Name of the adapter, which is also the Feast project that the features are read from."""
+    timed: bool
+    """Whether the interactions had timestamps."""
+    scale: RatingScale
+    config: dict[str, Any]
+    """The model's options."""
+    data_fingerprint: str
+    run_id: str | None
+    """MLflow run, if there was one."""
+
+
+class Manifest(BaseModel):
+    """What `bundle.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    """Name in `recstack.models.models()`."""
+    genres: tuple[str, ...]
+    feature_schema: str
+    code_version: str
+    facts: Facts
+    checksums: dict[str, str]
+    """SHA-256 of each file, by its path in the folder."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle in memory, all but the model's state."""
+
+    folder: Path
+    manifest: Manifest
+    encoder: Encoder
+    catalogue: pa.Table
+    """item_id, title, genres, year."""
+    items: pa.Table
+    """item_id, event_timestamp and item features at the time of writing."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Check and read what `write_bundle` wrote.
+
+        Raises:
+            BundleError: a file is missing or was changed, or the feature schema is not this code's.
+        """
+        try:
+            manifest = Manifest.model_validate_json((folder / MANIFEST).read_text())
+        except (FileNotFoundError, ValidationError) as error:
+            raise BundleError(f"{folder} is not a model bundle of this version of recstack: {error}") from None
+        for name, expected in manifest.checksums.items():
+            if not (folder / name).is_file():
+                raise BundleError(f"{name} is missing from the bundle {folder}: build the archive again")
+            if (found := file_digest(folder / name)) != expected:
+                raise BundleError(
+                    f"checksum of {name} is {found[:12]}…, the manifest says {expected[:12]}…: "
+                    "the bundle was changed or damaged; build the archive again"
+                )
+        if manifest.feature_schema != spec.schema_digest():
+            raise BundleError(
+                f"the model was trained with feature schema {manifest.feature_schema}, this code computes "
+                f"{spec.schema_digest()}: train again, or install recstack {manifest.code_version}"
+            )
+        encoder = Encoder.load(folder)
+        if encoder.genres != manifest.genres:
+            raise BundleError("the encoder's genre vocabulary differs from the manifest's: build the archive again")
+        return cls(folder, manifest, encoder, pq.read_table(folder / CATALOGUE), pq.read_table(folder / ITEMS))
+
+    def model(self, items: ItemBatch) -> Recommender:
+        """Load the model for these item features.
+
+        Raises:
+            BundleError: this installation has no such model.
+        """
+        known = models()
+        if self.manifest.model not in known:
+            raise BundleError(f"model {self.manifest.model!r} is not installed here; known: {', '.join(known)}")
+        return known[self.manifest.model].load(self.folder / MODEL, self.encoder, items)
+
+
+def write_bundle(
+    folder: Path, model: Recommender, encoder: Encoder, catalogue: pa.Table, items: pa.Table, facts: Facts
+) -> Manifest:
+    """Write a bundle.
+
+    Args:
+        folder: an empty folder.
+        model: trained with `encoder`.
+        encoder: the tensor layout.
+        catalogue: item_id, title, genres, year; other columns are left out.
+        items: item_id, event_timestamp and `spec.schema("item")`, one row an item; serving falls back to them.
+        facts: where the model comes from.
+    """
+    (folder / MODEL).mkdir()
+    model.save(folder / MODEL)
+    encoder.save(folder)
+    pq.write_table(catalogue.select([c.ITEM_ID, c.TITLE, c.GENRES, c.YEAR]), folder / CATALOGUE)
+    pq.write_table(items.select([c.ITEM_ID, c.EVENT_TIMESTAMP, *spec.names("item")]), folder / ITEMS)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = Manifest(
+        model=model.name,
+        genres=encoder.genres,
+        feature_schema=spec.schema_digest(),
+        code_version=code_version(),
+        facts=facts,
+        checksums={str(path.relative_to(folder)): file_digest(path) for path in files},
+    )
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2))
+    return manifest

@@ -1,0 +1,76 @@
+"""From a bundle and the online store to an engine that is warm: what any server does at start."""
+
+import logging
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recstack import columns as c
+from recstack.archive.bundle import Bundle
+from recstack.recommend import Catalogue, Engine
+from recstack.settings import Settings
+from recstack.store import OnlineStore, repo_config
+
+READ_BUDGET = 0.2
+"""Seconds that Redis may take to connect or to answer before popular items are served instead."""
+
+BLOCK = 1000
+"""Items of one read at start: SQLite limits the variables of a statement."""
+
+log = logging.getLogger(__name__)
+
+
+def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
+    """Load the model, read item features once, open the store, and answer one request of each kind.
+
+    Args:
+        bundle: checked.
+        settings: where the online store is; the dataset is the bundle's.
+        now: epoch second, for the first requests.
+
+    Raises:
+        BundleError: the model is not installed.
+        FeatureStoreError: the Feast registry lacks the service, or holds another feature schema.
+    """
+    facts = bundle.manifest.facts
+    settings = settings.model_copy(
+        update={
+            "dataset": facts.dataset,
+            "feast_online": within_budget(settings.feast_online),
+            "feast_offline": "duckdb",  # never used here; the alternative would load Spark
+        }
+    )
+    store = OnlineStore(repo_config(settings))
+    items = _items(bundle, store)
+    catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, items)
+    model = bundle.model(catalogue.features)
+    engine = Engine(model, catalogue, store.users, facts.scale, facts.model_version, facts.timed)
+    some = tuple(bundle.encoder.item_ids[:1].tolist())
+    first: list[dict[str, object]] = [{"user_id": 0}, {"liked": some}, {"liked": []}]
+    engine.answer([engine.parse(body) for body in first], now)
+    return engine
+
+
+def within_budget(online: str) -> str:
+    """The connection string with time limits; redis-py alone would try for ten seconds to reach a dead server."""
+    if online == "sqlite":
+        return online
+    limits = {"socket_timeout": READ_BUDGET, "socket_connect_timeout": READ_BUDGET, "retry": "null"}
+    return ",".join([online, *[f"{name}={value}" for name, value in limits.items() if f",{name}=" not in online]])
+
+
+def _items(bundle: Bundle, store: OnlineStore) -> pa.Table:
+    """Item features of the online store; the bundle's own for items that it lacks, or when it cannot be reached."""
+    wanted = bundle.items.column_names
+    try:
+        ids = bundle.encoder.item_ids.tolist()
+        blocks = [store.items(ids[start : start + BLOCK]) for start in range(0, len(ids), BLOCK)]
+        stored = pa.concat_tables(blocks).select(wanted).cast(bundle.items.schema).combine_chunks()
+    except Exception:  # a server that starts while Redis is down still serves
+        log.exception("item features could not be read from the online store; the archive's own are used")
+        return bundle.items
+    stored = stored.filter(pc.is_valid(stored[c.EVENT_TIMESTAMP]))
+    missing = bundle.items.filter(pc.invert(pc.is_in(bundle.items[c.ITEM_ID], value_set=stored[c.ITEM_ID])))
+    if len(missing):
+        log.warning("the online store lacks %d items; the archive's own features are used", len(missing))
+    return pa.concat_tables([stored, missing])

@@ -1,0 +1,65 @@
+"""TorchServe's side of recstack: opens the engine of an archive and hands batches to it; it decides nothing itself."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from recstack.archive.bundle import Bundle
+from recstack.archive.opening import open_engine
+from recstack.recommend import BadRequestError
+from recstack.settings import Settings
+from ts.metrics.metric_type_enum import MetricTypes
+
+
+class RecommendationHandler:
+    """One worker. TorchServe wants exactly one class in this file."""
+
+    def initialize(self, context: Any) -> None:
+        """Check the archive, open the store, answer once; an error here keeps the version out of service."""
+        bundle = Bundle.read(Path(context.system_properties["model_dir"]))
+        self.engine = open_engine(bundle, Settings(), int(time.time()))
+        self.version = bundle.manifest.facts.model_version
+        counter, histogram = MetricTypes.COUNTER, MetricTypes.HISTOGRAM
+        add = context.metrics.add_metric_to_cache
+        self.requests = add("recstack_requests_total", "count", ["policy", "version"], counter)
+        self.missing = add("recstack_missing_features_total", "count", ["version"], counter)
+        self.feature_read = add("recstack_feature_read_ms", "ms", ["version"], histogram)
+        self.scoring = add("recstack_scoring_ms", "ms", ["version"], histogram)
+
+    def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
+        """Answer a batch: a bad request gets its own 400, the others their items."""
+        replies: list[dict[str, Any]] = [{} for _ in data]
+        places, requests, policies = [], [], []
+        for place, row in enumerate(data):
+            try:
+                requests.append(self.engine.parse(row.get("body")))
+                places.append(place)
+            except BadRequestError as error:
+                context.set_response_status(400, "Bad Request", place)
+                replies[place] = {
+                    "code": 400,
+                    "type": "BadRequest",
+                    "message": str(error),
+                    "field": error.field,
+                    "reason": error.reason,
+                }
+                policies.append("bad_request")
+        batch = self.engine.answer(requests, int(time.time()))
+        for place, answer in zip(places, batch.answers, strict=True):
+            replies[place] = answer.payload()
+            policies.append(answer.policy)
+
+        for policy in sorted(set(policies)):
+            self.requests.add_or_update(policies.count(policy), [policy, self.version])
+        if batch.missing_features:
+            self.missing.add_or_update(batch.missing_features, [self.version])
+        if requests:
+            self.feature_read.add_or_update(round(batch.feature_read_ms, 3), [self.version])
+            self.scoring.add_or_update(round(batch.scoring_ms, 3), [self.version])
+        for place in range(len(data)):
+            context.set_response_content_type(place, "application/json")
+        return [
+            json.dumps({"request_id": context.get_request_id(place), **reply}, allow_nan=False).encode()
+            for place, reply in enumerate(replies)
+        ]

@@ -1,0 +1,251 @@
+import json
+import socket
+import sqlite3
+import threading
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny_catalogue as tiny
+
+from recstack import columns as c
+from recstack import store
+from recstack.archive.bundle import Facts, write_bundle
+from recstack.archive.mar import build_archive
+from recstack.archive.publish import publish
+from recstack.archive.torchserve_api import Api, TorchServeError
+from recstack.lake import build_once
+from recstack.settings import ROOT, Settings
+from recstack.torchserve import Server, ServerError, embedded, start, stop
+
+HANDLER = ROOT / "serving" / "handler.py"
+MODEL = "recstack"
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def load_online_store(settings: Settings) -> None:
+    def write(folder: Path) -> dict[str, Any]:
+        known = list(tiny.HISTORIES)
+        users = tiny.users(known).append_column(c.USER_ID, pa.array(known, pa.int64()))
+        for owner, rows in (("user", users), ("item", tiny.items())):
+            (folder / owner).mkdir()
+            pq.write_table(rows, folder / owner / "part-0.parquet")
+        return {}
+
+    build_once(settings.lake / "features", {"for": "this test"}, write)
+    store.apply(settings)
+    store.materialize(settings, datetime(2023, 12, 1, tzinfo=UTC))
+
+
+def archive(folder: Path, model_store: Path, version: str) -> Path:
+    bundle = folder / f"bundle-{version}"
+    bundle.mkdir()
+    facts = Facts(
+        model_version=version,
+        dataset="tiny",
+        timed=True,
+        scale=tiny.SCALE,
+        config={},
+        data_fingerprint="0123456789abcdef",
+        run_id=None,
+    )
+    write_bundle(bundle, tiny.model(), tiny.encoder(), tiny.titles(), tiny.items(), facts)
+    return build_archive(bundle, HANDLER, model_store, MODEL, version)
+
+
+@dataclass(frozen=True)
+class Serving:
+    server: Server
+    settings: Settings
+    folder: Path
+
+    def ask(self, **body: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self.server.api.predict(MODEL, body)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    folder = tmp_path_factory.mktemp("ts")
+    settings = Settings(
+        recstack_home=folder / "home",
+        model_store=folder / "store",
+        torchserve_inference=free_address(),
+        torchserve_management=free_address(),
+        torchserve_metrics=free_address(),
+    )
+    load_online_store(settings.model_copy(update={"dataset": "tiny"}))
+    server = embedded(settings)
+    start(server)
+    try:
+        publish(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", batch_size=16)
+        yield Serving(server, settings, folder)
+    finally:
+        stop(server)
+
+
+def ids(answer: dict[str, Any]) -> list[int]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def status_and_body(url: str, token: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    request = Request(url, data=body, headers={"Authorization": f"Bearer {token}", **headers})
+    with pytest.raises(HTTPError) as error:
+        urlopen(request, timeout=10)
+    return error.value.code, json.loads(error.value.read())
+
+
+def test_a_known_user_gets_unseen_items_from_the_features_in_feast(serving: Serving) -> None:
+    answer = serving.ask(user_id=1, k=2)
+    assert answer["policy"] == "personal"
+    assert set(ids(answer)) == {33, 34}
+    assert answer["features_as_of"] == "2023-11-10T00:00:00Z"
+    assert answer["model_version"] == "1"
+    assert answer["request_id"]
+    assert answer["items"][0]["reasons"]
+
+
+def test_a_stranger_gets_items_like_those_that_they_name(serving: Serving) -> None:
+    answer = serving.ask(liked=[21, 22], k=2)
+    assert (answer["policy"], ids(answer)) == ("cold_start", [23, 24])
+
+
+def test_an_unknown_user_gets_popular_items(serving: Serving) -> None:
+    answer = serving.ask(user_id=10**12, k=3)
+    assert (answer["policy"], ids(answer)) == ("popular", [11, 12, 21])
+
+
+def test_bad_requests_fail_alone_among_concurrent_ones(serving: Serving) -> None:
+    def one(number: int) -> str:
+        try:
+            return str(serving.ask(user_id=1, k=0 if number % 4 == 0 else 2)["policy"])
+        except TorchServeError as error:
+            return f"{error.status} {error}"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(one, range(64)))
+    assert [outcome == "personal" for outcome in outcomes] == [number % 4 != 0 for number in range(64)]
+    assert outcomes[0].startswith("400 ")
+    assert "k: Input should be greater than or equal to 1" in outcomes[0]
+
+
+def test_an_error_names_the_field_and_the_reason(serving: Serving) -> None:
+    api, url = serving.server.api, f"{serving.server.inference_url}/predictions/{MODEL}"
+    json_type = {"Content-Type": "application/json"}
+    status, told = status_and_body(url, api.token("inference"), b'{"user_id": 1, "limit": 3}', **json_type)
+    assert (status, told["field"], told["type"]) == (400, "limit", "BadRequest")
+    status, told = status_and_body(url, api.token("inference"), b'{"user_id"', **json_type)
+    assert (status, told["field"]) == (400, "body")
+    status, told = status_and_body(url, api.token("inference"), b'{"user_id": 1}')
+    assert "Content-Type: application/json" in told["reason"]
+
+
+def test_without_the_right_token_nothing_answers(serving: Serving) -> None:
+    for url in (f"{serving.server.inference_url}/predictions/{MODEL}", f"{serving.server.management_url}/models"):
+        status, told = status_and_body(url, "wrong", b"{}")
+        assert (status, told["type"]) == (400, "InvalidKeyException")
+    api = serving.server.api
+    status, _ = status_and_body(f"{serving.server.management_url}/models", api.token("inference"), b"{}")
+    assert status == 400
+
+
+def test_the_key_file_is_for_its_owner_alone(serving: Serving) -> None:
+    assert serving.server.api.keys.stat().st_mode & 0o077 == 0
+
+
+def test_archives_come_from_the_model_store_alone(serving: Serving, tmp_path: Path) -> None:
+    outside = archive(tmp_path, tmp_path / "elsewhere", "9")
+    for url in (f"file://{outside}", "http://127.0.0.1:1/x.mar"):
+        with pytest.raises(TorchServeError, match="does not match any allowed URL"):
+            serving.server.api.register(url, workers=1, batch_size=1, max_batch_delay_ms=1, timeout=30)
+
+
+def test_metrics_count_requests_by_policy(serving: Serving) -> None:
+    serving.ask(user_id=1)
+    serving.ask(user_id=77)
+    with urlopen(f"{serving.server.metrics_url}/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+    for start_of_line in (
+        'recstack_requests_total{policy="personal",version="1"',
+        'recstack_requests_total{policy="popular",version="1"',
+        'recstack_missing_features_total{version="1"',
+        'recstack_feature_read_ms_count{version="1"',
+        'recstack_scoring_ms_count{version="1"',
+    ):
+        assert any(line.startswith(start_of_line) for line in lines), start_of_line
+
+
+def test_starting_twice_leaves_the_running_server_alone(serving: Serving) -> None:
+    before = serving.server.pid
+    start(serving.server)
+    assert serving.server.pid == before
+
+
+def test_a_port_in_use_is_named(serving: Serving) -> None:
+    second = replace(serving.server, home=serving.folder / "second")
+    with pytest.raises(ServerError, match="port .* is taken by another process: stop it, or set TORCHSERVE_INFERENCE"):
+        start(second)
+
+
+def test_a_damaged_archive_is_refused_and_the_old_version_goes_on(serving: Serving) -> None:
+    good = archive(serving.folder, serving.settings.model_store, "2-damaged")
+    damaged = good.with_name("damaged.mar")
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(damaged, "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry) + (b" " if entry == "encoder.json" else b""))
+    with pytest.raises(TorchServeError, match="damaged.mar was not put into service"):
+        publish(serving.server.api, damaged, MODEL, "2-damaged")
+    assert list(serving.server.api.versions(MODEL)) == ["1"]
+    assert serving.ask(user_id=1)["model_version"] == "1"
+    assert "checksum of encoder.json" in (serving.server.home / "logs" / "model.log").read_text()
+
+
+def test_a_new_version_takes_over_without_a_failed_request(serving: Serving) -> None:
+    versions: list[str] = []
+    done = threading.Event()
+
+    def keep_asking() -> None:
+        while not done.is_set():
+            versions.append(serving.ask(user_id=1, k=3)["model_version"])
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(keep_asking) for _ in range(4)]
+        publish(serving.server.api, archive(serving.folder, serving.settings.model_store, "2"), MODEL, "2")
+        done.set()
+        for future in asking:
+            future.result()
+    assert set(versions) == {"1", "2"}
+    assert list(serving.server.api.versions(MODEL)) == ["2"]
+    publish(serving.server.api, serving.settings.model_store / f"{MODEL}-2.mar", MODEL, "2")
+    assert serving.ask(user_id=1)["model_version"] == "2"
+
+
+def test_popular_items_are_served_when_the_feature_store_is_gone(serving: Serving) -> None:
+    with sqlite3.connect(serving.settings.recstack_home / "tiny" / "feast" / "online.db") as online:
+        for (name,) in online.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            online.execute(f'DROP TABLE "{name}"')
+    answer = serving.ask(user_id=1, k=3)
+    assert (answer["policy"], ids(answer)) == ("popular", [11, 12, 21])
+    assert serving.ask(liked=[21, 22], k=1)["policy"] == "cold_start"
+
+
+def test_a_server_that_is_not_up_is_named(serving: Serving) -> None:
+    api = Api(free_address(), free_address(), serving.server.api.keys)
+    with pytest.raises(TorchServeError, match="does not answer at http://127.0.0.1"):
+        api.versions(MODEL)
+    with pytest.raises(TorchServeError, match="is TorchServe started"):
+        replace(api, keys=serving.folder / "none.json").versions(MODEL)
