@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,11 @@ def code_version() -> str:
     return f"{__version__}+{digest([[str(p.relative_to(root)), p.read_text()] for p in sources])}"
 
 
+def version_of(inputs: Mapping[str, Any]) -> str:
+    """The version under which `build_once` publishes these inputs with this code."""
+    return digest({**inputs, "code_version": code_version()})
+
+
 def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> Build:
     """Publish `root/<version>/` where version is the digest of `inputs` and of the code.
 
@@ -61,11 +66,11 @@ def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
     Returns:
         The published version; when it existed already, `build` is not called.
     """
+    target = root / version_of(inputs)
     inputs = {**inputs, "code_version": code_version()}
-    target = root / digest(inputs)
     if (target / MANIFEST).exists():
         _point(root, target)
-        return Build(target, json.loads((target / MANIFEST).read_text()), fresh=False)
+        return opened(target)
 
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
@@ -89,7 +94,19 @@ def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _point(root, target)
-    return Build(target, json.loads((target / MANIFEST).read_text()), fresh=True)
+    return replace(opened(target), fresh=True)
+
+
+def opened(path: Path) -> Build:
+    """A published version by its path, as flows hand it from step to step.
+
+    Raises:
+        FileNotFoundError: it was never published whole.
+    """
+    manifest = path / MANIFEST
+    if not manifest.exists():
+        raise FileNotFoundError(f"{path} is no published output: it has no {MANIFEST}; run the step that builds it")
+    return Build(path, json.loads(manifest.read_text()), fresh=False)
 
 
 def current(root: Path) -> Build:
@@ -101,8 +118,7 @@ def current(root: Path) -> Build:
     pointer = root / CURRENT
     if not pointer.exists():
         raise FileNotFoundError(f"nothing was built yet in {root}; run the pipeline first (make demo)")
-    path = root / pointer.read_text().strip()
-    return Build(path, json.loads((path / MANIFEST).read_text()), fresh=False)
+    return opened(root / pointer.read_text().strip())
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -73,6 +73,10 @@ class Recommender(ABC):
             options: overrides of the model's `Config` fields.
         """
 
+    def refit_options(self) -> dict[str, Any]:
+        """Options that make a second `fit`, on more data and without validation, end where this one was best."""
+        return {}
+
     @abstractmethod
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """Score the whole catalogue.

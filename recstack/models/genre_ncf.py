@@ -206,6 +206,10 @@ class GenreNCF(Recommender):
         )
         return cls(module, fitted.best_epoch)
 
+    def refit_options(self) -> dict[str, Any]:
+        """The best epoch as the last one, and the same configuration otherwise."""
+        return {**asdict(self.module.config), "stop_after": self.best_epoch}
+
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I]; candidates stand above all other items, in the ranker's order."""

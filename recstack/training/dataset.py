@@ -49,8 +49,7 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...] = 
         moment = np.full(len(rows), TIMELESS, dtype=np.int64)
 
     dates = _snapshot_dates(features, int(moment.max()) if len(moment) else TIMELESS)
-    item_ids = np.unique(pq.read_table(features.path / "item", columns=[c.ITEM_ID])[c.ITEM_ID].to_numpy())
-    snapshots = _item_snapshots(settings, item_ids, dates)
+    snapshots = _item_snapshots(settings, _catalogue(features), dates)
     encoder = Encoder.fit(users, moment, snapshots[-1], genres)
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
     user_ids = rows[c.USER_ID].to_numpy()
@@ -67,6 +66,17 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...] = 
         eligible=np.isin(user_ids, chosen),
     )
 
+
+
+def newest_items(settings: Settings, features: Build) -> pa.Table:
+    """Item features of the whole catalogue at the newest snapshot: item_id, event_timestamp, `spec.schema("item")`."""
+    dates = _snapshot_dates(features, 2**40)
+    return _item_snapshots(settings, _catalogue(features), dates[-1:])[0]
+
+
+def _catalogue(features: Build) -> Ints:
+    ids: Ints = np.unique(pq.read_table(features.path / "item", columns=[c.ITEM_ID])[c.ITEM_ID].to_numpy())
+    return ids
 
 
 def _snapshot_dates(features: Build, last_moment: int) -> Ints:

@@ -1,0 +1,64 @@
+"""Several models on the same rankings, each fitted once a seed: the table that decides."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.ranking import Ranking, rank
+from recstack.evaluation.report import Report, report
+from recstack.models import models
+from recstack.models.base import Recommender
+from recstack.training.experiment import Experiment
+from recstack.training.train import train
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A report and what it was made of, for plots."""
+
+    report: Report
+    cases: EvaluationSet
+    rankings: dict[str, list[Ranking]]
+
+
+def compare(
+    experiment: Experiment,
+    names: Sequence[str],
+    *,
+    seeds: int = 1,
+    fitted: Recommender | None = None,
+    say: Callable[[str], None] = print,
+) -> Comparison:
+    """Fit and evaluate on the test part.
+
+    Args:
+        experiment: the features.
+        names: models to compare.
+        seeds: fits of each model. The number of epochs is found once, with seed 0.
+        fitted: a model that is trained already and stands for seed 0 of its name.
+        say: told what is going on, a line a fit.
+    """
+    rankings: dict[str, list[Ranking]] = {}
+    seconds: dict[str, float] = {}
+    for name in names:
+        if name not in models():
+            raise ValueError(f"there is no model {name!r}; choose among {', '.join(models())}")
+    data = experiment.data(("train", "validation"))
+    cases = experiment.cases("test", data.encoder)
+    for name in names:
+        start = time.monotonic()
+        given = fitted is not None and fitted.name == name
+        if given and fitted is not None:
+            first, options = fitted, fitted.refit_options()
+        else:
+            trained = train(experiment, name)
+            first, options = trained.model, trained.options
+        rankings[name] = [rank(first, cases)]
+        for seed in range(1, seeds):
+            again = models()[name].fit(data, seed=seed, options=options)
+            rankings[name].append(rank(again, cases))
+        seconds[name] = round(time.monotonic() - start, 2)
+        say(f"{name}: {seeds} fit{'s' if seeds > 1 else ''}, {seconds[name]:.1f} s")
+    dataset = experiment.settings.dataset
+    return Comparison(report(dataset, cases, rankings, seconds), cases, rankings)

@@ -1,0 +1,85 @@
+"""Trains one model: how long is found on the validation part, then it learns from training and validation together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recstack.evaluation.evaluation_set import user_means
+from recstack.evaluation.metrics import Doubles
+from recstack.evaluation.ranking import ndcg, rank
+from recstack.models import models
+from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.splits import TRAIN, VALIDATION
+from recstack.training.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model fitted to everything before the test part, and how good it was when validation was still held back."""
+
+    model: Recommender
+    data: TrainingData
+    """What the final model learned from."""
+    options: dict[str, Any]
+    """Options of the final fit."""
+    validation: Doubles
+    """[U] NDCG@10 of each validation user, by the model that had not seen the validation part."""
+    epochs: list[Progress]
+    """Learning curve of the first fit; empty for models without epochs."""
+
+
+def train(
+    experiment: Experiment,
+    name: str,
+    *,
+    seed: int = 0,
+    options: dict[str, Any] | None = None,
+    report: Callable[[Progress], None] | None = None,
+    checkpoints: Path | None = None,
+) -> Trained:
+    """Fit with early stopping, then again on training + validation for the number of epochs that was best.
+
+    Args:
+        experiment: the features.
+        name: in `recstack.models.models()`.
+        seed: of every draw.
+        options: of the model's `Config`.
+        report: called after each epoch of both fits.
+        checkpoints: folder of resume files, removed at the end; None for none.
+
+    Raises:
+        ValueError: no such model.
+    """
+    known = models()
+    if name not in known:
+        raise ValueError(f"there is no model {name!r}; choose one of {', '.join(known)}")
+    chosen = dict(options or {})
+    files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
+
+    first = experiment.data((TRAIN,))
+    cases = experiment.cases("validation", first.encoder)
+    curve: list[Progress] = []
+
+    def note(progress: Progress) -> None:
+        curve.append(progress)
+        if report is not None:
+            report(progress)
+
+    searched = known[name].fit(
+        first,
+        seed=seed,
+        validate=lambda model: ndcg(model, cases),
+        report=note,
+        checkpoint=files[0],
+        options=chosen,
+    )
+    validation = user_means(rank(searched, cases).values["ndcg@10"], cases.user_ids)
+    chosen |= searched.refit_options()
+
+    data = experiment.data((TRAIN, VALIDATION))
+    model = known[name].fit(data, seed=seed, report=report, checkpoint=files[1], options=chosen)
+    for file in files:
+        if file is not None:
+            file.unlink(missing_ok=True)
+    return Trained(model, data, chosen, validation, curve)
