@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -62,7 +63,7 @@ def _damage_named(files: list[Path]) -> Iterator[None]:
     """Turn Spark's pages of stack trace about a file that it can't read into one sentence."""
     try:
         yield
-    except PySparkException as error:
+    except (PySparkException, Py4JJavaError) as error:
         named = [path for path in files if path.name in str(error)]
         if "FAILED_READ_FILE" not in str(error) or not named:
             raise

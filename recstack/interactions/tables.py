@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, NumericType, StringType, StructField, StructType
@@ -46,12 +45,9 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
         columns: name of each needed column and its kind: "number", "text" or "texts" (a list of them).
 
     Raises:
-        DataError: a column is missing or of another kind, or the file is no whole Parquet file.
+        DataError: a column is missing or of another kind.
     """
-    try:
-        frame = spark.read.parquet(str(path))
-    except PySparkException as error:
-        raise DataError(f"{path} is no whole Parquet file: it is damaged or cut short, get it again") from error
+    frame = spark.read.parquet(str(path))
     _require(list(columns), frame.columns, path)
     for name, kind in columns.items():
         if _kind(frame.schema[name].dataType) != kind:

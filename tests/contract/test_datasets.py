@@ -1,0 +1,85 @@
+"""Every adapter that the package holds keeps the contract; a new one is found without a change here."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from recstack import columns as c
+from recstack.interactions.base import Dataset, datasets
+from recstack.interactions.contract import INTERACTIONS, ITEMS, DataError
+from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
+
+SourceWriter = Callable[[str], Path]
+ADAPTERS = list(datasets().values())
+
+
+@pytest.fixture(params=ADAPTERS, ids=[adapter.name for adapter in ADAPTERS])
+def dataset(request: pytest.FixtureRequest) -> Dataset:
+    adapter: type[Dataset] = request.param
+    return adapter()
+
+
+def test_the_four_adapters_of_today_are_found() -> None:
+    assert {"anime", "movielens_100k", "movielens_25m", "synthetic"} <= set(datasets())
+
+
+def test_an_adapter_describes_itself(dataset: Dataset) -> None:
+    assert dataset.rating_min < dataset.positive_from <= dataset.rating_max
+    assert dataset.licence and "\n" not in dataset.licence
+    assert type(dataset).__module__ == f"recstack.interactions.{dataset.name}"
+
+
+def test_an_adapter_refuses_options_that_it_does_not_have(dataset: Dataset) -> None:
+    with pytest.raises(ValidationError, match="no_such_option"):
+        type(dataset)(no_such_option=1)
+
+
+def test_ingested_tables_keep_the_contract_and_are_built_once(
+    spark: SparkSession, dataset: Dataset, source: SourceWriter, tmp_path: Path
+) -> None:
+    folder = source(dataset.name)
+    build = ingest(spark, dataset, folder, tmp_path / "lake")
+    interactions = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER))
+    items = spark.read.parquet(str(build.path / ITEMS_FOLDER))
+
+    assert interactions.schema == INTERACTIONS
+    assert items.schema == ITEMS
+    assert build.manifest["interactions"]["rows"] == interactions.count() > 0
+    assert build.manifest["items"]["rows"] == items.count() > 0
+    assert build.manifest["interactions"]["rejected"] == build.manifest["items"]["rejected"] == {}
+    assert interactions.where(F.col(c.TIMESTAMP).isNotNull() != dataset.has_timestamps).isEmpty()
+    assert interactions.where(~F.col(c.RATING).between(dataset.rating_min, dataset.rating_max)).isEmpty()
+    assert interactions.join(items, on=c.ITEM_ID, how="left_anti").isEmpty()
+    assert items.where(F.col(c.TITLE).isNull() | F.col(c.GENRES).isNull()).isEmpty()
+
+    again = ingest(spark, dataset, folder, tmp_path / "lake")
+    assert (again.path, again.fresh, build.fresh) == (build.path, False, True)
+
+
+def test_a_file_that_is_missing_empty_or_damaged_is_named_and_nothing_is_written(
+    spark: SparkSession, dataset: Dataset, source: SourceWriter, tmp_path: Path
+) -> None:
+    files = dataset.files(source(dataset.name))
+    for path in files:
+        whole = path.read_bytes()
+        for damaged in (None, b"", b"\x1f\x8b\xff" + whole[: len(whole) // 2]):
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            with pytest.raises(DataError, match=path.name):
+                ingest(spark, dataset, path.parent, tmp_path / "lake")
+            path.write_bytes(whole)
+    assert not list((tmp_path / "lake").glob("*"))
+
+
+def test_a_dataset_that_needs_files_says_so_when_no_folder_is_given(
+    spark: SparkSession, dataset: Dataset, tmp_path: Path
+) -> None:
+    needed = [path.name for path in dataset.files(Path())]
+    if needed:
+        with pytest.raises(DataError, match=f"{dataset.name} needs a folder with {needed[0]}"):
+            ingest(spark, dataset, None, tmp_path)
+    else:
+        assert ingest(spark, dataset, None, tmp_path).fresh
