@@ -1,0 +1,52 @@
+"""The example of docs/adding-a-dataset.md works as it stands there."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from pyspark.sql import SparkSession
+
+from recstack import columns as c
+from recstack.interactions.base import Dataset
+from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
+
+PAGE = Path(__file__).parents[3] / "docs" / "adding-a-dataset.md"
+
+
+@pytest.fixture
+def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Dataset]:
+    page = PAGE.read_text()
+    for name, text in re.findall(r"```csv (\S+)\n(.*?)```", page, re.DOTALL):
+        (tmp_path / name).write_text(text)
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    module = ModuleType("books")
+    monkeypatch.setitem(sys.modules, "books", module)
+    exec(compile(code, str(PAGE), "exec"), module.__dict__)
+    example: type[Dataset] = module.Books
+    return example
+
+
+def test_the_example_gives_the_tables_that_the_page_promises(
+    spark: SparkSession, books: type[Dataset], tmp_path: Path
+) -> None:
+    build = ingest(spark, books(), tmp_path, tmp_path / "lake")
+    items = spark.read.parquet(str(build.path / ITEMS_FOLDER)).orderBy(c.ITEM_ID)
+
+    assert build.manifest["interactions"]["rows"] == 5
+    assert build.manifest["interactions"]["rejected"] == {"rating_out_of_range": 1, "null_timestamp": 1}
+    assert [(row[c.TITLE], row[c.GENRES]) for row in items.collect()] == [
+        ("Emma, a novel", ["classics", "romance"]),
+        ("Dune", ["classics", "science fiction"]),
+        ("item 12", []),
+    ]
+
+
+def test_the_example_s_option_leaves_out_books_and_their_ratings(
+    spark: SparkSession, books: type[Dataset], tmp_path: Path
+) -> None:
+    build = ingest(spark, books(max_pages=500), tmp_path, tmp_path / "lake")
+    interactions = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER))
+    assert {row[c.ITEM_ID] for row in interactions.collect()} == {10, 12}
+    assert "orphan_item" not in build.manifest["interactions"]["rejected"]
