@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 
@@ -29,8 +32,8 @@ def push_archive(archive: Path, uri: str, endpoint: str | None = None) -> str:
     bucket, prefix = _bucket(uri)
     key = f"{prefix}/{archive.name}".lstrip("/")
     try:
-        boto3.client("s3", endpoint_url=endpoint).upload_file(str(archive), bucket, key)
-    except (BotoCoreError, ClientError, boto3.exceptions.S3UploadFailedError) as error:
+        _client(endpoint).upload_file(str(archive), bucket, key)
+    except (BotoCoreError, ClientError, S3UploadFailedError) as error:
         raise TransferError(_explain("upload", f"s3://{bucket}/{key}", endpoint, error)) from None
     return f"s3://{bucket}/{key}"
 
@@ -46,13 +49,19 @@ def pull_archive(uri: str, store: Path, endpoint: str | None = None) -> Path:
     draft = store / f".draft-{target.name}"
     store.mkdir(parents=True, exist_ok=True)
     try:
-        boto3.client("s3", endpoint_url=endpoint).download_file(bucket, key, str(draft))
+        _client(endpoint).download_file(bucket, key, str(draft))
         os.replace(draft, target)
     except (BotoCoreError, ClientError) as error:
         raise TransferError(_explain("download", uri, endpoint, error)) from None
     finally:
         draft.unlink(missing_ok=True)
     return target
+
+
+def _client(endpoint: str | None) -> Any:
+    patience = Config(connect_timeout=5, retries={"total_max_attempts": 3})
+    # A session of its own: boto3's default one would remember the first keys that it saw.
+    return boto3.Session().client("s3", endpoint_url=endpoint, config=patience)
 
 
 def _bucket(uri: str) -> tuple[str, str]:

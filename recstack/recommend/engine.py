@@ -215,14 +215,13 @@ class Engine:
         else:
             stamp = self._catalogue.as_of
         filling, filling_scores = self._popular(request.k, scored.allowed, personal, scores)
-        explain = request.explain
-        items = [
-            self._item(place, score, self._reasons.personal(scored.user, place) if explain else [])
-            for place, score in zip(personal.tolist(), scores.tolist(), strict=True)
-        ] + [
-            self._item(place, score, self._reasons.popular(place) if explain else [])
-            for place, score in zip(filling.tolist(), filling_scores.tolist(), strict=True)
-        ]
+        places = np.concatenate([personal, filling]).tolist()
+        reasons: list[list[str]] = [[]] * len(places)
+        if request.explain:
+            reasons = self._reasons.personal(scored.user, personal) if len(personal) else []
+            reasons += [self._reasons.popular(place) for place in filling.tolist()]
+        values = np.concatenate([scores, filling_scores]).tolist()
+        items = [self._item(*each) for each in zip(places, values, reasons, strict=True)]
         unknown = [item for item in request.history(self._scale).item_ids if not self._has(item)]
         return Answer(self._version, self._schema_digest, policy, _iso(stamp), items, unknown)
 
@@ -236,6 +235,8 @@ class Engine:
 
     def _popular(self, k: int, allowed: npt.NDArray[np.bool_], personal: Ints, scores: Floats) -> tuple[Ints, Floats]:
         """The most popular allowed items that are not among the personal ones, as many as are missing to k."""
+        if len(personal) == k:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
         free = allowed.copy()
         free[personal] = False
         order = self._catalogue.most_popular

@@ -31,34 +31,34 @@ class Reasons:
         if isinstance(model, HasItemVectors):
             self._spaces.append(_unit(np.asarray(model.item_vectors, dtype=np.float32)))
 
-    def personal(self, user: UserBatch, item: int) -> list[str]:
-        """Reasons for one user (a batch of one): a similar item that was liked, and favourite genres."""
-        found = [*self._similar(user, item), *self._favourites(user, item)]
-        return found or self.popular(item)
+    def personal(self, user: UserBatch, items: Ints) -> list[list[str]]:
+        """Reasons for each item for one user (a batch of one): a similar item that was liked, favourite genres."""
+        liked: Ints = user.recent[0][(user.recent[0] >= 0) & (user.recent_ratings[0] >= 0)]
+        profile = user.genres[0]
+        best = np.argsort(-profile, kind="stable")[:FAVOURITES]
+        favourites = best[profile[best] > 0]
+        alike = np.mean([space[items] @ space[liked].T for space in self._spaces], axis=0)
+        alike[items[:, None] == liked] = 0.0
+        carried = self._catalogue.features.genres
+        reasons = []
+        for row, item in enumerate(items.tolist()):
+            found = []
+            if len(liked) and alike[row].max() > 0:
+                model = liked[int(alike[row].argmax())]
+                shared = self._names(np.flatnonzero(carried[item] * carried[model]))
+                found.append(
+                    f"because you liked {self._catalogue.titles[model]}{f' (also {shared})' if shared else ''}"
+                )
+            if named := self._names(favourites[carried[item, favourites] > 0]):
+                found.append(f"among your favourite genres: {named}")
+            reasons.append(found or self.popular(item))
+        return reasons
 
     def popular(self, item: int) -> list[str]:
         """The number of interactions that made it popular."""
         if recent := self._catalogue.count(c.POPULARITY_30D, item):
             return [f"popular now: {recent} ratings in 30 days"]
         return [f"popular: {self._catalogue.count(c.POPULARITY_ALL, item)} ratings"]
-
-    def _similar(self, user: UserBatch, item: int) -> list[str]:
-        liked: Ints = user.recent[0][(user.recent[0] >= 0) & (user.recent_ratings[0] >= 0) & (user.recent[0] != item)]
-        if not len(liked):
-            return []
-        similarity = np.mean([space[liked] @ space[item] for space in self._spaces], axis=0)
-        best = int(np.argmax(similarity))
-        if similarity[best] <= 0:
-            return []
-        genres = self._catalogue.features.genres
-        shared = self._names(np.flatnonzero(genres[item] * genres[liked[best]]))
-        return [f"because you liked {self._catalogue.titles[liked[best]]}" + (f" (also {shared})" if shared else "")]
-
-    def _favourites(self, user: UserBatch, item: int) -> list[str]:
-        profile = user.genres[0]
-        best = np.argsort(-profile, kind="stable")[:FAVOURITES]
-        named = self._names(np.array([g for g in best if profile[g] > 0 and self._catalogue.features.genres[item, g]]))
-        return [f"among your favourite genres: {named}"] if named else []
 
     def _names(self, genres: Ints) -> str:
         return ", ".join(self._catalogue.encoder.genres[g] for g in genres[:FAVOURITES])

@@ -1,6 +1,8 @@
 import json
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ from recstack.torchserve import Server, ServerError, embedded, start, stop
 
 HANDLER = ROOT / "serving" / "handler.py"
 MODEL = "recstack"
+BANNED = ("pyspark", "prefect", "mlflow")
 
 
 def free_address() -> str:
@@ -67,6 +70,17 @@ def archive(folder: Path, model_store: Path, version: str) -> Path:
     return build_archive(bundle, HANDLER, model_store, MODEL, version)
 
 
+def traps(folder: Path) -> Path:
+    """Packages that leave a trace when a worker imports them."""
+    for name in BANNED:
+        package = folder / "traps" / name
+        package.mkdir(parents=True)
+        package.joinpath("__init__.py").write_text(
+            "from pathlib import Path\n\nPath(__file__).with_name('imported').touch()\nraise ImportError('a trap')\n"
+        )
+    return folder / "traps"
+
+
 @dataclass(frozen=True)
 class Serving:
     server: Server
@@ -90,6 +104,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     )
     load_online_store(settings.model_copy(update={"dataset": "tiny"}))
     server = embedded(settings)
+    server = replace(server, environment={**server.environment, "PYTHONPATH": str(traps(folder))})
     start(server)
     try:
         publish(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", batch_size=16)
@@ -127,6 +142,16 @@ def test_a_stranger_gets_items_like_those_that_they_name(serving: Serving) -> No
 def test_an_unknown_user_gets_popular_items(serving: Serving) -> None:
     answer = serving.ask(user_id=10**12, k=3)
     assert (answer["policy"], ids(answer)) == ("popular", [11, 12, 21])
+
+
+def test_workers_import_neither_spark_nor_prefect_nor_mlflow(serving: Serving) -> None:
+    serving.ask(user_id=1)
+    found = sorted(trace.parent.name for trace in (serving.folder / "traps").rglob("imported"))
+    assert found == []
+    subprocess.run(
+        [sys.executable, "-c", "import mlflow"], env=dict(serving.server.environment), stderr=subprocess.PIPE
+    )
+    assert (serving.folder / "traps" / "mlflow" / "imported").exists(), "the traps themselves do not work"
 
 
 def test_bad_requests_fail_alone_among_concurrent_ones(serving: Serving) -> None:
