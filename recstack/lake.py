@@ -69,7 +69,7 @@ def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
     target = root / version_of(inputs)
     inputs = {**inputs, "code_version": code_version()}
     if (target / MANIFEST).exists():
-        _point(root, target)
+        point_to(target)
         return opened(target)
 
     root.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    _point(root, target)
+    point_to(target)
     return replace(opened(target), fresh=True)
 
 
@@ -128,8 +128,9 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(draft, path)
 
 
-def _point(root: Path, target: Path) -> None:
-    write_atomically(root / CURRENT, target.name)
+def point_to(path: Path) -> None:
+    """Make a published version the current one of its output."""
+    write_atomically(opened(path).path.parent / CURRENT, path.name)
 
 
 def _sweep(root: Path) -> None:

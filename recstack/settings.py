@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+HANDLER = ROOT / "serving" / "handler.py"
 
 
 class Settings(BaseSettings):
@@ -24,6 +25,8 @@ class Settings(BaseSettings):
     feast_registry: str = Field("file", description="'file' or a SQLAlchemy URL")
     feast_offline: Literal["duckdb", "spark"] = "duckdb"
     mlflow_tracking_uri: str | None = Field(None, description="default: SQLite in <home>")
+    mlflow_page: str = Field("http://127.0.0.1:5000", description="address of MLflow's web page, for links")
+    prefect_page: str = Field("http://127.0.0.1:4200", description="address of Prefect's web page, for links")
     model_store: Path = ROOT / "model_store"
     torchserve_inference: str = "http://127.0.0.1:8080"
     torchserve_management: str = "http://127.0.0.1:8081"
@@ -49,6 +52,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """MLflow's tracking and registry database."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.recstack_home.resolve()}/mlflow.db"
+
+    @property
+    def artifacts(self) -> str:
+        """Where MLflow keeps artifacts of experiments that it creates."""
+        return (self.recstack_home.resolve() / "mlartifacts").as_uri()
 
     @property
     def serving_home(self) -> Path:

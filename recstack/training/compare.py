@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from recstack.archive.bundle import Bundle
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.report import Report, report
 from recstack.models import models
-from recstack.models.base import Recommender
+from recstack.splits import TRAIN, VALIDATION
 from recstack.training.experiment import Experiment
 from recstack.training.train import train
 
@@ -27,7 +28,7 @@ def compare(
     names: Sequence[str],
     *,
     seeds: int = 1,
-    fitted: Recommender | None = None,
+    fitted: Bundle | None = None,
     say: Callable[[str], None] = print,
 ) -> Comparison:
     """Fit and evaluate on the test part.
@@ -36,7 +37,8 @@ def compare(
         experiment: the features.
         names: models to compare.
         seeds: fits of each model. The number of epochs is found once, with seed 0.
-        fitted: a model that is trained already and stands for seed 0 of its name.
+        fitted: a model that is trained already and stands for seed 0 of its name; it sees the items as they were
+            at the end of training, not as its bundle has them.
         say: told what is going on, a line a fit.
     """
     rankings: dict[str, list[Ranking]] = {}
@@ -44,13 +46,12 @@ def compare(
     for name in names:
         if name not in models():
             raise ValueError(f"there is no model {name!r}; choose among {', '.join(models())}")
-    data = experiment.data(("train", "validation"))
+    data = experiment.data((TRAIN, VALIDATION))
     cases = experiment.cases("test", data.encoder)
     for name in names:
         start = time.monotonic()
-        given = fitted is not None and fitted.name == name
-        if given and fitted is not None:
-            first, options = fitted, fitted.refit_options()
+        if fitted is not None and fitted.manifest.model == name:
+            first, options = fitted.model(data.items), fitted.manifest.facts.config
         else:
             trained = train(experiment, name)
             first, options = trained.model, trained.options

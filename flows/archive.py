@@ -1,0 +1,48 @@
+"""A trained bundle to a `.mar` in the model store and a version in MLflow's registry."""
+
+import time
+from pathlib import Path
+
+from prefect import flow, task
+
+from flows.console import say
+from recstack.archive.mar import build_archive
+from recstack.lake import opened
+from recstack.settings import HANDLER, Settings
+from recstack.training.record import register_model
+from recstack.training.tracking import Tracker
+
+MODEL_NAME = "recstack"
+
+
+@task
+def pack(settings: Settings, trained: Path) -> Path:
+    """Build the archive; the same bundle gives the same file."""
+    return build_archive(trained / "bundle", HANDLER, settings.model_store, MODEL_NAME, trained.name)
+
+
+@task
+def register(settings: Settings, trained: Path, report: Path, archive: Path) -> tuple[Path, str]:
+    """Register the model version in MLflow and move the alias `champion` if the new one is better beyond noise."""
+    tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
+    return register_model(tracker, opened(trained), report, archive)
+
+
+@flow(name="archive", log_prints=True)
+def archive(trained: Path, report: Path, dataset: str = "movielens_100k") -> Path:
+    """Package and register a model.
+
+    Args:
+        trained: what `train` returned.
+        report: what `evaluate` returned.
+        dataset: whose model it is.
+
+    Returns:
+        Path of the champion's `.mar` file: this one, unless an earlier model is better.
+    """
+    settings = Settings(dataset=dataset)
+    start = time.monotonic()
+    packed = pack(settings, trained)
+    champion, verdict = register(settings, trained, report, packed)
+    say("archive", f"{packed.stat().st_size / 1e6:.1f} MB; {verdict}", time.monotonic() - start, packed)
+    return champion

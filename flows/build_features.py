@@ -1,0 +1,62 @@
+"""Interactions to dated user and item features."""
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+
+from flows.console import say_build
+from recstack.features.build import FeatureOptions
+from recstack.features.build import build_features as publish_features
+from recstack.features.training_users import TrainingFilter
+from recstack.features.user import SnapshotEvery
+from recstack.interactions.base import datasets
+from recstack.lake import Build, opened
+from recstack.settings import Settings
+from recstack.spark import open_session
+from recstack.splits import default_protocol
+
+
+@task
+def compute(settings: Settings, interactions: Path, options: FeatureOptions) -> Build:
+    """Run the Spark jobs, unless their output stands."""
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    return publish_features(spark, opened(interactions), settings.lake / "features", options)
+
+
+@flow(name="build_features", log_prints=True)
+def build_features(
+    interactions: Path,
+    dataset: str = "movielens_100k",
+    protocol: str | None = None,
+    snapshot_every: SnapshotEvery = "interaction",
+    training_filter: TrainingFilter | None = None,
+) -> Path:
+    """Publish the feature tables and the split.
+
+    Args:
+        interactions: what `ingest` returned.
+        dataset: whose they are.
+        protocol: evaluation protocol that the split follows; by default global-time, or stratified without time.
+        snapshot_every: how fine the dated user features are.
+        training_filter: which users the models may be told to learn from.
+
+    Returns:
+        Path of the published version.
+    """
+    timed = datasets()[dataset].has_timestamps
+    options = FeatureOptions(
+        protocol=protocol or default_protocol(timed),
+        has_timestamps=timed,
+        snapshot_every=snapshot_every,
+        training_filter=training_filter or TrainingFilter(),
+    )
+    build = compute(Settings(dataset=dataset), interactions, options)
+    rows = build.manifest["rows"]
+    say_build("build_features", f"{rows['user']:,} user and {rows['item']:,} item rows, split {options.protocol}", build)
+    create_table_artifact(
+        [{"table": name, "rows": count, "columns": build.manifest["schema"][name]} for name, count in rows.items()],
+        key=f"{dataset.replace('_', '-')}-features",
+        description=f"Feature tables of {dataset}, version {build.path.name}",
+    )
+    return build.path

@@ -1,0 +1,47 @@
+"""An archive to TorchServe, without a gap in its answers."""
+
+import time
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+
+from flows.archive import MODEL_NAME
+from flows.console import say
+from recstack.archive.publish import publish
+from recstack.demo import ask, known_user
+from recstack.settings import Settings
+from recstack.torchserve import embedded
+
+
+@task(retries=2, retry_delay_seconds=3)
+def put_into_service(settings: Settings, archive: Path) -> str:
+    """Register the archive by the management API; the old version answers until the new one has answered."""
+    version = archive.stem.removeprefix(f"{MODEL_NAME}-")
+    publish(embedded(settings).api, archive, MODEL_NAME, version)
+    return version
+
+
+@flow(name="deploy", log_prints=True)
+def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
+    """Serve an archive with the TorchServe of the settings.
+
+    Args:
+        archive: what the flow `archive` returned.
+        dataset: whose model it is.
+
+    Returns:
+        The version that is served now.
+    """
+    settings = Settings(dataset=dataset)
+    start = time.monotonic()
+    version = put_into_service(settings, archive)
+    say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)
+    user = known_user(settings)
+    answer = ask(settings, {"user_id": user, "explain": True})
+    create_table_artifact(
+        [{"rank": rank, **item, "genres": ", ".join(item["genres"]), "reasons": "; ".join(item["reasons"])} for rank, item in enumerate(answer["items"], 1)],
+        key=f"{dataset.replace('_', '-')}-recommendations",
+        description=f"For user {user}, policy {answer['policy']}, model {answer['model_version']}",
+    )
+    return version

@@ -1,0 +1,75 @@
+"""The trained model beside the baselines on the test part, all on the same rankings."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+
+from flows.console import say_build
+from recstack.archive.bundle import Bundle
+from recstack.evaluation.report import HEADLINE
+from recstack.lake import Build, build_once, opened
+from recstack.settings import Settings
+from recstack.spark import open_session
+from recstack.training.compare import compare
+from recstack.training.experiment import Experiment
+from recstack.training.record import record_evaluation, write_evaluation
+from recstack.training.tracking import Tracker
+
+
+@task
+def rank_test_part(
+    settings: Settings, interactions: Path, features: Path, trained: Path, baselines: list[str], seeds: int
+) -> Build:
+    """Fit the baselines, rank, report and log to the model's MLflow run, unless the report stands."""
+    inputs = {"trained": trained.name, "baselines": baselines, "seeds": seeds}
+
+    def build(draft: Path) -> dict[str, Any]:
+        spark = open_session(settings.spark_master, settings.spark_driver_memory)
+        experiment = Experiment(settings, spark, opened(interactions), opened(features))
+        bundle = Bundle.read(trained / "bundle")
+        names = [bundle.manifest.model, *baselines]
+        comparison = compare(experiment, names, seeds=seeds, fitted=bundle)
+        write_evaluation(draft, comparison)
+        tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
+        with tracker.resume(opened(trained).manifest["run_id"]) as run:
+            record_evaluation(run, draft, comparison, bundle.manifest.model)
+        return {"models": names, "protocol": experiment.protocol}
+
+    return build_once(settings.lake / "reports", inputs, build)
+
+
+@flow(name="evaluate", log_prints=True)
+def evaluate(
+    interactions: Path,
+    features: Path,
+    trained: Path,
+    dataset: str = "movielens_100k",
+    baselines: tuple[str, ...] = ("popularity", "item_item"),
+    seeds: int = 1,
+) -> Path:
+    """Report how good the model is on interactions that it has never seen.
+
+    Args:
+        interactions: what `ingest` returned.
+        features: what `build_features` returned.
+        trained: what `train` returned.
+        dataset: whose they are.
+        baselines: models to compare with.
+        seeds: fits of each model; the trained one is the first of its own.
+
+    Returns:
+        Path of the published report.
+    """
+    build = rank_test_part(Settings(dataset=dataset), interactions, features, trained, list(baselines), seeds)
+    report = json.loads((build.path / "report.json").read_text())
+    name = build.manifest["models"][0]
+    figures = report["models"][name][HEADLINE]
+    what = f"{name}: {HEADLINE} {figures['mean']:.4f} [{figures['ci_low']:.4f}, {figures['ci_high']:.4f}]"
+    say_build("evaluate", f"{what}, {report['n_targets']:,} targets", build)
+    table = (build.path / "table.md").read_text()
+    print(table)
+    create_markdown_artifact(table, key=f"{dataset.replace('_', '-')}-metrics", description="Test part, all models")
+    return build.path

@@ -1,0 +1,56 @@
+"""Source files to checked interactions and items in the lake."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+
+from flows.console import say_build
+from recstack.interactions.base import datasets
+from recstack.interactions.ingest import ingest as publish_interactions
+from recstack.lake import Build
+from recstack.settings import Settings
+from recstack.spark import open_session
+
+
+@task(retries=3, retry_delay_seconds=[1, 5, 20])
+def fetch(dataset: str, cache: Path) -> Path | None:
+    """Download the dataset unless it is there; the only step that needs the network."""
+    return datasets()[dataset]().fetch(cache)
+
+
+@task
+def check_and_publish(settings: Settings, options: dict[str, Any], source: Path | None) -> Build:
+    """Check the source against the contract and publish it."""
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    adapter = datasets()[settings.dataset](**options)
+    return publish_interactions(spark, adapter, source, settings.lake / "interactions")
+
+
+@flow(name="ingest", log_prints=True)
+def ingest(
+    dataset: str = "movielens_100k", data: Path | None = None, options: dict[str, Any] | None = None
+) -> Path:
+    """Publish the interactions and items of a dataset.
+
+    Args:
+        dataset: name of an adapter in `recstack/interactions`.
+        data: folder of the source files; by default they are downloaded, where that is allowed.
+        options: fields of the adapter, such as `min_year` of movielens_25m.
+
+    Returns:
+        Path of the published version.
+    """
+    if dataset not in datasets():
+        raise ValueError(f"there is no dataset {dataset!r}; choose one of {', '.join(datasets())}")
+    settings = Settings(dataset=dataset)
+    source = data or fetch(dataset, settings.recstack_home / "downloads")
+    build = check_and_publish(settings, options or {}, source)
+    counts = build.manifest
+    rows, items = counts["interactions"]["rows"], counts["items"]["rows"]
+    rejected = counts["interactions"]["rejected"] | counts["items"]["rejected"]
+    say_build("ingest", f"{rows:,} interactions, {items:,} items, {sum(rejected.values()):,} rejected", build)
+    table = [{"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])} for t in ("interactions", "items")]
+    create_table_artifact(table, key=f"{dataset.replace('_', '-')}-ingested", description=f"Checked tables of {dataset}")
+    return build.path

@@ -1,0 +1,42 @@
+"""Feature tables to Feast's online store."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow, task
+
+from flows.console import say
+from recstack.lake import opened, point_to
+from recstack.settings import Settings
+from recstack.store import apply, materialize as load_online
+
+
+@task
+def register(settings: Settings, features: Path) -> None:
+    """Make these tables the ones that `feature_repo` declares, and run `feast apply`."""
+    point_to(features)
+    apply(settings)
+
+
+@task(retries=2, retry_delay_seconds=5)
+def load(settings: Settings) -> None:
+    """Write the newest row of every entity into the online store."""
+    load_online(settings, datetime.now(UTC))
+
+
+@flow(name="materialize", log_prints=True)
+def materialize(features: Path, dataset: str = "movielens_100k") -> None:
+    """Apply the feature definitions and load the online store.
+
+    Args:
+        features: what `build_features` returned.
+        dataset: whose they are; also the Feast project.
+    """
+    settings = Settings(dataset=dataset)
+    start = time.monotonic()
+    register(settings, features)
+    load(settings)
+    rows = opened(features).manifest["rows"]
+    what = f"newest of {rows['user']:,} user and {rows['item']:,} item rows, to {settings.feast_online.split(',')[0]}"
+    say("materialize", what, time.monotonic() - start, settings.workspace / "feast")

@@ -1,0 +1,104 @@
+"""Features to a trained model, tracked in MLflow and written as a bundle."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from prefect import flow, task
+from prefect.artifacts import create_link_artifact
+from tqdm import tqdm
+
+from flows.console import say_build
+from recstack.archive.bundle import Facts, write_bundle
+from recstack.interactions.base import datasets
+from recstack.lake import Build, build_once, opened, version_of
+from recstack.models.base import Progress
+from recstack.recommend.request import RatingScale
+from recstack.settings import Settings
+from recstack.spark import open_session
+from recstack.training.dataset import newest_items
+from recstack.training.experiment import Experiment
+from recstack.training.record import record_training, write_training
+from recstack.training.tracking import Tracker
+from recstack.training.train import train as train_model
+
+
+@task
+def fit(settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any]) -> Build:
+    """Train, track and publish the bundle, unless it stands."""
+    root = settings.lake / "models"
+    inputs = {"features": features.name, "dataset": settings.dataset, "model": model, "seed": seed, "options": options}
+    version = version_of(inputs)
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    experiment = Experiment(settings, spark, opened(interactions), opened(features))
+
+    def build(draft: Path) -> dict[str, Any]:
+        adapter = datasets()[settings.dataset]
+        tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
+        with tracker.run(f"{model} {version}") as run, tqdm(desc="training", unit="epoch") as bar:
+
+            def show(progress: Progress) -> None:
+                bar.update()
+                bar.set_postfix({name: f"{value:.4f}" for name, value in progress.metrics.items()})
+
+            trained = train_model(
+                experiment, model, seed=seed, options=options, report=show, checkpoints=root / "checkpoints" / version
+            )
+            manifest = write_training(draft, trained, run)
+            record_training(run, draft, trained, experiment)
+            facts = Facts(
+                model_version=version,
+                dataset=settings.dataset,
+                timed=adapter.has_timestamps,
+                scale=RatingScale(low=adapter.rating_min, high=adapter.rating_max, liked=adapter.positive_from),
+                config=trained.options,
+                data_fingerprint=features.name,
+                run_id=run.run_id,
+            )
+            (draft / "bundle").mkdir()
+            write_bundle(
+                draft / "bundle",
+                trained.model,
+                trained.data.encoder,
+                pq.read_table(experiment.ingested.path / "items"),
+                newest_items(settings, experiment.features),
+                facts,
+            )
+            return manifest
+
+    return build_once(root, inputs, build)
+
+
+@flow(name="train", log_prints=True)
+def train(
+    interactions: Path,
+    features: Path,
+    dataset: str = "movielens_100k",
+    model: str = "genre_ncf",
+    seed: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Path:
+    """Train a model on everything before the test part of the split.
+
+    Args:
+        interactions: what `ingest` returned.
+        features: what `build_features` returned, materialized.
+        dataset: whose they are.
+        model: a model of `recstack/models`.
+        seed: of every random draw.
+        options: fields of the model's `Config`.
+
+    Returns:
+        Path of the published version.
+    """
+    settings = Settings(dataset=dataset)
+    build = fit(settings, interactions, features, model, seed, options or {})
+    facts = build.manifest
+    what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs, validation NDCG@10 {facts['validation']:.4f}"
+    say_build("train", what, build)
+    create_link_artifact(
+        f"{settings.mlflow_page}/{facts['run_url']}",
+        link_text=f"MLflow run of {model} {build.path.name}",
+        key=f"{dataset.replace('_', '-')}-run",
+    )
+    return build.path

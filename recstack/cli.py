@@ -1,0 +1,90 @@
+"""The `recstack` command; each verb calls one function."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recstack.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+Dataset = Annotated[str, typer.Option(help="adapter in recstack/interactions")]
+Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
+
+
+@app.command()
+def demo(dataset: Dataset = "movielens_100k", data: Data = None) -> None:
+    """Run the pipeline on embedded defaults, serve the model, ask it, and say where to look."""
+    from flows.demo import run_demo
+
+    run_demo(dataset, data)
+
+
+@app.command()
+def stop() -> None:
+    """End the TorchServe and the web pages that `demo` and `ui` started."""
+    from recstack.torchserve import embedded
+    from recstack.torchserve import stop as stop_server
+    from recstack.web import stop_pages
+
+    settings = Settings()
+    stop_server(embedded(settings))
+    stop_pages(settings)
+
+
+@app.command()
+def ui() -> None:
+    """Start the web pages of Prefect and MLflow on the demo's data."""
+    from recstack.web import start_pages
+
+    for line in start_pages(Settings()):
+        print(line)
+
+
+@app.command()
+def recommend(
+    dataset: Dataset = "movielens_100k",
+    user: Annotated[int | None, typer.Option(help="a user of the dataset")] = None,
+    liked: Annotated[str | None, typer.Option(help="comma-separated item ids that a stranger likes")] = None,
+    k: Annotated[int, typer.Option(help="how many items")] = 10,
+) -> None:
+    """Ask the running TorchServe."""
+    from rich.console import Console
+
+    from recstack.demo import answer_table, ask
+
+    who = {"user_id": user} if liked is None else {"liked": [int(item) for item in liked.split(",")]}
+    answer = ask(Settings(dataset=dataset), {**who, "k": k, "explain": True})
+    Console(width=150).print(answer_table(", ".join(f"{key} {value}" for key, value in who.items()), answer))
+
+
+@app.command()
+def evaluate(
+    dataset: Dataset = "movielens_100k",
+    data: Data = None,
+    protocol: Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")] = None,
+    models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
+    seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
+    out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
+) -> None:
+    """Compare models on data of yours, apart from anything that is being served."""
+    from recstack.training.evaluate import evaluate_dataset
+
+    result = evaluate_dataset(Settings(dataset=dataset), data, protocol, models.split(","), seeds)
+    print(result.table())
+    if out is not None:
+        out.write_text(json.dumps(result.to_json(), indent=2))
+
+
+def main() -> None:
+    """Entry point: errors that a person can mend are one message; anything else keeps its trace."""
+    from recstack.errors import UserError
+
+    try:
+        app()
+    except UserError as error:
+        print(f"recstack: {error}", file=sys.stderr)
+        sys.exit(1)

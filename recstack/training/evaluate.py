@@ -1,0 +1,53 @@
+"""Models compared on data of somebody's own, in a workspace apart from the one that is served."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recstack.evaluation.report import Report
+from recstack.features.build import FeatureOptions, build_features
+from recstack.interactions.base import datasets
+from recstack.interactions.ingest import ingest
+from recstack.models import models
+from recstack.settings import Settings
+from recstack.spark import open_session
+from recstack.splits import default_protocol
+from recstack.store import apply
+from recstack.training.compare import compare
+from recstack.training.experiment import Experiment
+
+
+def evaluate_dataset(
+    settings: Settings, data: Path | None, protocol: str | None, names: Sequence[str], seeds: int
+) -> Report:
+    """Ingest, build features for the protocol, fit and rank.
+
+    Args:
+        settings: the dataset and where local state lives.
+        data: folder of its files; None downloads them where that is allowed.
+        protocol: None takes the default for the dataset.
+        names: models, or ["all"].
+        seeds: fits of each model.
+
+    Raises:
+        UserError: unknown dataset, model or protocol, or bad data.
+    """
+    if settings.dataset not in datasets():
+        raise ValueError(f"there is no dataset {settings.dataset!r}; choose one of {', '.join(datasets())}")
+    adapter = datasets()[settings.dataset]()
+    chosen = list(models()) if list(names) == ["all"] else list(names)
+    protocol = protocol or default_protocol(adapter.has_timestamps)
+    apart = settings.model_copy(
+        update={
+            "recstack_home": settings.recstack_home / "evaluations" / protocol,
+            "lake_uri": None,
+            "feast_registry": "file",
+            "feast_online": "sqlite",
+        }
+    )
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    source = data or adapter.fetch(settings.recstack_home / "downloads")
+    ingested = ingest(spark, adapter, source, apart.lake / "interactions")
+    options = FeatureOptions(protocol=protocol, has_timestamps=adapter.has_timestamps)
+    features = build_features(spark, ingested, apart.lake / "features", options)
+    apply(apart)
+    return compare(Experiment(apart, spark, ingested, features), chosen, seeds=seeds).report

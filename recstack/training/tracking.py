@@ -1,0 +1,176 @@
+"""MLflow, behind one small door: nothing else in recstack imports it."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.data.filesystem_dataset_source import FileSystemDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.types import ColSpec, Schema
+
+from recstack import __version__
+from recstack.archive.bundle import Bundle
+from recstack.archive.opening import open_engine
+from recstack.settings import Settings
+
+CHAMPION = "champion"
+SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec("string", "request")]), outputs=Schema([ColSpec("string", "answer")])
+)
+
+
+class BundleModel(PythonModel):  # type: ignore[misc]
+    """A registered bundle as an MLflow model: JSON requests of the serving API in, JSON answers out."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Open the engine that TorchServe's handler opens."""
+        self.engine = open_engine(Bundle.read(Path(context.artifacts["bundle"])), Settings(), int(time.time()))
+
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        """One answer a request."""
+        requests = [self.engine.parse(text.encode()) for text in model_input["request"]]
+        answers = self.engine.answer(requests, int(time.time())).answers
+        return pd.DataFrame({"answer": [json.dumps(answer.payload()) for answer in answers]})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One open MLflow run."""
+
+    run_id: str
+    url: str
+    """Path of its page below MLflow's address."""
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Parameters, once a run."""
+        mlflow.log_params(dict(values))
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Facts to search for."""
+        mlflow.set_tags(dict(values))
+
+    def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        """Figures, at an epoch or final. MLflow allows no '@' in names."""
+        mlflow.log_metrics({name.replace("@", "_at_"): value for name, value in values.items()}, step=step)
+
+    def files(self, folder: Path, below: str) -> None:
+        """Every file of a folder as an artifact."""
+        mlflow.log_artifacts(str(folder), below)
+
+    def file(self, path: Path, below: str | None = None) -> None:
+        """One file as an artifact."""
+        mlflow.log_artifact(str(path), below)
+
+    def dataset(self, name: str, path: Path, fingerprint: str) -> None:
+        """What the model learned from."""
+        source = FileSystemDatasetSource(path.as_uri())
+        mlflow.log_input(MetaDataset(source=source, name=name, digest=fingerprint), context="training")
+
+    def model(self, bundle: Path) -> str:
+        """Log a bundle as an MLflow model with its signature; returns its URI."""
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=BundleModel(),
+            artifacts={"bundle": str(bundle)},
+            signature=SIGNATURE,
+            pip_requirements=[f"recstack=={__version__}"],
+        )
+        return str(info.model_uri)
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version in the model registry."""
+
+    number: str
+    run_id: str
+    tags: Mapping[str, str]
+
+
+class Tracker:
+    """Runs of one experiment and versions of its registered model."""
+
+    def __init__(self, tracking_uri: str, experiment: str, artifacts: str) -> None:
+        """Connect.
+
+        Args:
+            tracking_uri: of the MLflow server or database.
+            experiment: created if it is not there.
+            artifacts: URI under which a new experiment keeps its artifacts.
+        """
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(tracking_uri)
+        self._client = mlflow.MlflowClient()
+        self._model = f"recstack-{experiment}"
+        found = self._client.get_experiment_by_name(experiment)
+        self._experiment = (
+            found.experiment_id if found else self._client.create_experiment(experiment, f"{artifacts}/{experiment}")
+        )
+
+    @contextmanager
+    def run(self, name: str) -> Iterator[Run]:
+        """A new run; it ends as FAILED if the block raises."""
+        with mlflow.start_run(experiment_id=self._experiment, run_name=name) as active:
+            yield self._run(active.info.run_id)
+
+    @contextmanager
+    def resume(self, run_id: str) -> Iterator[Run]:
+        """An earlier run, to add to it.
+
+        Raises:
+            LookupError: MLflow does not know it (its database was removed, the outputs in the lake were not).
+        """
+        try:
+            active = mlflow.start_run(run_id=run_id)
+        except MlflowException as error:
+            raise LookupError(
+                f"MLflow at {mlflow.get_tracking_uri()} does not know run {run_id}, which trained this model: "
+                "remove the folder `models` of the lake to train again"
+            ) from error
+        with active:
+            yield self._run(run_id)
+
+    def champion(self) -> Version | None:
+        """The version that carries the alias, if any."""
+        try:
+            return self._version(self._client.get_model_version_by_alias(self._model, CHAMPION))
+        except MlflowException:
+            return None
+
+    def registered(self, run_id: str) -> Version | None:
+        """The version that this run trained, if it is registered."""
+        found = [v for v in self._client.search_model_versions(f"name='{self._model}'") if v.run_id == run_id]
+        return self._version(found[0]) if found else None
+
+    def register(self, run_id: str, model_uri: str, tags: Mapping[str, str]) -> Version:
+        """Add a version."""
+        try:
+            self._client.create_registered_model(self._model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        created = self._client.create_model_version(self._model, model_uri, run_id, tags=dict(tags))
+        return self._version(created)
+
+    def decide(self, version: Version, promoted: bool, reason: str) -> None:
+        """Write the reason to the version; move the alias if it won."""
+        self._client.set_model_version_tag(self._model, version.number, "champion_decision", reason)
+        if promoted:
+            self._client.set_registered_model_alias(self._model, CHAMPION, version.number)
+
+    def _run(self, run_id: str) -> Run:
+        return Run(run_id, f"#/experiments/{self._experiment}/runs/{run_id}")
+
+    def _version(self, found: Any) -> Version:
+        return Version(str(found.version), str(found.run_id), dict(found.tags))
