@@ -1,0 +1,78 @@
+# The one vocabulary of tasks, for people and for CI. `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+DATASET ?= movielens_100k
+DATA ?=
+ARGS ?=
+RECSTACK_HOME ?= $(CURDIR)/.recstack
+BIN := .venv/bin
+SOURCE := --dataset $(DATASET) $(if $(DATA),--data "$(DATA)")
+
+export RECSTACK_HOME
+# Nothing here reports to anybody, and all state stays in RECSTACK_HOME.
+export PREFECT_HOME := $(RECSTACK_HOME)/prefect
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export FEAST_USAGE := False
+export HYPOTHESIS_STORAGE_DIRECTORY := $(RECSTACK_HOME)/hypothesis
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "  Options: DATASET=$(DATASET)  DATA=folder of your own copy  TORCH_INDEX=index with a torch for your machine"
+
+.PHONY: venv
+venv: ## make .venv from requirements.lock, or do nothing if it stands
+	@infra/bootstrap.sh
+
+.PHONY: java
+java:
+	@infra/require_java.sh
+
+.PHONY: demo
+demo: java venv ## ratings in, recommendations out: the whole pipeline, served by TorchServe
+	@$(BIN)/recstack demo $(SOURCE)
+
+.PHONY: stop
+stop: venv ## end every server that demo and ui started
+	@$(BIN)/recstack stop
+
+.PHONY: ui
+ui: venv ## start the web pages of Prefect and MLflow on the demo's data
+	@$(BIN)/recstack ui
+
+.PHONY: evaluate
+evaluate: java venv ## compare all models on a dataset; more options in ARGS="--protocol … --seeds 3"
+	@$(BIN)/recstack evaluate $(SOURCE) $(ARGS)
+
+.PHONY: bench
+bench: java venv ## run the side-by-side comparisons; each prints a ratio
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+.PHONY: test
+test: java lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: venv ## format, rules, types, and the layers between modules
+	@$(BIN)/ruff format --check --quiet . || { echo "make format mends this"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: venv ## format the code and mend what ruff can mend
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: venv ## choose versions for pyproject.toml anew; UPGRADE=1 takes the newest
+	@infra/lock.sh
+
+.PHONY: clean
+clean: ## remove the caches of tools; downloads, results and .venv stay
+	@rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	@echo "To begin from nothing: make stop, then remove .recstack (results), .cache (downloads) and .venv."
