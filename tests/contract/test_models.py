@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from histories import random_log
+
+from recstack.features.encode import UserBatch, empty_rows
+from recstack.models import models
+from recstack.models.base import Mask, Recommender, TrainingData
+
+MODELS = sorted(models())
+HISTORY = random_log()
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return HISTORY.training(HISTORY.encoder())
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request: pytest.FixtureRequest, data: TrainingData) -> Recommender:
+    return models()[request.param].fit(data, seed=0)
+
+
+@pytest.fixture(scope="module")
+def users(data: TrainingData) -> UserBatch:
+    """Some users at various moments, the first of each user without any history."""
+    return data.users[100:140]
+
+
+@pytest.fixture(scope="module")
+def allowed(users: UserBatch, data: TrainingData) -> Mask:
+    return users.unseen(len(data.items))
+
+
+def test_every_model_is_found_by_its_name() -> None:
+    assert {"popularity", "item_item"} <= set(MODELS)
+    assert all(cls.name == name for name, cls in models().items())
+
+
+def test_scores_cover_users_and_catalogue(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    scores = model.score(users, allowed)
+    assert scores.shape == allowed.shape
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores[allowed]).all()
+
+
+def test_what_is_not_allowed_scores_minus_infinity(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    forbidden = allowed.copy()
+    forbidden[:, ::2] = False
+    scores = model.score(users, forbidden)
+    assert (scores[~forbidden] == -np.inf).all()
+    assert (scores[forbidden] > -np.inf).all()
+
+
+def test_a_user_to_whom_nothing_is_allowed_is_no_error(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    assert (model.score(users, np.zeros_like(allowed)) == -np.inf).all()
+
+
+def test_saved_and_loaded_scores_are_equal(
+    model: Recommender, users: UserBatch, allowed: Mask, data: TrainingData, tmp_path: Path
+) -> None:
+    model.save(tmp_path)
+    again = type(model).load(tmp_path, data.encoder, data.items)
+    np.testing.assert_array_equal(again.score(users, allowed), model.score(users, allowed))
+
+
+def test_saved_files_need_no_pickle_to_be_read(model: Recommender, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    readers = {
+        ".json": lambda path: json.loads(path.read_text()),
+        ".npy": lambda path: np.load(path, allow_pickle=False),
+        ".npz": lambda path: dict(np.load(path, allow_pickle=False)),
+        ".pt": lambda path: torch.load(path, weights_only=True),
+    }
+    assert list(tmp_path.iterdir())
+    for path in tmp_path.iterdir():
+        readers[path.suffix](path)
+
+
+def test_the_same_seed_gives_the_same_scores(
+    model: Recommender, users: UserBatch, allowed: Mask, data: TrainingData
+) -> None:
+    again = type(model).fit(data, seed=0)
+    np.testing.assert_array_equal(again.score(users, allowed), model.score(users, allowed))
+
+
+def test_scoring_twice_gives_the_same_scores(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    np.testing.assert_array_equal(model.score(users, allowed), model.score(users, allowed))
+
+
+def test_the_batch_does_not_change_a_users_scores(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    whole = model.score(users, allowed)
+    parts = [model.score(users[a : a + 7], allowed[a : a + 7]) for a in range(0, len(users), 7)]
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_scoring_leaves_its_input_alone(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    before = allowed.copy(), users.recent.copy(), users.seen.copy()
+    model.score(users, allowed)
+    for ours, theirs in zip(before, (allowed, users.recent, users.seen), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_user_of_whom_nothing_is_known_gets_finite_scores(model: Recommender, data: TrainingData) -> None:
+    stranger = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
+    scores = model.score(stranger, stranger.unseen(len(data.items)))
+    assert np.isfinite(scores).all()
+    assert len(np.unique(scores)) > 1

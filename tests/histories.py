@@ -1,0 +1,114 @@
+"""Interactions small enough to reason about, and the features and tensors that follow; shared by tests of models."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recstack import columns as c
+from recstack.evaluation.protocols import LiveFeatures
+from recstack.features.encode import Encoder
+from recstack.features.profile import Histories, ItemGenres, user_states
+from recstack.features.spec import schema
+from recstack.models.base import TrainingData
+
+DAY = 86_400
+GENRES = ("comedy", "horror", "war")
+
+
+@dataclass(frozen=True)
+class Log:
+    """Interactions sorted by (user, time, item)."""
+
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    time: np.ndarray
+    n_items: int
+
+    @property
+    def genres(self) -> ItemGenres:
+        """Item i carries the one genre i mod 3."""
+        ids = np.arange(self.n_items)
+        return ItemGenres(ids, np.arange(self.n_items + 1), ids % len(GENRES), len(GENRES))
+
+    def table(self, split: list[str] | np.ndarray, timed: bool = True) -> pa.Table:
+        stamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
+        return pa.table(
+            {
+                c.USER_ID: self.user,
+                c.ITEM_ID: self.item,
+                c.RATING: self.rating,
+                c.TIMESTAMP: stamps if timed else pa.nulls(len(self.user), stamps.type),
+                c.SPLIT: pa.array(list(split)),
+            }
+        )
+
+    def rows(self, mask: np.ndarray) -> "Log":
+        return Log(self.user[mask], self.item[mask], self.rating[mask], self.time[mask], self.n_items)
+
+    def live(self, timed: bool = True) -> LiveFeatures:
+        """Features from this log, strictly before the asked moment; from all of it where the moment is null."""
+
+        def features(points: pa.Table) -> pa.Table:
+            users = points[c.USER_ID].to_numpy()
+            moments = pc.fill_null(pc.cast(points[c.EVENT_TIMESTAMP], pa.int64()), 2**62).to_numpy() / 1e6
+            start = np.searchsorted(self.user, users)
+            end = np.searchsorted(self.user, users, side="right")
+            end = np.array(
+                [a + np.searchsorted(self.time[a:b], t) for a, b, t in zip(start, end, moments, strict=True)]
+            )
+            return user_states(Histories(self.item, self.rating, self.time, timed), start, end, self.genres)
+
+        return features
+
+    def items(self) -> pa.Table:
+        counts = np.bincount(self.item, minlength=self.n_items)
+        values = {
+            c.GENRE_INDICES: [[i % len(GENRES)] for i in range(self.n_items)],
+            c.YEAR: [1990 + i % 10 for i in range(self.n_items)],
+            **{name: counts for name in (c.POPULARITY_7D, c.POPULARITY_30D, c.POPULARITY_ALL)},
+        }
+        columns = {f.name: pa.array(values.get(f.name, [None] * self.n_items), f.type) for f in schema("item")}
+        return pa.table({c.ITEM_ID: np.arange(self.n_items), **columns})
+
+    def encoder(self) -> Encoder:
+        return Encoder.fit(self._just_before(), self.time, self.items(), GENRES)
+
+    def training(self, encoder: Encoder) -> TrainingData:
+        items = encoder.items(self.items())
+        return TrainingData(
+            encoder=encoder,
+            items=items,
+            user=np.unique(self.user, return_inverse=True)[1],
+            item=encoder.positions(self.item),
+            rating=self.rating.astype(np.float32),
+            users=encoder.users(self._just_before(), self.time),
+            popularity=items.popularity[None],
+            snapshot=np.zeros(len(self.user), dtype=np.int64),
+            eligible=np.ones(len(self.user), dtype=bool),
+        )
+
+    def _just_before(self) -> pa.Table:
+        stamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
+        return self.live()(pa.table({c.USER_ID: self.user, c.EVENT_TIMESTAMP: stamps}))
+
+
+def log(rows: list[tuple[int, int, int]], n_items: int) -> Log:
+    """From (user, item, day) rows in any order, all rated 4."""
+    user, item, day = np.array(sorted(rows, key=lambda row: (row[0], row[2], row[1]))).T
+    return Log(user, item, np.full(len(user), 4.0), day * DAY, n_items)
+
+
+def random_log(n_users: int = 60, n_items: int = 45, seed: int = 0) -> Log:
+    """Users with one favourite genre, over popular and rare items, a handful of interactions a day."""
+    random = np.random.default_rng(seed)
+    popularity = 1 / np.arange(1, n_items + 1)
+    rows = []
+    for user in range(n_users):
+        taste = popularity * np.where(np.arange(n_items) % len(GENRES) == user % len(GENRES), 8.0, 1.0)
+        chosen = random.choice(n_items, size=random.integers(5, 25), replace=False, p=taste / taste.sum())
+        start = int(random.integers(0, 60))
+        rows += [(user, int(item), start + place // 3) for place, item in enumerate(chosen)]
+    return log(rows, n_items)

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from recstack.evaluation.bootstrap import difference, intervals, ratio
+
+
+def test_the_interval_agrees_with_the_normal_approximation_for_many_users() -> None:
+    values = np.random.default_rng(0).normal(3.0, 2.0, size=(5_000, 1))
+    (found,) = intervals(values)
+    error = values.std() / np.sqrt(len(values))
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=error / 5)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=error / 5)
+
+
+def test_about_95_of_100_intervals_hold_the_truth() -> None:
+    random = np.random.default_rng(1)
+    samples = [intervals(random.normal(0.0, 1.0, size=(80, 1)), seed=s)[0] for s in range(100)]
+    assert 88 <= sum(each.low <= 0 <= each.high for each in samples) <= 100
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_one_does_not() -> None:
+    values = np.random.default_rng(2).random((50, 3))
+    assert intervals(values, seed=4) == intervals(values, seed=4)
+    assert intervals(values, seed=4) != intervals(values, seed=5)
+
+
+def test_a_small_gain_of_every_user_is_beyond_noise_although_the_intervals_overlap() -> None:
+    theirs = np.random.default_rng(3).random(200)
+    ours = theirs + 0.01
+    (mine,), (other,) = intervals(ours[:, None]), intervals(theirs[:, None])
+    assert mine.low < other.high
+    assert difference(ours, theirs).above_zero
+    assert not difference(theirs, ours).above_zero
+
+
+def test_equal_models_rarely_differ_beyond_noise() -> None:
+    random = np.random.default_rng(4)
+    found = [difference(random.random(80), random.random(80), seed=s).above_zero for s in range(100)]
+    assert sum(found) <= 8  # 2.5 of 100 are expected
+
+
+def test_a_ratio_is_paired_by_user() -> None:
+    theirs = np.random.default_rng(5).random(100)
+    found = ratio(1.2 * theirs, theirs)
+    assert (found.mean, found.low, found.high) == pytest.approx((1.2, 1.2, 1.2))

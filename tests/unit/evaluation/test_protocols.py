@@ -1,0 +1,214 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from histories import DAY, Log, log, random_log
+
+from recstack import columns as c
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.protocols import MAX_TARGETS, N_NEGATIVES, PROTOCOLS, evaluation_set
+
+# User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
+ROWS = [(1, 0, 0), (1, 1, 1), (3, 0, 1), (3, 4, 8), (1, 2, 10), (1, 4, 11), (1, 5, 11), (2, 0, 10), (2, 1, 12)]
+
+
+def split_by_day(history: Log, validation: int, test: int) -> np.ndarray:
+    day = history.time // DAY
+    return np.where(day >= test, "test", np.where(day >= validation, "validation", "train"))
+
+
+def build(protocol: str, history: Log, split: np.ndarray, **options: object) -> EvaluationSet:
+    timed = protocol != "stratified"
+    known = history if timed else history.rows(np.isin(split, ["train", "validation"]))
+    return evaluation_set(protocol, history.table(split, timed), known.live(timed), history.encoder(), **options)  # type: ignore[arg-type]
+
+
+def seen(cases: EvaluationSet) -> list[list[int]]:
+    pairs = zip(cases.users.seen_offsets[:-1], cases.users.seen_offsets[1:], strict=True)
+    return [sorted(cases.users.seen[a:b].tolist()) for a, b in pairs]
+
+
+def relevant(cases: EvaluationSet) -> list[list[int]]:
+    pairs = zip(cases.relevant_offsets[:-1], cases.relevant_offsets[1:], strict=True)
+    return [cases.relevant[a:b].tolist() for a, b in pairs]
+
+
+def leave_last_out(history: Log) -> np.ndarray:
+    split = np.full(len(history.user), "train", dtype=object)
+    last = np.append(np.flatnonzero(np.diff(history.user)), len(history.user) - 1)
+    split[last] = "test"
+    split[last - 1] = "validation"
+    return split
+
+
+class TestGlobalTime:
+    history = log(ROWS, n_items=6)
+    split = split_by_day(history, 8, 10)
+
+    def test_every_interaction_of_the_part_is_a_target_of_its_own(self) -> None:
+        cases = build("global-time", self.history, self.split)
+        assert cases.user_ids.tolist() == [1, 1, 1, 2, 2]
+        assert cases.relevant_offsets.tolist() == [0, 1, 2, 3, 4, 5]
+
+    def test_history_is_live_and_ends_strictly_before_the_target(self) -> None:
+        cases = build("global-time", self.history, self.split)
+        # Items 4 and 5 of user 1 share a moment: neither is history of the other.
+        assert seen(cases) == [[0, 1], [0, 1, 2], [0, 1, 2], [], [0]]
+
+    def test_items_that_training_never_saw_cannot_be_hit(self) -> None:
+        cases = build("global-time", self.history, self.split)
+        # Item 2 and 5 occur in test alone, item 4 in validation, which the final model learns from.
+        assert relevant(cases) == [[-1], [4], [-1], [0], [1]]
+        assert cases.unhittable_share == 0.4
+        assert cases.n_targets == 5
+
+    def test_the_validation_part_knows_the_train_part_only(self) -> None:
+        cases = build("global-time", self.history, split_by_day(self.history, 1, 10), part="validation")
+        assert cases.user_ids.tolist() == [1, 3, 3]
+        assert relevant(cases) == [[-1], [0], [-1]]
+        assert cases.item_counts.tolist() == [1, 0, 0, 0, 0, 0]
+
+    def test_users_without_any_history_at_that_moment_are_the_cold_slice(self) -> None:
+        cases = build("global-time", self.history, self.split)
+        assert cases.slices["cold"].tolist() == [False, False, False, True, False]
+        assert (cases.slices["warm"] == ~cases.slices["cold"]).all()
+
+    def test_the_order_of_the_interactions_does_not_matter(self) -> None:
+        history = random_log()
+        split = split_by_day(history, 40, 45)
+        encoder, table = history.encoder(), history.table(split)
+        shuffled = table.take(np.random.default_rng(1).permutation(len(table)))
+        one = evaluation_set("global-time", table, history.live(), encoder)
+        other = evaluation_set("global-time", shuffled, history.live(), encoder)
+        assert one.user_ids.tolist() == other.user_ids.tolist()
+        assert one.relevant.tolist() == other.relevant.tolist()
+        assert one.users.seen.tolist() == other.users.seen.tolist()
+
+    def test_a_user_contributes_at_most_50_targets_drawn_by_the_seed(self) -> None:
+        rows = [(1, item, item) for item in range(120)] + [(2, item, 0) for item in range(120)]
+        history = log(rows, n_items=120)
+        split = split_by_day(history, 5, 10)
+        table, encoder = history.table(split), history.encoder()
+        draws = [evaluation_set("global-time", table, history.live(), encoder, seed=s).relevant for s in (0, 0, 1)]
+        assert [len(draw) for draw in draws] == [MAX_TARGETS] * 3
+        assert draws[0].tolist() == draws[1].tolist() != draws[2].tolist()
+        assert len(set(draws[0].tolist())) == MAX_TARGETS
+
+    def test_a_bound_on_users_keeps_all_targets_of_the_drawn_ones(self) -> None:
+        history = random_log()
+        split = split_by_day(history, 40, 45)
+        whole, few = (build("global-time", history, split, max_users=bound) for bound in (None, 5))
+        assert few.n_users == 5
+        assert len(few) == np.isin(whole.user_ids, few.user_ids).sum()
+
+
+class TestLeaveLastOut:
+    def test_one_ranking_a_user_whose_target_is_the_last_item(self) -> None:
+        history = log([(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 2, 0), (2, 1, 1), (2, 0, 2)], n_items=4)
+        cases = build("leave-last-out", history, leave_last_out(history))
+        assert cases.user_ids.tolist() == [1, 2]
+        assert relevant(cases) == [[2], [0]]
+        assert seen(cases) == [[0, 1], [1, 2]]
+
+    def test_training_items_of_the_same_moment_are_not_recommended_again(self) -> None:
+        history = log([(1, 0, 0), (1, 1, 7), (1, 2, 7), (2, 2, 0), (2, 0, 1), (2, 1, 2)], n_items=3)
+        cases = build("leave-last-out", history, leave_last_out(history))
+        assert seen(cases)[0] == [0, 1]
+
+    def test_the_later_test_item_is_no_history_of_the_validation_item(self) -> None:
+        history = log([(1, 0, 0), (1, 1, 7), (1, 2, 7), (2, 1, 0), (2, 0, 1), (2, 2, 2)], n_items=3)
+        cases = build("leave-last-out", history, leave_last_out(history), part="validation")
+        assert seen(cases) == [[0], [1]]
+
+
+class TestSampledNegatives:
+    history = random_log(n_users=30, n_items=400, seed=2)
+    split = leave_last_out(history)
+
+    def test_candidates_are_the_target_and_items_that_the_user_never_chose(self) -> None:
+        cases = build("leave-last-out-99", self.history, self.split)
+        assert cases.candidates is not None
+        for user, target, row in zip(cases.user_ids, cases.relevant, cases.candidates, strict=True):
+            negatives = set(row[row >= 0].tolist()) - {target}
+            assert target < 0 or target in row
+            assert not negatives & set(self.history.item[self.history.user == user].tolist())
+            assert (cases.item_counts[list(negatives)] > 0).all()
+            assert len(negatives) == min(N_NEGATIVES, len(negatives))
+            assert (np.diff(row) >= 0).all()
+
+    def test_the_sample_depends_on_the_seed_alone(self) -> None:
+        draws = [build("leave-last-out-99", self.history, self.split, seed=s).candidates for s in (0, 0, 1)]
+        assert np.array_equal(draws[0], draws[1])
+        assert not np.array_equal(draws[0], draws[2])
+
+    def test_a_user_who_chose_almost_everything_gets_fewer_negatives(self) -> None:
+        rows = [(1, item, item) for item in range(8)] + [(2, item, item) for item in range(10)]
+        history = log(rows, n_items=10)
+        cases = build("leave-last-out-99", history, leave_last_out(history))
+        assert cases.candidates is not None
+        assert sorted(set(cases.candidates[0].tolist())) == [-1, 7, 8]  # item 9 is in no training part
+
+
+class TestStratified:
+    history = log([(1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 3, 0), (2, 2, 0), (2, 1, 0), (2, 0, 0)], n_items=4)
+    split = np.array(["train", "test", "test", "test", "validation", "train", "train"])
+
+    def test_all_test_items_of_a_user_are_relevant_in_one_ranking(self) -> None:
+        cases = build("stratified", self.history, self.split)
+        assert cases.user_ids.tolist() == [1]
+        # The log is sorted by item within a day: user 2's item 0 is "validation", items 1 and 2 are "train".
+        assert relevant(cases) == [[1, 2, -1]]
+
+    def test_history_is_the_training_part(self) -> None:
+        cases = build("stratified", self.history, self.split)
+        assert seen(cases) == [[0]]
+        assert cases.users.recent[0, :2].tolist() == [0, -1]
+
+    def test_features_are_asked_for_without_a_moment(self) -> None:
+        asked = []
+        known = self.history.rows(self.split != "test")
+
+        def note(points: pa.Table) -> pa.Table:
+            asked.append(points)
+            return known.live(timed=False)(points)
+
+        evaluation_set("stratified", self.history.table(self.split, timed=False), note, self.history.encoder())
+        assert asked[0][c.USER_ID].to_pylist() == [1]
+        assert asked[0][c.EVENT_TIMESTAMP].null_count == 1
+
+
+def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
+    history = log(ROWS, n_items=6)
+    with pytest.raises(ValueError, match=", ".join(PROTOCOLS)):
+        build("random", history, split_by_day(history, 8, 10))
+
+
+@pytest.mark.parametrize("protocol", ["global-time", "leave-last-out", "leave-last-out-99"])
+def test_protocols_by_time_refuse_data_without_it(protocol: str) -> None:
+    history = log(ROWS, n_items=6)
+    table = history.table(split_by_day(history, 8, 10), timed=False)
+    with pytest.raises(ValueError, match="stratified"):
+        evaluation_set(protocol, table, history.live(), history.encoder())
+
+
+def test_a_part_in_which_nothing_can_be_hit_is_refused() -> None:
+    history = log([(1, 0, 0), (1, 1, 5)], n_items=2)
+    with pytest.raises(ValueError, match="nothing to evaluate"):
+        build("global-time", history, split_by_day(history, 3, 5))
+
+
+def test_an_empty_part_is_refused() -> None:
+    history = log(ROWS, n_items=6)
+    with pytest.raises(ValueError, match="nothing to evaluate"):
+        build("global-time", history, np.full(len(history.user), "train"))
+
+
+def test_live_features_that_lose_rows_are_refused() -> None:
+    history = log(ROWS, n_items=6)
+    live = history.live()
+    with pytest.raises(ValueError, match="4 rows for 5"):
+        evaluation_set(
+            "global-time",
+            history.table(split_by_day(history, 8, 10)),
+            lambda points: live(points).slice(1),
+            history.encoder(),
+        )

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from histories import Log, log, random_log
+
+from recstack.evaluation.evaluation_set import EvaluationSet, user_means
+from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.ranking import ndcg, rank
+from recstack.features.encode import Floats, UserBatch
+from recstack.models.base import Mask
+from recstack.models.item_item import ItemItem
+from recstack.models.popularity import Popularity
+
+
+class FixedScores(Popularity):
+    """Scores every item by a given number, and ignores what is allowed when told to."""
+
+    def score(self, users: UserBatch, allowed: Mask) -> Floats:
+        return np.where(allowed, np.tile(self.counts, (len(users), 1)), np.float32(-np.inf))
+
+
+def by_day(interactions: Log, first_test_day: int) -> tuple[list[str], np.ndarray]:
+    test = interactions.time >= first_test_day * 86_400
+    return ["test" if is_test else "train" for is_test in test], test
+
+
+@pytest.fixture(scope="module")
+def history() -> Log:
+    return random_log()
+
+
+@pytest.fixture(scope="module")
+def cases(history: Log) -> EvaluationSet:
+    split, _ = by_day(history, 45)
+    return evaluation_set("global-time", history.table(split), history.live(), history.encoder())
+
+
+@pytest.fixture(scope="module")
+def item_item(history: Log) -> ItemItem:
+    _, test = by_day(history, 45)
+    return ItemItem.fit(history.rows(~test).training(history.encoder()))
+
+
+def test_the_size_of_a_batch_changes_nothing(item_item: ItemItem, cases: EvaluationSet) -> None:
+    whole, pieces = rank(item_item, cases), rank(item_item, cases, batch_size=7)
+    assert whole.coverage == pieces.coverage
+    for name, values in whole.values.items():
+        np.testing.assert_array_equal(values, pieces.values[name], err_msg=name)
+
+
+def test_ranks_equal_a_plain_loop_over_users(item_item: ItemItem, cases: EvaluationSet) -> None:
+    n_items = len(cases.item_counts)
+    reciprocal = []
+    for row in range(len(cases)):
+        users = cases.users[row : row + 1]
+        scores = item_item.score(users, users.unseen(n_items))[0]
+        order = sorted(range(n_items), key=lambda item: (-scores[item], item))
+        target = cases.relevant[row]
+        reciprocal.append(1 / (order.index(target) + 1) if target >= 0 else 0.0)
+    np.testing.assert_allclose(rank(item_item, cases).values["mrr"], reciprocal)
+
+
+def test_users_weigh_the_same_however_many_rankings_they_have() -> None:
+    values, user_ids = np.array([1.0, 1.0, 1.0, 0.0]), np.array([7, 7, 7, 9])
+    assert user_means(values, user_ids).tolist() == [1.0, 0.0]
+
+
+def test_ndcg_for_early_stopping_is_the_mean_over_users(item_item: ItemItem, cases: EvaluationSet) -> None:
+    values = rank(item_item, cases).values["ndcg@10"]
+    by_user = [values[cases.user_ids == user].mean() for user in np.unique(cases.user_ids)]
+    assert ndcg(item_item, cases) == pytest.approx(np.mean(by_user))
+
+
+def test_features_that_contain_their_own_target_are_refused(item_item: ItemItem, cases: EvaluationSet) -> None:
+    peeking = cases.users.recent.copy()
+    hittable = int(np.flatnonzero(cases.relevant >= 0)[0])
+    peeking[hittable, 0] = cases.relevant[hittable]
+    leaking = replace(cases, users=replace(cases.users, recent=peeking))
+    with pytest.raises(ValueError, match="know the future"):
+        rank(item_item, leaking)
+
+
+def test_live_features_that_look_one_day_ahead_are_refused(history: Log) -> None:
+    split, test = by_day(history, 45)
+    ahead = replace(history, time=history.time - 86_400)
+    cases = evaluation_set("global-time", history.table(split), ahead.live(), history.encoder())
+    with pytest.raises(ValueError, match="know the future"):
+        rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
+
+
+def test_scores_of_the_wrong_shape_are_refused(cases: EvaluationSet) -> None:
+    with pytest.raises(ValueError, match="shape"):
+        rank(FixedScores(np.zeros(3, dtype=np.float32)), small_catalogue(cases))
+
+
+def small_catalogue(cases: EvaluationSet) -> EvaluationSet:
+    users = replace(cases.users, seen=cases.users.seen[:0], seen_offsets=np.zeros_like(cases.users.seen_offsets))
+    return replace(cases, users=users, item_counts=cases.item_counts[:2], relevant=np.zeros_like(cases.relevant))
+
+
+def test_lists_are_shorter_than_ten_when_little_is_left_to_recommend() -> None:
+    # Four items of which the user has seen one: three can be recommended, and the list metrics see those three.
+    rows = [(1, 0, 0), (1, 1, 5), (2, 0, 0), (2, 1, 0), (2, 2, 0), (2, 3, 0)]
+    history = log(rows, n_items=4)
+    split, test = by_day(history, 5)
+    cases = evaluation_set("global-time", history.table(split), history.live(), history.encoder())
+    answer = rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
+    assert answer.coverage == 0.75
+    assert answer.values["novelty"].tolist() == pytest.approx([1.0])  # each of the three by one of two users
+
+
+def test_sampled_candidates_are_the_only_rivals_and_ties_go_to_the_smaller_item() -> None:
+    history = random_log(n_users=8, n_items=200)
+    split = np.array(["train"] * len(history.user))
+    split[np.append(np.flatnonzero(np.diff(history.user)), -1)] = "test"
+    cases = evaluation_set("leave-last-out-99", history.table(split), history.live(), history.encoder())
+    assert cases.candidates is not None
+    flat = rank(FixedScores(np.zeros(200, dtype=np.float32)), cases)
+    for row, target in enumerate(cases.relevant):
+        ranked = [item for item in cases.candidates[row] if item >= 0]
+        expected = 1 / (1 + sum(item < target for item in ranked)) if target >= 0 else 0.0
+        assert flat.values["mrr"][row] == pytest.approx(expected)
+    assert flat.coverage is None
+    assert "novelty" not in flat.values
