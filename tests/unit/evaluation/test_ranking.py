@@ -123,3 +123,15 @@ def test_sampled_candidates_are_the_only_rivals_and_ties_go_to_the_smaller_item(
         assert flat.values["mrr"][row] == pytest.approx(expected)
     assert flat.coverage is None
     assert "novelty" not in flat.values
+
+
+def test_padding_of_a_short_sample_is_no_rival() -> None:
+    history = log([(1, 1, 0), (1, 2, 1), (2, 0, 0), (2, 2, 1), (2, 1, 2)], n_items=3)
+    cases = evaluation_set(
+        "leave-last-out-99",
+        history.table(["train", "test", "train", "train", "test"]),
+        history.live(),
+        history.encoder(),
+    )
+    flat = rank(FixedScores(np.zeros(3, dtype=np.float32)), cases)
+    assert flat.values["mrr"].tolist() == [0.5, 1.0]  # user 1: item 0 before the target 2; user 2: the target alone
