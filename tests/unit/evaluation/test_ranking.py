@@ -14,7 +14,7 @@ from recstack.models.popularity import Popularity
 
 
 class FixedScores(Popularity):
-    """Scores every item by a given number, and ignores what is allowed when told to."""
+    """Scores every item by a given number."""
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         return np.where(allowed, np.tile(self.counts, (len(users), 1)), np.float32(-np.inf))
