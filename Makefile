@@ -61,7 +61,7 @@ lint: venv ## format, rules, types, and the layers between modules
 	@$(BIN)/ruff format --check --quiet . || { echo "make format mends this"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
 format: venv ## format the code and mend what ruff can mend
