@@ -37,13 +37,15 @@ class Server:
     inference_url: str
     management_url: str
     metrics_url: str
+    keys: Path
+    """Its tokens; TorchServe writes them into its working folder."""
     environment: Mapping[str, str]
     """Of the server and, through it, of its workers: they read the same settings."""
 
     @property
     def api(self) -> Api:
         """How to talk to it."""
-        return Api(self.inference_url, self.management_url, self.home / "key_file.json")
+        return Api(self.inference_url, self.management_url, self.keys)
 
     @property
     def temporary(self) -> Path:
@@ -74,6 +76,7 @@ def embedded(settings: Settings) -> Server:
         inference_url=settings.torchserve_inference,
         management_url=settings.torchserve_management,
         metrics_url=settings.torchserve_metrics,
+        keys=settings.token_file,
         environment=environment,
     )
 

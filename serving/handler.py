@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ts.metrics.metric_type_enum import MetricTypes
+
 from recstack.archive.bundle import Bundle
 from recstack.archive.opening import open_engine
 from recstack.recommend import BadRequestError
 from recstack.settings import Settings
-from ts.metrics.metric_type_enum import MetricTypes
 
 
 class RecommendationHandler:

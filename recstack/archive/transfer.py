@@ -32,7 +32,9 @@ def push_archive(archive: Path, uri: str, endpoint: str | None = None) -> str:
     bucket, prefix = _bucket(uri)
     key = f"{prefix}/{archive.name}".lstrip("/")
     try:
-        _client(endpoint).upload_file(str(archive), bucket, key)
+        client = _client(endpoint)
+        _require_bucket(client, bucket)
+        client.upload_file(str(archive), bucket, key)
     except (BotoCoreError, ClientError, S3UploadFailedError) as error:
         raise TransferError(_explain("upload", f"s3://{bucket}/{key}", endpoint, error)) from None
     return f"s3://{bucket}/{key}"
@@ -58,6 +60,16 @@ def pull_archive(uri: str, store: Path, endpoint: str | None = None) -> Path:
     return target
 
 
+def _require_bucket(client: Any, bucket: str) -> None:
+    """Some servers take parts for a bucket that does not exist, and then report an internal error."""
+    try:
+        client.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "404":
+            raise TransferError(f"the bucket {bucket!r} does not exist: create it, or correct the address") from None
+        # Anything else is for the upload to say: a key may be allowed to write and not to look.
+
+
 def _client(endpoint: str | None) -> Any:
     patience = Config(connect_timeout=5, retries={"total_max_attempts": 3})
     # A session of its own: boto3's default one would remember the first keys that it saw.
@@ -75,7 +87,6 @@ def _explain(verb: str, address: str, endpoint: str | None, error: Exception) ->
     where = endpoint or "AWS"
     told = str(error)
     hints = {
-        "NoSuchBucket": "the bucket does not exist: create it, or correct the address",
         "InvalidAccessKeyId": "the access key is unknown there: check AWS_ACCESS_KEY_ID",
         "SignatureDoesNotMatch": "the secret key is wrong: check AWS_SECRET_ACCESS_KEY",
         "403": "access denied: check the keys and the bucket's policy",

@@ -64,9 +64,7 @@ def test_a_missing_file_is_named(folder: Path) -> None:
 def test_another_feature_schema_is_refused_with_both_digests(folder: Path) -> None:
     manifest = folder / "bundle.json"
     manifest.write_text(manifest.read_text().replace(spec.schema_digest(), "feedfeedfeedfeed"))
-    with pytest.raises(
-        BundleError, match=f"feature schema feedfeedfeedfeed, .* {spec.schema_digest()}"
-    ):
+    with pytest.raises(BundleError, match=f"feature schema feedfeedfeedfeed, .* {spec.schema_digest()}"):
         Bundle.read(folder)
 
 
