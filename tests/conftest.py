@@ -1,13 +1,16 @@
 """What many tests share: one Spark session, and small source files of every dataset."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import samples
 from pyspark.sql import SparkSession
 
 from recstack.spark import open_session
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,20 @@ def source(tmp_path: Path) -> Callable[[str], Path]:
         return folder
 
     return write
+
+
+def _fail_instead_of_skip(report: Report) -> Report:
+    """A skip would hide that something was not tested. Only hardware may be missing."""
+    if report.skipped and "no GPU" not in str(report.longrepr):
+        report.outcome = "failed"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _fail_instead_of_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _fail_instead_of_skip((yield))
