@@ -28,7 +28,7 @@ def register(settings: Settings, trained: Path, report: Path, archive: Path) -> 
     return register_model(tracker, opened(trained), report, archive)
 
 
-@flow(name="archive", log_prints=True)
+@flow(name="archive")
 def archive(trained: Path, report: Path, dataset: str = "movielens_100k") -> Path:
     """Package and register a model.
 

@@ -24,7 +24,7 @@ def compute(settings: Settings, interactions: Path, options: FeatureOptions) -> 
     return publish_features(spark, opened(interactions), settings.lake / "features", options)
 
 
-@flow(name="build_features", log_prints=True)
+@flow(name="build_features")
 def build_features(
     interactions: Path,
     dataset: str = "movielens_100k",

@@ -1,13 +1,28 @@
 """What a person sees of a step: one line on the console and in Prefect's log."""
 
+import logging
 from pathlib import Path
+
+from prefect.logging import get_run_logger
 
 from recstack.lake import Build
 
 
 def say(step: str, what: str, seconds: float, where: Path | str) -> None:
     """One line a step: its name, what it made, how long it took, where it is."""
-    print(f"{step:<15} {what:<62} {seconds:>7.1f} s   {short(where)}", flush=True)
+    show(f"{step:<15} {what:<72} {seconds:>6.1f} s   {short(where)}")
+
+
+def show(text: str) -> None:
+    """Print plainly, and log for Prefect's page."""
+    print(text, flush=True)
+    get_run_logger().info(text)
+
+
+def quiet() -> None:
+    """Keep Prefect's own progress messages off the console; its page still gets everything."""
+    for handler in logging.getLogger("prefect").handlers:
+        handler.setLevel(logging.WARNING)
 
 
 def say_build(step: str, what: str, build: Build) -> None:

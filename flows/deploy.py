@@ -22,7 +22,7 @@ def put_into_service(settings: Settings, archive: Path) -> str:
     return version
 
 
-@flow(name="deploy", log_prints=True)
+@flow(name="deploy")
 def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
     """Serve an archive with the TorchServe of the settings.
 

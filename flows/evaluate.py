@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 
-from flows.console import say_build
+from flows.console import say_build, show
 from recstack.archive.bundle import Bundle
 from recstack.evaluation.report import HEADLINE
 from recstack.lake import Build, build_once, opened
@@ -41,7 +41,7 @@ def rank_test_part(
     return build_once(settings.lake / "reports", inputs, build)
 
 
-@flow(name="evaluate", log_prints=True)
+@flow(name="evaluate")
 def evaluate(
     interactions: Path,
     features: Path,
@@ -70,6 +70,6 @@ def evaluate(
     what = f"{name}: {HEADLINE} {figures['mean']:.4f} [{figures['ci_low']:.4f}, {figures['ci_high']:.4f}]"
     say_build("evaluate", f"{what}, {report['n_targets']:,} targets", build)
     table = (build.path / "table.md").read_text()
-    print(table)
+    show(table)
     create_markdown_artifact(table, key=f"{dataset.replace('_', '-')}-metrics", description="Test part, all models")
     return build.path

@@ -28,7 +28,7 @@ def check_and_publish(settings: Settings, options: dict[str, Any], source: Path 
     return publish_interactions(spark, adapter, source, settings.lake / "interactions")
 
 
-@flow(name="ingest", log_prints=True)
+@flow(name="ingest")
 def ingest(
     dataset: str = "movielens_100k", data: Path | None = None, options: dict[str, Any] | None = None
 ) -> Path:

@@ -25,7 +25,7 @@ def load(settings: Settings) -> None:
     load_online(settings, datetime.now(UTC))
 
 
-@flow(name="materialize", log_prints=True)
+@flow(name="materialize")
 def materialize(features: Path, dataset: str = "movielens_100k") -> None:
     """Apply the feature definitions and load the online store.
 

@@ -14,7 +14,7 @@ from flows.materialize import materialize
 from flows.train import train
 
 
-@flow(name="pipeline", log_prints=True)
+@flow(name="pipeline")
 def pipeline(
     dataset: str = "movielens_100k",
     data: Path | None = None,

@@ -69,7 +69,7 @@ def fit(settings: Settings, interactions: Path, features: Path, model: str, seed
     return build_once(root, inputs, build)
 
 
-@flow(name="train", log_prints=True)
+@flow(name="train")
 def train(
     interactions: Path,
     features: Path,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +84,8 @@ def main() -> None:
     """Entry point: errors that a person can mend are one message; anything else keeps its trace."""
     from recstack.errors import UserError
 
+    # Some dependencies switch on their deprecation warnings, which say nothing to a user.
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
     try:
         app()
     except UserError as error:

@@ -64,6 +64,6 @@ class Settings(BaseSettings):
         return self.recstack_home.resolve() / "torchserve"
 
     @property
-    def keys(self) -> Path:
+    def token_file(self) -> Path:
         """TorchServe's token file."""
         return self.torchserve_keys or self.serving_home / "key_file.json"

@@ -1,9 +1,10 @@
 """All feature tables of one dataset as one atomic output, next to the split that they respect."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 from pyspark.sql import DataFrame, SparkSession
@@ -13,9 +14,8 @@ from recstack import columns as c
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
 from recstack.lake import Build, build_once, current
-from recstack.splits import assign
+from recstack.splits import STRATIFIED, TEST, TRAIN, VALIDATION, assign
 
-TRAIN = "train"
 
 
 class FeatureOptions(BaseModel):
@@ -33,8 +33,10 @@ class FeatureOptions(BaseModel):
 def build_features(spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions) -> Build:
     """Write `interactions` (with their split), `user`, `item`, `training_users` and the vocabulary.
 
-    Data without timestamps also get `without_own`, the leak-free training rows; their features come from the
-    training part alone, since nothing else tells past from future.
+    Timestamped data need no more: every row is stamped with the moment from which it was known. Without timestamps
+    nothing but the split tells past from future. So the rows to learn from are tables of their own, computed from the
+    parts that are learned from and without each row's own contribution, and items are counted before the test part.
+    The `user` table, which is only served, knows everything, so that nobody is offered what they have rated.
 
     Args:
         spark: a session.
@@ -43,7 +45,7 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
         options: see `FeatureOptions`.
     """
     catalogue = pq.read_table(ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
-    genres = vocabulary.extend(_previous(root), pa.compute.unique(pa.compute.list_flatten(catalogue[c.GENRES])).to_pylist())
+    genres = vocabulary.extend(_previous(root), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     inputs = {
         "interactions": ingested.path.name,
         "vocabulary": vocabulary.version(genres),
@@ -55,22 +57,26 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
         interactions = assign(
             spark.read.parquet(str(ingested.path / "interactions")), options.protocol, options.seed
         )
+        timed = options.has_timestamps and options.protocol != STRATIFIED
+        if not timed:  # one meaning of "recent" for training and evaluation: a split that ignores time hides it
+            interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
         interactions.write.parquet(str(draft / "interactions"))
         interactions = spark.read.parquet(str(draft / "interactions"))
         items = spark.read.parquet(str(ingested.path / "items"))
         item_genres = vocabulary.item_genres(catalogue, genres)
         train = interactions.filter(F.col(c.SPLIT) == TRAIN)
-        timed = options.has_timestamps
-        known = interactions if timed else train
+        before_test = interactions.filter(F.col(c.SPLIT) != TEST)
 
-        user.snapshots(known, item_genres, options.snapshot_every).write.parquet(str(draft / "user"))
-        item.snapshots(known, items, genres).write.parquet(str(draft / "item"))
+        user.snapshots(interactions, item_genres, options.snapshot_every).write.parquet(str(draft / "user"))
+        counted = interactions if timed else before_test
+        item.snapshots(counted, items, genres).write.parquet(str(draft / "item"))
         if not timed:
-            user.without_own(train, item_genres).write.parquet(str(draft / "without_own"))
+            user.without_own(train, item_genres).write.parquet(str(draft / without_own((TRAIN,))))
+            both = user.without_own(before_test, item_genres)
+            both.write.parquet(str(draft / without_own((TRAIN, VALIDATION))))
         training_users(train, options.training_filter).write.parquet(str(draft / "training_users"))
         vocabulary.save(draft, genres)
-        tables = ["interactions", "user", "item", "training_users", *([] if timed else ["without_own"])]
-        frames = {name: spark.read.parquet(str(draft / name)) for name in tables}
+        frames = {folder.name: spark.read.parquet(str(folder)) for folder in sorted(draft.iterdir()) if folder.is_dir()}
         return {
             "has_timestamps": timed,
             "rows": {name: frame.count() for name, frame in frames.items()},
@@ -79,6 +85,11 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
         }
 
     return build_once(root, inputs, build)
+
+
+def without_own(parts: Sequence[str]) -> str:
+    """Folder of the training rows of data without time, by the parts that they come from."""
+    return "_".join(["without_own", *parts])
 
 
 def _previous(root: Path) -> tuple[str, ...]:

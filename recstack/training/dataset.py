@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from recstack import columns as c
 from recstack.features import vocabulary
+from recstack.features.build import without_own
 from recstack.features.encode import Encoder, Ints
 from recstack.features.user import TIMELESS
 from recstack.lake import Build
@@ -14,12 +15,10 @@ from recstack.models.base import TrainingData
 from recstack.settings import Settings
 from recstack.store import historical
 
-TRAIN = "train"
-VALIDATION = "validation"
 MICROSECOND = 1_000_000
 
 
-def training_data(settings: Settings, features: Build, parts: tuple[str, ...] = (TRAIN,)) -> TrainingData:
+def training_data(settings: Settings, features: Build, parts: tuple[str, ...]) -> TrainingData:
     """Join the interactions of `parts` with Feast's features at their moments.
 
     Timestamped data: Feast's historical retrieval finds the newest user snapshot before each interaction and the
@@ -36,7 +35,7 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...] = 
     """
     timed = bool(features.manifest["has_timestamps"])
     genres = vocabulary.load(features.path)
-    source = "interactions" if timed else "without_own"
+    source = "interactions" if timed else without_own(parts)
     rows = pq.read_table(features.path / source)
     if timed:
         rows = rows.filter(pc.field(c.SPLIT).isin(list(parts)))

@@ -11,8 +11,8 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.data.filesystem_dataset_source import FileSystemDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
+from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext
@@ -73,7 +73,7 @@ class Run:
 
     def dataset(self, name: str, path: Path, fingerprint: str) -> None:
         """What the model learned from."""
-        source = FileSystemDatasetSource(path.as_uri())
+        source = LocalArtifactDatasetSource(str(path))
         mlflow.log_input(MetaDataset(source=source, name=name, digest=fingerprint), context="training")
 
     def model(self, bundle: Path) -> str:
