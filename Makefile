@@ -14,6 +14,7 @@ export RECSTACK_HOME
 # Nothing here reports to anybody, and all state stays in RECSTACK_HOME.
 export PREFECT_HOME := $(RECSTACK_HOME)/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL := WARNING
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export FEAST_USAGE := False
