@@ -6,6 +6,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
+from recstack.errors import choose
 from recstack.features.build import FeatureOptions
 from recstack.features.build import build_features as publish_features
 from recstack.features.training_users import TrainingFilter
@@ -39,21 +40,23 @@ def build_features(
         dataset: whose they are.
         protocol: evaluation protocol that the split follows; by default global-time, or stratified without time.
         snapshot_every: how fine the dated user features are.
-        training_filter: which users the models may be told to learn from.
+        training_filter: which users models learn from; by default what the dataset asks for.
 
     Returns:
         Path of the published version.
     """
-    timed = datasets()[dataset].has_timestamps
+    adapter = choose("dataset", dataset, datasets())
     options = FeatureOptions(
-        protocol=protocol or default_protocol(timed),
-        has_timestamps=timed,
+        protocol=protocol or default_protocol(adapter.has_timestamps),
+        has_timestamps=adapter.has_timestamps,
         snapshot_every=snapshot_every,
-        training_filter=training_filter or TrainingFilter(),
+        training_filter=training_filter or TrainingFilter.of(adapter),
     )
     build = compute(Settings(dataset=dataset), interactions, options)
     rows = build.manifest["rows"]
-    say_build("build_features", f"{rows['user']:,} user and {rows['item']:,} item rows, split {options.protocol}", build)
+    say_build(
+        "build_features", f"{rows['user']:,} user and {rows['item']:,} item rows, split {options.protocol}", build
+    )
     create_table_artifact(
         [{"table": name, "rows": count, "columns": build.manifest["schema"][name]} for name, count in rows.items()],
         key=f"{dataset.replace('_', '-')}-features",

@@ -1,6 +1,5 @@
 """What a person sees of a step: one line on the console and in Prefect's log."""
 
-import logging
 from pathlib import Path
 
 from prefect.logging import get_run_logger
@@ -17,12 +16,6 @@ def show(text: str) -> None:
     """Print plainly, and log for Prefect's page."""
     print(text, flush=True)
     get_run_logger().info(text)
-
-
-def quiet() -> None:
-    """Keep Prefect's own progress messages off the console; its page still gets everything."""
-    for handler in logging.getLogger("prefect").handlers:
-        handler.setLevel(logging.WARNING)
 
 
 def say_build(step: str, what: str, build: Build) -> None:

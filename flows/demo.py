@@ -4,7 +4,6 @@ import shlex
 import time
 from pathlib import Path
 
-from flows.console import quiet
 from flows.pipeline import pipeline
 from recstack.demo import show_answers
 from recstack.interactions.base import datasets
@@ -22,7 +21,6 @@ def run_demo(dataset: str, data: Path | None) -> None:
     settings = Settings(dataset=dataset)
     if dataset in datasets():
         print(f"{dataset}: {datasets()[dataset].licence}")
-    quiet()
     begun = time.monotonic()
     server = embedded(settings)
     start(server)
@@ -30,8 +28,10 @@ def run_demo(dataset: str, data: Path | None) -> None:
     print()
     show_answers(settings)
     keys = shlex.quote(str(settings.token_file))
-    token = f"$(python3 -c 'import json; print(json.load(open({str(settings.token_file)!r}))[\"inference\"][\"key\"])')"
-    print(f"\nDone in {time.monotonic() - begun:.0f} s. TorchServe is running; its tokens are in {keys}. Ask it yourself:")
+    token = f'$(python3 -c \'import json; print(json.load(open({str(settings.token_file)!r}))["inference"]["key"])\')'
+    print(
+        f"\nDone in {time.monotonic() - begun:.0f} s. TorchServe is running; its tokens are in {keys}. Ask it yourself:"
+    )
     print(f'  curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer {token}" \\')
     print("    -H 'Content-Type: application/json' -d '{\"user_id\": 42, \"k\": 5}'")
     print("`make ui` shows the runs:")

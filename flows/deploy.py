@@ -40,7 +40,10 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
     user = known_user(settings)
     answer = ask(settings, {"user_id": user, "explain": True})
     create_table_artifact(
-        [{"rank": rank, **item, "genres": ", ".join(item["genres"]), "reasons": "; ".join(item["reasons"])} for rank, item in enumerate(answer["items"], 1)],
+        [
+            {"rank": rank, **item, "genres": ", ".join(item["genres"]), "reasons": "; ".join(item["reasons"])}
+            for rank, item in enumerate(answer["items"], 1)
+        ],
         key=f"{dataset.replace('_', '-')}-recommendations",
         description=f"For user {user}, policy {answer['policy']}, model {answer['model_version']}",
     )

@@ -7,11 +7,15 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
+from recstack.errors import choose
 from recstack.interactions.base import datasets
+from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.interactions.ingest import ingest as publish_interactions
 from recstack.lake import Build
 from recstack.settings import Settings
 from recstack.spark import open_session
+
+TABLES = (INTERACTIONS_FOLDER, ITEMS_FOLDER)
 
 
 @task(retries=3, retry_delay_seconds=[1, 5, 20])
@@ -29,9 +33,7 @@ def check_and_publish(settings: Settings, options: dict[str, Any], source: Path 
 
 
 @flow(name="ingest")
-def ingest(
-    dataset: str = "movielens_100k", data: Path | None = None, options: dict[str, Any] | None = None
-) -> Path:
+def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: dict[str, Any] | None = None) -> Path:
     """Publish the interactions and items of a dataset.
 
     Args:
@@ -42,8 +44,7 @@ def ingest(
     Returns:
         Path of the published version.
     """
-    if dataset not in datasets():
-        raise ValueError(f"there is no dataset {dataset!r}; choose one of {', '.join(datasets())}")
+    choose("dataset", dataset, datasets())
     settings = Settings(dataset=dataset)
     source = data or fetch(dataset, settings.recstack_home / "downloads")
     build = check_and_publish(settings, options or {}, source)
@@ -51,6 +52,11 @@ def ingest(
     rows, items = counts["interactions"]["rows"], counts["items"]["rows"]
     rejected = counts["interactions"]["rejected"] | counts["items"]["rejected"]
     say_build("ingest", f"{rows:,} interactions, {items:,} items, {sum(rejected.values()):,} rejected", build)
-    table = [{"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])} for t in ("interactions", "items")]
-    create_table_artifact(table, key=f"{dataset.replace('_', '-')}-ingested", description=f"Checked tables of {dataset}")
+    table = [
+        {"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])}
+        for t in ("interactions", "items")
+    ]
+    create_table_artifact(
+        table, key=f"{dataset.replace('_', '-')}-ingested", description=f"Checked tables of {dataset}"
+    )
     return build.path

@@ -9,7 +9,8 @@ from prefect import flow, task
 from flows.console import say
 from recstack.lake import opened, point_to
 from recstack.settings import Settings
-from recstack.store import apply, materialize as load_online
+from recstack.store import apply
+from recstack.store import materialize as load_online
 
 
 @task

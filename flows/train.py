@@ -24,7 +24,9 @@ from recstack.training.train import train as train_model
 
 
 @task
-def fit(settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any]) -> Build:
+def fit(
+    settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any]
+) -> Build:
     """Train, track and publish the bundle, unless it stands."""
     root = settings.lake / "models"
     inputs = {"features": features.name, "dataset": settings.dataset, "model": model, "seed": seed, "options": options}

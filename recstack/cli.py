@@ -1,8 +1,8 @@
 """The `recstack` command; each verb calls one function."""
 
 import json
+import logging
 import sys
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -84,8 +84,9 @@ def main() -> None:
     """Entry point: errors that a person can mend are one message; anything else keeps its trace."""
     from recstack.errors import UserError
 
-    # Some dependencies switch on their deprecation warnings, which say nothing to a user.
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    # Dependencies switch their deprecation warnings on, which say nothing to a user.
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").setLevel(logging.ERROR)
     try:
         app()
     except UserError as error:

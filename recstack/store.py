@@ -15,6 +15,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from recstack import columns as c
+from recstack.errors import UserError
 from recstack.features import spec
 from recstack.lake import write_atomically
 from recstack.settings import ROOT, Settings
@@ -24,7 +25,7 @@ _JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
 _VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
 
 
-class FeatureStoreError(RuntimeError):
+class FeatureStoreError(UserError):
     """Feast could not do what was asked; the message says what and what to do."""
 
 
@@ -48,7 +49,16 @@ def apply(settings: Settings) -> None:
     Raises:
         FeatureStoreError: the command failed; the message holds its output.
     """
-    command = [sys.executable, "-m", "feast.cli.cli", "-c", str(FEATURE_REPO), "-f", str(write_config(settings)), "apply"]
+    command = [
+        sys.executable,
+        "-m",
+        "feast.cli.cli",
+        "-c",
+        str(FEATURE_REPO),
+        "-f",
+        str(write_config(settings)),
+        "apply",
+    ]
     done = subprocess.run(command, env=settings.child_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise FeatureStoreError(f"feast apply failed in {FEATURE_REPO}:\n{done.stdout}{done.stderr}")
@@ -158,7 +168,7 @@ def _service_features(store: FeatureStore, owner: spec.Owner) -> list[str]:
     service = {s.name: s for s in store.list_feature_services()}.get(spec.SERVICE)
     if service is None:
         raise FeatureStoreError(
-            f"Feast project {store.project!r} has no feature service {spec.SERVICE!r}: run `feast apply` in feature_repo"
+            f"Feast project {store.project!r} has no service {spec.SERVICE!r}: run `feast apply` in feature_repo"
         )
     if service.tags.get("feature_schema") != spec.schema_digest():
         raise FeatureStoreError(

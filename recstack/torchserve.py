@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recstack.archive.torchserve_api import Api
+from recstack.errors import UserError
 from recstack.lake import digest
 from recstack.settings import ROOT, Settings
 
@@ -23,7 +24,7 @@ START_SECONDS = 60
 LONGEST_SOCKET_FOLDER = 80  # Linux allows 107 bytes for the path of a socket, and TorchServe adds its name
 
 
-class ServerError(RuntimeError):
+class ServerError(UserError):
     """TorchServe could not be started or stopped; the message says why and what to do."""
 
 

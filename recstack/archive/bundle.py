@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recstack import columns as c
+from recstack.errors import UserError
 from recstack.features import spec
 from recstack.features.encode import Encoder, ItemBatch
 from recstack.lake import code_version, file_digest
@@ -22,7 +23,7 @@ ITEMS = "items.parquet"
 MODEL = "model"
 
 
-class BundleError(ValueError):
+class BundleError(UserError, ValueError):
     """A bundle that must not be served; the message says which part and what to do."""
 
 

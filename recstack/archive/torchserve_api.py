@@ -8,8 +8,10 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
+from recstack.errors import UserError
 
-class TorchServeError(RuntimeError):
+
+class TorchServeError(UserError):
     """TorchServe could not be reached or refused; `status` is the HTTP status, 0 without an answer."""
 
     def __init__(self, message: str, status: int = 0) -> None:

@@ -10,8 +10,10 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from recstack.errors import UserError
 
-class TransferError(RuntimeError):
+
+class TransferError(UserError):
     """An archive could not be moved to or from S3; the message says why and what to check."""
 
 

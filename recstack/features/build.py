@@ -17,7 +17,6 @@ from recstack.lake import Build, build_once, current
 from recstack.splits import STRATIFIED, TEST, TRAIN, VALIDATION, assign
 
 
-
 class FeatureOptions(BaseModel):
     """What a user may choose about the feature tables."""
 
@@ -54,9 +53,7 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
     }
 
     def build(draft: Path) -> dict[str, Any]:
-        interactions = assign(
-            spark.read.parquet(str(ingested.path / "interactions")), options.protocol, options.seed
-        )
+        interactions = assign(spark.read.parquet(str(ingested.path / "interactions")), options.protocol, options.seed)
         timed = options.has_timestamps and options.protocol != STRATIFIED
         if not timed:  # one meaning of "recent" for training and evaluation: a split that ignores time hides it
             interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))

@@ -179,7 +179,8 @@ class Encoder:
     def _standardise(self, name: str, values: npt.NDArray[np.float64]) -> Floats:
         values = np.log1p(np.maximum(values, 0)) if name in LOG_SCALED else values
         scaled = (values - self.means[name]) / self.deviations[name]
-        return np.nan_to_num(scaled.clip(-3, 3), nan=0.0).astype(np.float32)
+        clipped: Floats = np.nan_to_num(scaled.clip(-3, 3), nan=0.0).astype(np.float32)
+        return clipped
 
     def _profiles(self, rows: pa.Table, count: int) -> Floats:
         size = len(self.genres)
@@ -229,4 +230,5 @@ def _user_scalars(rows: pa.Table, as_of: Ints) -> dict[str, npt.NDArray[np.float
 
 def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """A numeric column as float64 with NaN for null."""
-    return pc.cast(rows[name], pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    values: npt.NDArray[np.float64] = pc.cast(rows[name], pa.float64()).to_numpy(zero_copy_only=False)
+    return values

@@ -37,7 +37,7 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
     first, last = interactions.select(
         F.unix_seconds(F.min(c.TIMESTAMP)), F.unix_seconds(F.max(c.TIMESTAMP))
     ).first() or (None, None)
-    if first is None:
+    if first is None or last is None:
         return _timeless(interactions, items, vocabulary)
 
     step = interval_days(first, last) * _DAY
@@ -48,7 +48,9 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
     next_date = (F.floor((second - start) / step) + 1).cast("int")
     reach = F.floor((second + 30 * _DAY - start) / step).cast("int")
     dated = interactions.select(
-        c.ITEM_ID, second.alias("second"), F.explode(F.sequence(next_date, F.greatest(next_date, reach))).alias(_SNAPSHOT)
+        c.ITEM_ID,
+        second.alias("second"),
+        F.explode(F.sequence(next_date, F.greatest(next_date, reach))).alias(_SNAPSHOT),
     ).filter(F.col(_SNAPSHOT) < count)
     date = F.lit(start) + F.col(_SNAPSHOT) * step
     counted = dated.groupBy(c.ITEM_ID, _SNAPSHOT).agg(
@@ -71,12 +73,16 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
 
 def _timeless(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, ...]) -> DataFrame:
     counted = interactions.groupBy(c.ITEM_ID).agg(F.count("*").alias(c.POPULARITY_ALL))
-    popularity = items.select(c.ITEM_ID).join(counted, c.ITEM_ID, "left").select(
-        c.ITEM_ID,
-        F.timestamp_seconds(F.lit(TIMELESS)).alias(c.EVENT_TIMESTAMP),
-        F.lit(None).cast("long").alias(c.POPULARITY_7D),
-        F.lit(None).cast("long").alias(c.POPULARITY_30D),
-        F.coalesce(c.POPULARITY_ALL, F.lit(0)).alias(c.POPULARITY_ALL),
+    popularity = (
+        items.select(c.ITEM_ID)
+        .join(counted, c.ITEM_ID, "left")
+        .select(
+            c.ITEM_ID,
+            F.timestamp_seconds(F.lit(TIMELESS)).alias(c.EVENT_TIMESTAMP),
+            F.lit(None).cast("long").alias(c.POPULARITY_7D),
+            F.lit(None).cast("long").alias(c.POPULARITY_30D),
+            F.coalesce(c.POPULARITY_ALL, F.lit(0)).alias(c.POPULARITY_ALL),
+        )
     )
     return _with_facts(popularity, items, vocabulary)
 

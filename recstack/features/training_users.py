@@ -1,10 +1,13 @@
 """Which users a model learns from; nobody is left out of serving."""
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict, Field
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.interactions.base import Dataset
 
 
 class TrainingFilter(BaseModel):
@@ -16,6 +19,11 @@ class TrainingFilter(BaseModel):
     upper_quantile: float = Field(0.8, ge=0, le=1)
     min_range: float = Field(3.0, ge=0, description="largest minus smallest rating of the user")
     relative_error: float = Field(0.001, ge=0, description="of approxQuantile")
+
+    @classmethod
+    def of(cls, dataset: type[Dataset]) -> Self:
+        """The filter that a dataset asks for: the defaults, or limits that keep everybody."""
+        return cls() if dataset.typical_users_only else cls(lower_quantile=0, upper_quantile=1, min_range=0)
 
 
 def training_users(interactions: DataFrame, limits: TrainingFilter) -> DataFrame:

@@ -24,6 +24,7 @@ class Anime(Dataset):
     rating_max: ClassVar[float] = 10.0
     positive_from: ClassVar[float] = 7.0
     has_timestamps: ClassVar[bool] = False
+    typical_users_only: ClassVar[bool] = True
 
     def files(self, source: Path) -> list[Path]:
         """Ratings and catalogue."""

@@ -25,6 +25,8 @@ class Dataset(BaseModel, ABC):
     positive_from: ClassVar[float]
     """Rating from which an item counts as liked."""
     has_timestamps: ClassVar[bool]
+    typical_users_only: ClassVar[bool] = False
+    """Whether models learn only from users with neither few nor many ratings (`features.training_users`)."""
 
     @abstractmethod
     def files(self, source: Path) -> list[Path]:

@@ -44,6 +44,7 @@ from pyspark.sql.types import (
 )
 
 from recstack import columns as c
+from recstack.errors import UserError
 
 INTERACTIONS = StructType(
     [
@@ -71,7 +72,7 @@ MAX_ITEM_ID = 2**32 - 1
 _REASON = "rejected"
 
 
-class DataError(ValueError):
+class DataError(UserError, ValueError):
     """The data can't be used. The message says which file or table, what is wrong and what to do."""
 
 

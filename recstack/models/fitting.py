@@ -86,7 +86,7 @@ def fit_epochs(
         module.train()
         total = torch.zeros((), device=rows.device)
         order = rows[torch.randperm(len(rows), generator=draws, device=rows.device)]
-        for batch in order.split(schedule.batch_size):
+        for batch in torch.split(order, schedule.batch_size):
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast(rows.device.type, torch.bfloat16, enabled=rows.device.type == "cuda"):
                 value = loss(batch[rank::world], len(batch), draws)

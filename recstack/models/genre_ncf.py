@@ -17,7 +17,6 @@ from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Schedule, device, fit_epochs
 from recstack.models.negatives import NegativeSampler
 
-
 RANKED_EVERY = 4
 """The ranker is small and learns from every fourth row; more costs time and adds nothing."""
 
@@ -48,8 +47,6 @@ class Config:
     patience: int = 3
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
-    all_users: bool = True
-    """Learn from every user's interactions; False learns from the users of the training filter only."""
 
 
 class GenreNCFModule(nn.Module):
@@ -58,6 +55,11 @@ class GenreNCFModule(nn.Module):
     Neural collaborative filtering (He et al., WWW 2017) with the user's embedding replaced by features: the genre
     profile, RFM scalars, and H attention poolings of the recent items.
     """
+
+    genres: Tensor
+    content: Tensor
+    popularity: Tensor
+    trained: Tensor
 
     def __init__(self, config: Config, n_genres: int, n_user_scalars: int, items: ItemBatch, trained: Mask) -> None:
         """Build for one catalogue.
@@ -79,6 +81,7 @@ class GenreNCFModule(nn.Module):
         self.register_buffer("popularity", torch.from_numpy(items.popularity))
         self.register_buffer("trained", torch.from_numpy(trained))
         self.unknown = catalogue
+        self.n_user_scalars = n_user_scalars
         self.history_embedding = nn.Embedding(catalogue + 1, size)
         self.item_embedding = nn.Embedding(catalogue + 1, size)
         self.item_bias = nn.Embedding(catalogue + 1, 1)
@@ -97,18 +100,18 @@ class GenreNCFModule(nn.Module):
             nn.Linear(config.hidden, size),
         )
         self.dropout = nn.Dropout(config.dropout)
+        correction = nn.Linear(config.ranker_hidden, 1)
         self.ranker = nn.Sequential(
             nn.Linear(3 * size + 3 + items.popularity.shape[1], config.ranker_hidden),
             nn.GELU(),
             nn.Dropout(config.dropout),
-            nn.Linear(config.ranker_hidden, 1),
+            correction,
         )
         nn.init.normal_(self.history_embedding.weight, std=0.05)
         nn.init.normal_(self.item_embedding.weight, std=0.05)
         nn.init.normal_(self.item_content.weight, std=0.02)
-        for layer in (self.item_bias, self.attention, self.ranker[-1]):
-            nn.init.zeros_(layer.weight)
-        nn.init.zeros_(self.ranker[-1].bias)
+        for parameter in (self.item_bias.weight, self.attention.weight, *correction.parameters()):
+            nn.init.zeros_(parameter)
 
     def users(self, genres: Tensor, scalars: Tensor, recent: Tensor, ratings: Tensor) -> Tensor:
         """[B, d] user vectors from [B, G] profiles, [B, S] scalars, [B, L] recent items (-1 pads) and ratings."""
@@ -116,8 +119,12 @@ class GenreNCFModule(nn.Module):
         if self.training:
             present = present & (torch.rand(present.shape, device=present.device) > self.config.history_dropout)
         rows = torch.where(present, recent, self.unknown)
-        embedded = self.history_embedding(torch.where(self.trained[rows.clamp(max=self.unknown - 1)], rows, self.unknown))
-        logits = self.position + self.rating_weight[:, None] * ratings[:, None] + self.attention(embedded).transpose(1, 2)
+        embedded = self.history_embedding(
+            torch.where(self.trained[rows.clamp(max=self.unknown - 1)], rows, self.unknown)
+        )
+        logits = (
+            self.position + self.rating_weight[:, None] * ratings[:, None] + self.attention(embedded).transpose(1, 2)
+        )
         weights = logits.masked_fill(~present[:, None], -1e4).softmax(-1) * present.any(1)[:, None, None]
         pooled = weights @ embedded
         vector = (pooled * self.head_weight).sum(1)
@@ -184,7 +191,7 @@ class GenreNCF(Recommender):
         place = device()
         module.to(place)
         loss = _Loss(module, data, place)
-        rows = np.flatnonzero(data.eligible | config.all_users)
+        rows = np.flatnonzero(data.eligible)
         model = cls(module)
 
         def score() -> float:
@@ -249,9 +256,7 @@ class GenreNCF(Recommender):
         facts = {
             "config": asdict(self.module.config),
             "best_epoch": self.best_epoch,
-            "n_user_scalars": self.module.profile[0].in_features
-            - self.module.genres.shape[1]
-            - self.module.config.heads * self.module.config.dimension,
+            "n_user_scalars": self.module.n_user_scalars,
         }
         (folder / "config.json").write_text(json.dumps(facts, indent=2))
         torch.save(self.module.state_dict(), folder / "weights.pt")

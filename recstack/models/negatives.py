@@ -32,7 +32,7 @@ class NegativeSampler:
         """Distinct items of `count` draws with replacement, ascending, and the log probability of each to be there."""
         uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=self._cumulative.device)
         drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
-        items = drawn.clamp(max=len(self._share) - 1).unique()
+        items = torch.unique(drawn.clamp(max=len(self._share) - 1))
         inclusion = -torch.expm1(count * torch.log1p(-self._share[items]))
         return items, inclusion.clamp(min=1e-12).log().float()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recstack.archive.bundle import Bundle
+from recstack.errors import choose
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.report import Report, report
@@ -44,8 +45,7 @@ def compare(
     rankings: dict[str, list[Ranking]] = {}
     seconds: dict[str, float] = {}
     for name in names:
-        if name not in models():
-            raise ValueError(f"there is no model {name!r}; choose among {', '.join(models())}")
+        choose("model", name, models())
     data = experiment.data((TRAIN, VALIDATION))
     cases = experiment.cases("test", data.encoder)
     for name in names:

@@ -66,7 +66,6 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...]) -
     )
 
 
-
 def newest_items(settings: Settings, features: Build) -> pa.Table:
     """Item features of the whole catalogue at the newest snapshot: item_id, event_timestamp, `spec.schema("item")`."""
     dates = _snapshot_dates(features, 2**40)
@@ -91,5 +90,3 @@ def _item_snapshots(settings: Settings, item_ids: Ints, dates: Ints) -> list[pa.
     entities = pa.table({c.ITEM_ID: np.tile(item_ids, len(dates)), c.EVENT_TIMESTAMP: stamps})
     joined = historical(settings, "item", entities)
     return [joined.slice(i * len(item_ids), len(item_ids)) for i in range(len(dates))]
-
-

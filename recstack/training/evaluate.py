@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from recstack.errors import choose
+from recstack.evaluation.protocols import PROTOCOLS
 from recstack.evaluation.report import Report
 from recstack.features.build import FeatureOptions, build_features
+from recstack.features.training_users import TrainingFilter
 from recstack.interactions.base import datasets
 from recstack.interactions.ingest import ingest
 from recstack.models import models
@@ -31,11 +34,12 @@ def evaluate_dataset(
     Raises:
         UserError: unknown dataset, model or protocol, or bad data.
     """
-    if settings.dataset not in datasets():
-        raise ValueError(f"there is no dataset {settings.dataset!r}; choose one of {', '.join(datasets())}")
-    adapter = datasets()[settings.dataset]()
+    adapter = choose("dataset", settings.dataset, datasets())()
     chosen = list(models()) if list(names) == ["all"] else list(names)
+    for name in chosen:
+        choose("model", name, models())
     protocol = protocol or default_protocol(adapter.has_timestamps)
+    choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
     apart = settings.model_copy(
         update={
             "recstack_home": settings.recstack_home / "evaluations" / protocol,
@@ -47,7 +51,9 @@ def evaluate_dataset(
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     source = data or adapter.fetch(settings.recstack_home / "downloads")
     ingested = ingest(spark, adapter, source, apart.lake / "interactions")
-    options = FeatureOptions(protocol=protocol, has_timestamps=adapter.has_timestamps)
+    options = FeatureOptions(
+        protocol=protocol, has_timestamps=adapter.has_timestamps, training_filter=TrainingFilter.of(type(adapter))
+    )
     features = build_features(spark, ingested, apart.lake / "features", options)
     apply(apart)
     return compare(Experiment(apart, spark, ingested, features), chosen, seeds=seeds).report

@@ -117,7 +117,10 @@ def verdict(challenger: Build, champion: Version | None) -> tuple[bool, str]:
     if champion is None:
         return True, f"first model; validation NDCG@10 {ours.mean():.4f}"
     if champion.tags["feature_schema"] != spec.schema_digest():
-        return True, f"champion {champion.number} needs feature schema {champion.tags['feature_schema']}, no longer computed"
+        return (
+            True,
+            f"champion {champion.number} needs feature schema {champion.tags['feature_schema']}, no longer computed",
+        )
     if not Path(champion.tags["archive"]).exists():
         return True, f"the archive of champion {champion.number} is gone: {champion.tags['archive']}"
     theirs = np.load(opened(Path(champion.tags["trained"])).path / VALIDATION)

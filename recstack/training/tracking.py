@@ -24,9 +24,7 @@ from recstack.archive.opening import open_engine
 from recstack.settings import Settings
 
 CHAMPION = "champion"
-SIGNATURE = ModelSignature(
-    inputs=Schema([ColSpec("string", "request")]), outputs=Schema([ColSpec("string", "answer")])
-)
+SIGNATURE = ModelSignature(inputs=Schema([ColSpec("string", "request")]), outputs=Schema([ColSpec("string", "answer")]))
 
 
 class BundleModel(PythonModel):  # type: ignore[misc]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recstack.errors import choose
 from recstack.evaluation.evaluation_set import user_means
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import ndcg, rank
@@ -49,11 +50,9 @@ def train(
         checkpoints: folder of resume files, removed at the end; None for none.
 
     Raises:
-        ValueError: no such model.
+        UserError: no such model.
     """
-    known = models()
-    if name not in known:
-        raise ValueError(f"there is no model {name!r}; choose one of {', '.join(known)}")
+    recommender = choose("model", name, models())
     chosen = dict(options or {})
     files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
 
@@ -66,7 +65,7 @@ def train(
         if report is not None:
             report(progress)
 
-    searched = known[name].fit(
+    searched = recommender.fit(
         first,
         seed=seed,
         validate=lambda model: ndcg(model, cases),
@@ -78,7 +77,7 @@ def train(
     chosen |= searched.refit_options()
 
     data = experiment.data((TRAIN, VALIDATION))
-    model = known[name].fit(data, seed=seed, report=report, checkpoint=files[1], options=chosen)
+    model = recommender.fit(data, seed=seed, report=report, checkpoint=files[1], options=chosen)
     for file in files:
         if file is not None:
             file.unlink(missing_ok=True)
