@@ -37,7 +37,7 @@ def fit(
     def build(draft: Path) -> dict[str, Any]:
         adapter = datasets()[settings.dataset]
         tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-        with tracker.run(f"{model} {version}") as run, tqdm(desc="training", unit="epoch") as bar:
+        with tracker.run(f"{model} {version}") as run, tqdm(desc="training", unit="epoch", disable=None) as bar:
 
             def show(progress: Progress) -> None:
                 bar.update()

@@ -7,20 +7,24 @@ from pyspark.sql import SparkSession
 
 
 def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int = 8) -> SparkSession:
-    """A session in UTC whose Python workers use this interpreter (Spark would take the system's python3)."""
+    """A session in UTC whose Python workers use this interpreter (Spark would take the system's python3).
+
+    A local session listens on loopback alone. Spark's own log is off: what went wrong is in the exception.
+    """
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    session = (
+    builder = (
         SparkSession.builder.appName("recstack")
         .master(master)
         .config("spark.driver.memory", driver_memory)
+        .config("spark.log.level", "OFF")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         .config("spark.sql.shuffle.partitions", shuffle_partitions)
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.ui.enabled", "false")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .getOrCreate()
+        .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     )
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    if master.startswith("local"):
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+        builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+    return builder.getOrCreate()

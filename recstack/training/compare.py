@@ -47,7 +47,7 @@ def compare(
     for name in names:
         choose("model", name, models())
     data = experiment.data((TRAIN, VALIDATION))
-    cases = experiment.cases("test", data.encoder)
+    cases = experiment.cases("test")
     for name in names:
         start = time.monotonic()
         if fitted is not None and fitted.manifest.model == name:

@@ -1,7 +1,7 @@
 """One dataset's features as what experiments need: training data by part of the split, and rankings to evaluate on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +12,6 @@ from recstack import columns as c
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, STRATIFIED, Part, evaluation_set
 from recstack.features import vocabulary
-from recstack.features.encode import Encoder
 from recstack.features.live import live_features
 from recstack.lake import Build
 from recstack.models.base import TrainingData
@@ -28,6 +27,8 @@ class Experiment:
     spark: SparkSession
     ingested: Build
     features: Build
+    _data: dict[tuple[str, ...], TrainingData] = field(default_factory=dict)
+    _cases: dict[Part, EvaluationSet] = field(default_factory=dict)
 
     @property
     def protocol(self) -> str:
@@ -35,11 +36,22 @@ class Experiment:
         return str(self.features.manifest["inputs"]["protocol"])
 
     def data(self, parts: Sequence[str]) -> TrainingData:
-        """Point-in-time training rows of these parts of the split."""
-        return training_data(self.settings, self.features, tuple(parts))
+        """Point-in-time training rows of these parts of the split; read once."""
+        key = tuple(parts)
+        if key not in self._data:
+            self._data[key] = training_data(self.settings, self.features, key)
+        return self._data[key]
 
-    def cases(self, part: Part, encoder: Encoder, seed: int = 0) -> EvaluationSet:
-        """The rankings of a part, each with the user's features as they were just then."""
+    def cases(self, part: Part) -> EvaluationSet:
+        """The rankings of a part, each with the user's features as they were just then; computed once.
+
+        They are encoded as models are that have learned from everything before the part.
+        """
+        if part not in self._cases:
+            self._cases[part] = self._evaluation_set(part)
+        return self._cases[part]
+
+    def _evaluation_set(self, part: Part) -> EvaluationSet:
         interactions = pq.read_table(self.features.path / "interactions")
         frame = self.spark.read.parquet(str(self.features.path / "interactions"))
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
@@ -50,4 +62,4 @@ class Experiment:
         def live(points: pa.Table) -> pa.Table:
             return live_features(self.spark, frame, points, genres)
 
-        return evaluation_set(self.protocol, interactions, live, encoder, part, seed)
+        return evaluation_set(self.protocol, interactions, live, self.data(KNOWN[part]).encoder, part)

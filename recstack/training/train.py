@@ -57,7 +57,7 @@ def train(
     files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
 
     first = experiment.data((TRAIN,))
-    cases = experiment.cases("validation", first.encoder)
+    cases = experiment.cases("validation")
     curve: list[Progress] = []
 
     def note(progress: Progress) -> None:
