@@ -1,0 +1,173 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import brute_force
+import numpy as np
+import pyarrow as pa
+import pytest
+from brute_force import DAY, Rating
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from recstack import columns as c
+from recstack.features import user, vocabulary
+from recstack.features.live import live_features
+from recstack.interactions.contract import INTERACTIONS
+from recstack.interactions.synthetic import Synthetic
+
+N_GENRES = 6
+POSITIONS = {item: [g for g in range(N_GENRES) if (item * (g + 3)) % 5 == 0] for item in range(1, 91)}
+GENRES = brute_force.item_genres(POSITIONS, N_GENRES)
+
+
+def made_up(n_users: int = 25, seed: int = 3) -> list[Rating]:
+    """Histories of 1 to 80 ratings in bursts, many of them within the same second."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for person in range(1, n_users + 1):
+        items = random.choice(sorted(POSITIONS), size=random.integers(1, 81), replace=False)
+        seconds = 1_000_000_000 + random.integers(0, 12, len(items)) * DAY + random.integers(0, 3, len(items))
+        ratings = random.integers(1, 11, len(items)) / 2
+        rows += [Rating(person, int(i), float(r), int(s)) for i, r, s in zip(items, ratings, seconds, strict=True)]
+    return rows
+
+
+RATINGS = made_up()
+TIMELESS = [r._replace(second=None) for r in RATINGS]
+
+
+def frame(spark: SparkSession, ratings: list[Rating]) -> DataFrame:
+    rows = [(r.user, r.item, r.rating, r.second and datetime.fromtimestamp(r.second, UTC)) for r in ratings]
+    return spark.createDataFrame(rows, INTERACTIONS)
+
+
+@pytest.fixture(scope="module")
+def snapshots(spark: SparkSession) -> list[dict]:
+    return user.snapshots(frame(spark, RATINGS), GENRES, "interaction").toArrow().to_pylist()
+
+
+@pytest.fixture
+def small_batches(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Arrow batches of 7 rows, and so little memory that every user is computed on their own."""
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(name)
+    spark.conf.set(name, "7")
+    monkeypatch.setattr(user, "_CELLS", 1)
+    yield
+    spark.conf.set(name, before)
+
+
+def by_moment(rows: list[dict]) -> list[dict]:
+    return sorted(rows, key=lambda row: (row[c.USER_ID], row[c.EVENT_TIMESTAMP]))
+
+
+def test_every_snapshot_equals_the_slow_way(snapshots: list[dict]) -> None:
+    assert len(snapshots) == len({(r.user, r.second) for r in RATINGS})
+    for row in snapshots:
+        history = brute_force.known(RATINGS, row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp()))
+        brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
+
+
+def test_a_snapshot_is_stamped_one_second_after_what_it_knows(snapshots: list[dict]) -> None:
+    stamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in snapshots}
+    assert stamps == {(r.user, r.second + 1) for r in RATINGS if r.second is not None}
+
+
+def test_daily_snapshots_are_stamped_at_the_next_midnight_and_equal_the_slow_way(spark: SparkSession) -> None:
+    rows = user.snapshots(frame(spark, RATINGS), GENRES, "day").toArrow().to_pylist()
+    stamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in rows}
+    assert stamps == {(r.user, (r.second // DAY + 1) * DAY) for r in RATINGS if r.second is not None}
+    assert len(rows) == len(stamps)
+    for row in rows:
+        history = brute_force.known(RATINGS, row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp()))
+        brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
+
+
+def test_users_that_span_arrow_batches_get_the_same_features(
+    spark: SparkSession, snapshots: list[dict], small_batches: None
+) -> None:
+    again = user.snapshots(frame(spark, RATINGS), GENRES, "interaction").toArrow().to_pylist()
+    assert by_moment(again) == by_moment(snapshots)
+
+
+@pytest.mark.parametrize("batches", ["whole", "small"])
+def test_without_own_equals_the_slow_way_without_the_row(
+    spark: SparkSession, batches: str, request: pytest.FixtureRequest
+) -> None:
+    if batches == "small":
+        request.getfixturevalue("small_batches")
+    rows = user.without_own(frame(spark, TIMELESS), GENRES).toArrow().to_pylist()
+    assert sorted((row[c.USER_ID], row[c.ITEM_ID], row[c.RATING]) for row in rows) == sorted(r[:3] for r in TIMELESS)
+    for row in rows:
+        others = [r for r in TIMELESS if r.user == row[c.USER_ID] and r.item != row[c.ITEM_ID]]
+        brute_force.assert_equal(row, brute_force.features(others, POSITIONS, N_GENRES))
+
+
+def test_data_without_time_has_one_row_a_user_stamped_before_any_request(spark: SparkSession) -> None:
+    rows = user.snapshots(frame(spark, TIMELESS), GENRES, "interaction").toArrow().to_pylist()
+    assert sorted(row[c.USER_ID] for row in rows) == sorted({r.user for r in TIMELESS})
+    for row in rows:
+        assert row[c.EVENT_TIMESTAMP] == datetime.fromtimestamp(user.TIMELESS, UTC)
+        history = brute_force.known(TIMELESS, row[c.USER_ID], None)
+        brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
+
+
+def test_live_features_at_any_moment_equal_the_slow_way_in_the_order_asked(spark: SparkSession) -> None:
+    random = np.random.default_rng(0)
+    users = random.integers(0, 28, 60).tolist()  # 0, 26 and 27 never rated
+    seconds = (1_000_000_000 + random.integers(-1, 13, 60) * DAY + random.integers(0, 4, 60)).tolist()
+    users, seconds = [*users, users[0], 5], [*seconds, seconds[0], None]  # a repetition, and "everything"
+    stamps = pa.array([s and s * 1_000_000 for s in seconds]).cast(pa.timestamp("us", tz="UTC"))
+    points = pa.table({c.USER_ID: users, c.EVENT_TIMESTAMP: stamps})
+    rows = live_features(spark, frame(spark, RATINGS), points, GENRES).to_pylist()
+    assert len(rows) == len(users)
+    for row, person, second in zip(rows, users, seconds, strict=True):
+        history = brute_force.known(RATINGS, person, second)
+        brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
+
+
+def naive_profiles(spark: SparkSession, interactions: DataFrame, items: DataFrame, words: tuple[str, ...]) -> dict:
+    """Explode, join, group, pivot: what anybody would write first."""
+    interactions.createOrReplaceTempView("naive_interactions")
+    items.createOrReplaceTempView("naive_items")
+    scores = spark.sql(
+        """
+        SELECT user_id, genre, 10 / (1 + EXP(-0.1 * AVG(rating) * LN(1 + COUNT(*)))) AS score
+        FROM naive_interactions JOIN (SELECT item_id, EXPLODE(genres) AS genre FROM naive_items) USING (item_id)
+        GROUP BY user_id, genre
+        """
+    )
+    wide = scores.groupBy("user_id").pivot("genre", list(words)).agg(F.first("score")).fillna(5.0).collect()
+    return {row["user_id"]: [row[word] for word in words] for row in wide}
+
+
+def assert_profiles_equal_the_naive_ones(
+    spark: SparkSession, interactions: DataFrame, items: DataFrame, at_least: int
+) -> None:
+    catalogue = items.select(c.ITEM_ID, c.GENRES).toArrow()
+    words = vocabulary.extend((), {g for genres in catalogue[c.GENRES].to_pylist() for g in genres})
+    genres = vocabulary.item_genres(catalogue, words)
+    newest: dict[int, dict] = {}
+    for row in by_moment(user.snapshots(interactions, genres, "interaction").toArrow().to_pylist()):
+        newest[row[c.USER_ID]] = row
+    naive = naive_profiles(spark, interactions, items, words)
+    assert len(naive) >= at_least
+    for person, row in newest.items():
+        right = naive.get(person, [5.0] * len(words))
+        np.testing.assert_allclose(row[c.GENRE_PROFILE], right, rtol=0, atol=1e-5)
+
+
+def test_the_profile_of_synthetic_users_equals_explode_and_group_by(spark: SparkSession) -> None:
+    made = Synthetic(n_users=150, n_items=120, n_genres=30, mean_ratings=25, seed=5)
+    interactions, items = made.read_interactions(spark, Path()).cache(), made.read_items(spark, Path())
+    assert_profiles_equal_the_naive_ones(spark, interactions, items, at_least=150)
+
+
+def test_the_profile_of_hand_made_rows_equals_explode_and_group_by(spark: SparkSession) -> None:
+    items = spark.createDataFrame(
+        [(1, ["war"]), (2, ["comedy", "war"]), (3, []), (4, ["comedy"]), (5, ["science fiction"])],
+        f"{c.ITEM_ID} long, {c.GENRES} array<string>",
+    )
+    rows = [(1, 1, 5.0, 10), (1, 2, 0.5, 10), (1, 4, 3.0, 20), (2, 3, 4.0, 30), (3, 5, 0.5, 30), (3, 1, 0.5, 31)]
+    assert_profiles_equal_the_naive_ones(spark, frame(spark, [Rating(*row) for row in rows]), items, at_least=2)
