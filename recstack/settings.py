@@ -34,9 +34,13 @@ class Settings(BaseSettings):
     torchserve_keys: Path | None = Field(None, description="TorchServe's key_file.json; default: in <home>")
 
     def child_environment(self) -> dict[str, str]:
-        """The environment for child processes (the Feast CLI, TorchServe's workers), with these settings in it."""
+        """The environment for child processes (the Feast CLI, TorchServe's workers), with these settings in it.
+
+        Importing Feast sets a folder for metrics that is gone when this process ends: a server that outlives it must
+        not inherit it.
+        """
         own = {name.upper(): str(value) for name, value in self.model_dump().items() if value is not None}
-        return {**os.environ, **own}
+        return {name: value for name, value in {**os.environ, **own}.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
 
     @property
     def workspace(self) -> Path:
