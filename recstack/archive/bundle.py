@@ -105,12 +105,18 @@ class Bundle:
         """Load the model for these item features.
 
         Raises:
-            BundleError: this installation has no such model.
+            BundleError: this installation has no such model, or has changed it since.
         """
         known = models()
         if self.manifest.model not in known:
             raise BundleError(f"model {self.manifest.model!r} is not installed here; known: {', '.join(known)}")
-        return known[self.manifest.model].load(self.folder / MODEL, self.encoder, items)
+        try:
+            return known[self.manifest.model].load(self.folder / MODEL, self.encoder, items)
+        except (TypeError, KeyError, RuntimeError) as error:  # what options and weights that do not fit raise
+            raise BundleError(
+                f"{self.manifest.model} of this installation can't load the bundle, which recstack "
+                f"{self.manifest.code_version} wrote: train again ({error})"
+            ) from error
 
 
 def write_bundle(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from recstack.archive.bundle import Bundle, BundleError
 from recstack.evaluation.bootstrap import difference, intervals
 from recstack.evaluation.plots import plot_coverage, plot_decile_recall, plot_learning_curve
 from recstack.features import spec
