@@ -12,7 +12,7 @@ SOURCE := --dataset $(DATASET) $(if $(DATA),--data "$(DATA)")
 
 export RECSTACK_HOME
 # Nothing here reports to anybody, and all state stays in RECSTACK_HOME.
-export PREFECT_HOME := $(RECSTACK_HOME)/prefect
+export PREFECT_HOME := $(abspath $(RECSTACK_HOME))/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL := WARNING
 export DO_NOT_TRACK := 1
@@ -38,8 +38,8 @@ demo: java venv ## ratings in, recommendations out: the whole pipeline, served b
 	@$(BIN)/recstack demo $(SOURCE)
 
 .PHONY: stop
-stop: venv ## end every server that demo and ui started
-	@$(BIN)/recstack stop
+stop: ## end every server that demo and ui started
+	@if [ -x $(BIN)/recstack ]; then $(BIN)/recstack stop; fi
 
 .PHONY: ui
 ui: venv ## start the web pages of Prefect and MLflow on the demo's data
