@@ -37,10 +37,11 @@ class Settings(BaseSettings):
         """The environment for child processes (the Feast CLI, TorchServe's workers), with these settings in it.
 
         Importing Feast sets a folder for metrics that is gone when this process ends: a server that outlives it must
-        not inherit it.
+        not inherit it. Paths are absolute, because children work in other folders.
         """
-        own = {name.upper(): str(value) for name, value in self.model_dump().items() if value is not None}
-        return {name: value for name, value in {**os.environ, **own}.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+        own = {name.upper(): value for name, value in self.model_dump().items() if value is not None}
+        texts = {name: str(value.absolute() if isinstance(value, Path) else value) for name, value in own.items()}
+        return {name: value for name, value in {**os.environ, **texts}.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
 
     @property
     def workspace(self) -> Path:
