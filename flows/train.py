@@ -46,7 +46,7 @@ def fit(
             trained = train_model(
                 experiment, model, seed=seed, options=options, report=show, checkpoints=root / "checkpoints" / version
             )
-            manifest = write_training(draft, trained, run)
+            manifest = write_training(draft, trained, experiment, run)
             record_training(run, draft, trained, experiment)
             facts = Facts(
                 model_version=version,
@@ -54,7 +54,7 @@ def fit(
                 timed=adapter.has_timestamps,
                 scale=RatingScale(low=adapter.rating_min, high=adapter.rating_max, liked=adapter.positive_from),
                 config=trained.options,
-                data_fingerprint=features.name,
+                data_fingerprint=experiment.fingerprint,
                 run_id=run.run_id,
             )
             (draft / "bundle").mkdir()

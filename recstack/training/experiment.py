@@ -13,7 +13,7 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, STRATIFIED, Part, evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
-from recstack.lake import Build
+from recstack.lake import Build, digest
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
 from recstack.training.dataset import training_data
@@ -34,6 +34,13 @@ class Experiment:
     def protocol(self) -> str:
         """Named protocol that the features' split follows."""
         return str(self.features.manifest["inputs"]["protocol"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the source data and the split: equal where the validation users are the same, whatever the code."""
+        source = {name: value for name, value in self.ingested.manifest["inputs"].items() if name != "code_version"}
+        split = self.features.manifest["inputs"]
+        return digest([source, split["protocol"], split["seed"]])
 
     def data(self, parts: Sequence[str]) -> TrainingData:
         """Point-in-time training rows of these parts of the split; read once."""

@@ -21,16 +21,16 @@ VALIDATION = "validation.npy"
 TRAINING = "training.json"
 
 
-def write_training(folder: Path, trained: Trained, run: Run) -> dict[str, Any]:
+def write_training(folder: Path, trained: Trained, experiment: Experiment, run: Run) -> dict[str, Any]:
     """Write the learning curve and the validation figures of each user; returns facts for the manifest."""
     np.save(folder / VALIDATION, trained.validation)
     curve = [asdict(progress) for progress in trained.epochs]
     (folder / TRAINING).write_text(json.dumps({"options": trained.options, "epochs": curve}, indent=2))
     return {
+        "data": experiment.fingerprint,
         "rows": len(trained.data.item),
         "epochs": len(curve),
         "validation": float(trained.validation.mean()),
-        "feature_schema": spec.schema_digest(),
         "run_id": run.run_id,
         "run_url": run.url,
     }
@@ -43,12 +43,13 @@ def record_training(run: Run, folder: Path, trained: Trained, experiment: Experi
     run.tags(
         {
             "feature_schema": spec.schema_digest(),
+            "data": experiment.fingerprint,
             "features": features.path.name,
             "interactions": experiment.ingested.path.name,
             "code_version": str(features.manifest["inputs"]["code_version"]),
         }
     )
-    run.dataset(experiment.settings.dataset, features.path, features.path.name)
+    run.dataset(experiment.settings.dataset, features.path, experiment.fingerprint)
     for progress in trained.epochs:
         run.metrics(progress.metrics, step=progress.epoch)
     run.metrics({"validation_ndcg@10_best": float(trained.validation.mean())})
@@ -96,8 +97,7 @@ def register_model(tracker: Tracker, trained: Build, report: Path, archive: Path
             "archive": str(archive),
             "trained": str(trained.path),
             "report": str(report),
-            "features": str(trained.manifest["inputs"]["features"]),
-            "feature_schema": spec.schema_digest(),
+            "data": str(trained.manifest["data"]),
         }
         version = tracker.register(run_id, model, tags)
         promoted, reason = verdict(trained, tracker.champion())
@@ -111,21 +111,21 @@ def register_model(tracker: Tracker, trained: Build, report: Path, archive: Path
 def verdict(challenger: Build, champion: Version | None) -> tuple[bool, str]:
     """Whether a model takes over, and why.
 
-    On the same features the validation users are the same, and the paired 95 % interval of the difference must lie
-    above zero. On other features nothing can be paired: newer data win unless the model is worse beyond noise.
+    On the same data the validation users are the same, and the paired 95 % interval of the difference must lie above
+    zero. On other data nothing can be paired: newer data win unless the model is worse beyond noise.
     """
     ours = np.load(challenger.path / VALIDATION)
     if champion is None:
         return True, f"first model; validation NDCG@10 {ours.mean():.4f}"
-    if champion.tags["feature_schema"] != spec.schema_digest():
-        return (
-            True,
-            f"champion {champion.number} needs feature schema {champion.tags['feature_schema']}, no longer computed",
-        )
     if not Path(champion.tags["archive"]).exists():
         return True, f"the archive of champion {champion.number} is gone: {champion.tags['archive']}"
+    try:
+        bundle = Bundle.read(Path(champion.tags["trained"]) / "bundle")
+        bundle.model(bundle.encoder.items(bundle.items))
+    except BundleError as error:
+        return True, f"champion {champion.number} can't be served any more: {error}"
     theirs = np.load(opened(Path(champion.tags["trained"])).path / VALIDATION)
-    if champion.tags["features"] == challenger.manifest["inputs"]["features"]:
+    if champion.tags["data"] == challenger.manifest["data"]:
         gain = difference(ours, theirs)
         interval = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] over champion {champion.number}"
         return gain.above_zero, f"validation NDCG@10 {ours.mean():.4f}, paired difference {interval}"

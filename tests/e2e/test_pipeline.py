@@ -175,7 +175,7 @@ def test_an_answer_is_followed_back_to_its_mlflow_run(stack: Stack) -> None:
     assert found["same"] and "first model" in found["reason"]
     assert found["params"]["model"] == "genre_ncf"
     assert {"test_ndcg_at_10", "validation_ndcg_at_10", "popularity/test_ndcg_at_10"} <= set(found["metrics"])
-    assert found["inputs"] == [current(stack.settings.lake / "features").path.name]
+    assert found["inputs"] == [current(stack.settings.lake / "models").manifest["data"]]
 
 
 def test_a_failed_step_shows_its_cause_in_prefect(stack: Stack) -> None:
