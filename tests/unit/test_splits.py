@@ -80,17 +80,19 @@ def test_global_time_says_when_there_is_only_one_moment(spark: SparkSession) -> 
 def test_leave_last_out_takes_the_last_two_of_a_user_with_three(spark: SparkSession, table: Table) -> None:
     split = parts(assign(frame(spark, table), "leave-last-out", seed=0))
     for user in {row[0] for row in table}:
-        history = sorted((moment, item) for u, item, _, moment in table if u == user and moment)
-        labels = [split[user, item] for _, item in history]
-        expected = ["train"] * len(labels)
-        if len(labels) >= 3:
-            expected[-2:] = ["validation", "test"]
-        assert labels == expected
+        moments = {item: moment for u, item, _, moment in table if u == user and moment}
+        held_out = {split[user, item]: moment for item, moment in moments.items() if split[user, item] != "train"}
+        latest = sorted(moments.values())
+        expected = {"test": latest[-1], "validation": latest[-2]} if len(latest) >= 3 else {}
+        assert held_out == expected
 
 
-def test_leave_last_out_breaks_ties_by_item(spark: SparkSession) -> None:
-    split = parts(assign(frame(spark, [(1, item, 3.0, START) for item in (7, 5, 9)]), "leave-last-out", seed=0))
-    assert split == {(1, 5): "train", (1, 7): "validation", (1, 9): "test"}
+def test_leave_last_out_breaks_ties_without_favour_for_high_item_ids(spark: SparkSession) -> None:
+    table = [(user, item, 3.0, START) for user in range(200) for item in (5, 7, 9)]
+    split = parts(assign(frame(spark, table), "leave-last-out", seed=0))
+    last = [item for (_, item), label in split.items() if label == "test"]
+    assert len(last) == 200
+    assert all(40 < last.count(item) < 95 for item in (5, 7, 9))
 
 
 def test_stratified_keeps_each_rating_in_train_and_test_and_each_user_in_train(
