@@ -7,6 +7,7 @@ from typing import TypeVar
 import pytest
 import samples
 from pyspark.sql import SparkSession
+from workspace import Workspace, open_shop
 
 from recstack.spark import open_session
 
@@ -18,6 +19,12 @@ def spark() -> Iterator[SparkSession]:
     session = open_session("local[2]", driver_memory="1g", shuffle_partitions=2)
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A small dataset with timestamps, applied to Feast; tests only read it."""
+    return open_shop(spark, tmp_path_factory.mktemp("shop"))
 
 
 @pytest.fixture
