@@ -96,7 +96,8 @@ def train(
     settings = Settings(dataset=dataset)
     build = fit(settings, interactions, features, model, seed, options or {})
     facts = build.manifest
-    what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs, validation NDCG@10 {facts['validation']:.4f}"
+    quality = "no validation users" if facts["validation"] is None else f"validation NDCG@10 {facts['validation']:.4f}"
+    what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs, {quality}"
     say_build("train", what, build)
     create_link_artifact(
         f"{settings.mlflow_page}/{facts['run_url']}",

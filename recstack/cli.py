@@ -19,6 +19,7 @@ Data = Annotated[Path | None, typer.Option(help="folder of the source files; def
 @app.command()
 def demo(dataset: Dataset = "movielens_100k", data: Data = None) -> None:
     """Run the pipeline on embedded defaults, serve the model, ask it, and say where to look."""
+    Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     from flows.demo import run_demo
 
     run_demo(dataset, data)

@@ -10,6 +10,10 @@ class UserError(Exception):
     """Shown without a trace by the command line."""
 
 
+class DataError(UserError, ValueError):
+    """The data can't be used. The message says which file or table, what is wrong and what to do."""
+
+
 def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
     """The entry of that name.
 

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.errors import DataError
 
 TRAIN: Final = "train"
 VALIDATION: Final = "validation"
@@ -45,7 +46,7 @@ def assign(interactions: DataFrame, protocol: str, seed: int) -> DataFrame:
     if protocol not in by_time:
         raise ValueError(f"no protocol {protocol!r}; there are {', '.join([*by_time, *by_chance])}")
     if not interactions.where(F.col(c.TIMESTAMP).isNull()).isEmpty():
-        raise ValueError(f"{protocol} needs a timestamp in every row; without them: {', '.join(by_chance)}")
+        raise DataError(f"{protocol} needs a timestamp in every row; without them: {', '.join(by_chance)}")
     return by_time[protocol](interactions)
 
 
@@ -168,5 +169,5 @@ def _quantile(moments: DataFrame, tenths: int) -> int:
     raise _too_few()
 
 
-def _too_few() -> ValueError:
-    return ValueError("too few different timestamps to divide the interactions into three parts by time")
+def _too_few() -> DataError:
+    return DataError("too few different timestamps to divide the interactions into three parts by time")

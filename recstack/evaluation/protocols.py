@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recstack import columns as c
+from recstack.errors import DataError
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.features.encode import Encoder, Ints
 from recstack.models.base import Mask
@@ -79,7 +80,7 @@ def evaluation_set(
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     if protocol != STRATIFIED and interactions[c.TIMESTAMP].null_count:
-        raise ValueError(f"{protocol} needs a timestamp on every interaction; use {STRATIFIED} for data without time")
+        raise DataError(f"{protocol} needs a timestamp on every interaction; use {STRATIFIED} for data without time")
 
     random = np.random.default_rng(seed)
     table = interactions.sort_by([(name, "ascending") for name in (c.USER_ID, c.TIMESTAMP, c.ITEM_ID)])
@@ -94,7 +95,7 @@ def evaluation_set(
     counts = np.bincount(known.item[known.item >= 0], minlength=len(encoder.item_ids))
     relevant = np.where((targets.item >= 0) & (counts[targets.item] > 0), targets.item, -1)
     if not (relevant >= 0).any():
-        raise ValueError(
+        raise DataError(
             f"{protocol}: none of the {len(relevant)} interactions in the {part} part is of an item that occurs in"
             f" {' + '.join(KNOWN[part])}, so there is nothing to evaluate"
         )
@@ -111,9 +112,6 @@ def evaluation_set(
         offsets, seen = _items_of(known, user_ids)
         users = replace(users, seen_offsets=offsets, seen=seen)
 
-    candidates = None
-    if protocol == LEAVE_LAST_OUT_SAMPLED:
-        candidates = _candidates(rows, user_ids, relevant, counts, random)
     cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
     return EvaluationSet(
         protocol=protocol,

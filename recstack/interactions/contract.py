@@ -44,7 +44,7 @@ from pyspark.sql.types import (
 )
 
 from recstack import columns as c
-from recstack.errors import UserError
+from recstack.errors import DataError
 
 INTERACTIONS = StructType(
     [
@@ -70,10 +70,6 @@ ITEMS = StructType(
 MAX_ITEM_ID = 2**32 - 1
 
 _REASON = "rejected"
-
-
-class DataError(UserError, ValueError):
-    """The data can't be used. The message says which file or table, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)

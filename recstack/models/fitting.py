@@ -1,16 +1,22 @@
 """The training loop of gradient models: epochs, early stopping, resume after a kill, several processes, any device."""
 
+import logging
 import os
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from recstack.errors import UserError
 from recstack.models.base import Progress
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ def device() -> torch.device:
 def fit_epochs(
     module: nn.Module,
     rows: Tensor,
-    loss: Callable[[Tensor, int, torch.Generator], Tensor],
+    loss: Callable[[Tensor, slice, torch.Generator], Tensor],
     schedule: Schedule,
     *,
     seed: int,
@@ -59,37 +65,43 @@ def fit_epochs(
 
     Args:
         module: on its device already.
-        rows: [N] training row numbers.
-        loss: (row numbers of a share, size of the whole batch, generator of the shared draws) -> summed loss of the
-            share over the size of the whole batch.
+        rows: [N] training row numbers, at least one.
+        loss: (row numbers of a batch, which of them are this process's, generator of the shared draws) -> summed loss
+            of this process's rows over the size of the whole batch.
         schedule: see `Schedule`.
         seed: of order, negatives and dropout.
         validate: score of the module as it is, higher is better.
         report: called after each epoch.
-        checkpoint: file that holds the state after each epoch; found at the start, training goes on from it.
+        checkpoint: file that holds the state after each epoch; found at the start, training goes on from it. One that
+            can't be read is replaced.
+
+    Raises:
+        UserError: the checkpoint is of another model.
     """
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    draws = torch.Generator(rows.device).manual_seed(seed)
-    torch.manual_seed(seed + rank)
+    draws = torch.Generator(rows.device)
     biases = [p for p in module.parameters() if p.dim() < 2]
     weights = [p for p in module.parameters() if p.dim() >= 2]
     groups = [{"params": weights, "weight_decay": schedule.weight_decay}, {"params": biases, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, fused=True)
-    batches = max(1, -(-len(rows) // schedule.batch_size))
+    batches = -(-len(rows) // schedule.batch_size)
     decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, total_iters=schedule.epochs * batches)
-    state = _State(module, optimizer, decay, draws)
+    state = _State(module, optimizer, decay)
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint)
 
     last = schedule.epochs if schedule.stop_after is None else schedule.stop_after
     while state.epoch < last and state.epoch - state.best_epoch < schedule.patience:
         module.train()
+        # An epoch's randomness follows from its number, so that a resumed run needs no generator's state.
+        draws.manual_seed(_mixed(seed, state.epoch))
+        torch.manual_seed(_mixed(seed, state.epoch, rank + 1))
         total = torch.zeros((), device=rows.device)
         order = rows[torch.randperm(len(rows), generator=draws, device=rows.device)]
         for batch in torch.split(order, schedule.batch_size):
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast(rows.device.type, torch.bfloat16, enabled=rows.device.type == "cuda"):
-                value = loss(batch[rank::world], len(batch), draws)
+                value = loss(batch, slice(len(batch) * rank // world, len(batch) * (rank + 1) // world), draws)
             value.backward()  # type: ignore[no-untyped-call]
             if world > 1:
                 _sum_gradients(module)
@@ -99,7 +111,7 @@ def fit_epochs(
         module.eval()
         if world > 1:
             dist.all_reduce(total)
-        metrics = {"loss": float(total) / max(len(rows), 1)}
+        metrics = {"loss": float(total) / len(rows)}
         if validate is not None:
             metrics["validation_ndcg@10"] = _same_everywhere(validate() if rank == 0 else 0.0, world)
         state.advance(metrics.get("validation_ndcg@10"))
@@ -115,16 +127,15 @@ def fit_epochs(
 class _State:
     """Everything that a resumed run needs to end where an unbroken one would."""
 
-    def __init__(self, module: nn.Module, optimizer: Any, decay: Any, draws: torch.Generator) -> None:
+    def __init__(self, module: nn.Module, optimizer: Any, decay: Any) -> None:
         self._parts = {"module": module, "optimizer": optimizer, "decay": decay}
-        self._draws = draws
         self.epoch = self.best_epoch = 0
         self.best_score = float("-inf")
         self.best = self._weights()
 
     def advance(self, score: float | None) -> None:
         self.epoch += 1
-        if score is None or score > self.best_score:
+        if score is None or not score <= self.best_score:  # NaN, from an empty validation part, holds nothing back
             self.best, self.best_epoch = self._weights(), self.epoch
             self.best_score = float("nan") if score is None else score
 
@@ -133,18 +144,22 @@ class _State:
         state = {name: part.state_dict() for name, part in self._parts.items()}
         position = {"epoch": self.epoch, "best_epoch": self.best_epoch, "best_score": self.best_score}
         draft = path.with_suffix(".draft")
-        noise = {"draws": self._draws.get_state(), "dropout": torch.get_rng_state()}
-        torch.save({**state, **position, **noise, "best": self.best}, draft)
+        torch.save({**state, **position, "best": self.best}, draft)
         os.replace(draft, path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        for name, part in self._parts.items():
-            part.load_state_dict(state[name])
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            log.warning("checkpoint %s can't be read, training starts anew: %s", path, error)
+            return
+        try:
+            for name, part in self._parts.items():
+                part.load_state_dict(state[name])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise UserError(f"checkpoint {path} is of another model or other options; remove it: {error}") from error
         self.epoch, self.best_epoch, self.best_score = state["epoch"], state["best_epoch"], state["best_score"]
         self.best = state["best"]
-        self._draws.set_state(state["draws"])
-        torch.set_rng_state(state["dropout"])
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self._parts["module"].state_dict().items()}
@@ -163,3 +178,7 @@ def _same_everywhere(value: float, world: int) -> float:
     shared = torch.tensor(value, dtype=torch.float64)
     dist.broadcast(shared, src=0)
     return float(shared)
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

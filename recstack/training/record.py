@@ -30,7 +30,7 @@ def write_training(folder: Path, trained: Trained, experiment: Experiment, run: 
         "data": experiment.fingerprint,
         "rows": len(trained.data.item),
         "epochs": len(curve),
-        "validation": float(trained.validation.mean()),
+        "validation": float(trained.validation.mean()) if len(trained.validation) else None,
         "run_id": run.run_id,
         "run_url": run.url,
     }
@@ -52,7 +52,8 @@ def record_training(run: Run, folder: Path, trained: Trained, experiment: Experi
     run.dataset(experiment.settings.dataset, features.path, experiment.fingerprint)
     for progress in trained.epochs:
         run.metrics(progress.metrics, step=progress.epoch)
-    run.metrics({"validation_ndcg@10_best": float(trained.validation.mean())})
+    if len(trained.validation):
+        run.metrics({"validation_ndcg@10_best": float(trained.validation.mean())})
     if trained.epochs:
         plot_learning_curve([progress.metrics for progress in trained.epochs], folder / "learning_curve.png")
         run.file(folder / "learning_curve.png", "plots")
@@ -116,7 +117,7 @@ def verdict(challenger: Build, champion: Version | None) -> tuple[bool, str]:
     """
     ours = np.load(challenger.path / VALIDATION)
     if champion is None:
-        return True, f"first model; validation NDCG@10 {ours.mean():.4f}"
+        return True, f"first model; validation NDCG@10 {ours.mean():.4f}" if len(ours) else "first model"
     if not Path(champion.tags["archive"]).exists():
         return True, f"the archive of champion {champion.number} is gone: {champion.tags['archive']}"
     try:
@@ -125,6 +126,8 @@ def verdict(challenger: Build, champion: Version | None) -> tuple[bool, str]:
     except BundleError as error:
         return True, f"champion {champion.number} can't be served any more: {error}"
     theirs = np.load(opened(Path(champion.tags["trained"])).path / VALIDATION)
+    if not len(ours) or not len(theirs):
+        return True, f"champion {champion.number} and this model have no validation users to compare on"
     if champion.tags["data"] == challenger.manifest["data"]:
         gain = difference(ours, theirs)
         interval = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] over champion {champion.number}"

@@ -1,18 +1,23 @@
 """Trains one model: how long is found on the validation part, then it learns from training and validation together."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recstack.errors import choose
-from recstack.evaluation.evaluation_set import user_means
+import numpy as np
+
+from recstack.errors import DataError, choose
+from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import ndcg, rank
 from recstack.models import models
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.splits import TRAIN, VALIDATION
 from recstack.training.experiment import Experiment
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Trained:
     options: dict[str, Any]
     """Options of the final fit."""
     validation: Doubles
-    """[U] NDCG@10 of each validation user, by the model that had not seen the validation part."""
+    """[U] NDCG@10 of each validation user, by the model that had not seen the validation part; empty without any."""
     epochs: list[Progress]
     """Learning curve of the first fit; empty for models without epochs."""
 
@@ -57,7 +62,7 @@ def train(
     files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
 
     first = experiment.data((TRAIN,))
-    cases = experiment.cases("validation")
+    cases = _validation(experiment)
     curve: list[Progress] = []
 
     def note(progress: Progress) -> None:
@@ -68,12 +73,14 @@ def train(
     searched = recommender.fit(
         first,
         seed=seed,
-        validate=lambda model: ndcg(model, cases),
+        validate=None if cases is None else lambda model: ndcg(model, cases),
         report=note,
         checkpoint=files[0],
         options=chosen,
     )
-    validation = user_means(rank(searched, cases).values["ndcg@10"], cases.user_ids)
+    validation = np.zeros(0)
+    if cases is not None:
+        validation = user_means(rank(searched, cases).values["ndcg@10"], cases.user_ids)
     chosen |= searched.refit_options()
 
     data = experiment.data((TRAIN, VALIDATION))
@@ -82,3 +89,11 @@ def train(
         if file is not None:
             file.unlink(missing_ok=True)
     return Trained(model, data, chosen, validation, curve)
+
+
+def _validation(experiment: Experiment) -> EvaluationSet | None:
+    try:
+        return experiment.cases("validation")
+    except DataError as error:  # a small log may have a test part worth evaluating all the same
+        log.warning("no early stopping, the full number of epochs is trained: %s", error)
+        return None
