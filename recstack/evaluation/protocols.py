@@ -113,6 +113,9 @@ def evaluation_set(
         users = replace(users, seen_offsets=offsets, seen=seen)
 
     cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
+    candidates = None
+    if protocol == LEAVE_LAST_OUT_SAMPLED:
+        candidates = _candidates(rows, user_ids, relevant, counts, random)
     return EvaluationSet(
         protocol=protocol,
         users=users,

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pyspark.sql import DataFrame, SparkSession
 
-from recstack.interactions.contract import DataError
+from recstack.errors import DataError
 
 
 class Dataset(BaseModel, ABC):

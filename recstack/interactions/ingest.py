@@ -9,8 +9,9 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from recstack.errors import DataError
 from recstack.interactions.base import Dataset
-from recstack.interactions.contract import DataError, check_interactions, check_items, summary
+from recstack.interactions.contract import check_interactions, check_items, summary
 from recstack.lake import Build, build_once, file_digest
 
 INTERACTIONS_FOLDER = "interactions"

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.errors import DataError
 from recstack.interactions.base import Dataset
-from recstack.interactions.contract import DataError
 from recstack.interactions.tables import epoch_seconds, number, read_delimited
 
 WHEEL = "recbole==1.2.1"

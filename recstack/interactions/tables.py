@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, NumericType, StringType, StructField, StructType
 
-from recstack.interactions.contract import DataError
+from recstack.errors import DataError
 
 _YEAR_2100 = 4_102_444_800
 

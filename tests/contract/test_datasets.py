@@ -9,8 +9,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.errors import DataError
 from recstack.interactions.base import Dataset, datasets
-from recstack.interactions.contract import INTERACTIONS, ITEMS, DataError
+from recstack.interactions.contract import INTERACTIONS, ITEMS
 from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
 
 SourceWriter = Callable[[str], Path]

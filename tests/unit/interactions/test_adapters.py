@@ -10,9 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recstack import columns as c
+from recstack.errors import DataError
 from recstack.interactions.anime import Anime
 from recstack.interactions.base import Dataset
-from recstack.interactions.contract import DataError
 from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
 from recstack.interactions.movielens_25m import MovieLens25M
 from recstack.interactions.movielens_100k import MovieLens100K, unpack
