@@ -1,0 +1,58 @@
+"""The example of docs/adding-a-model.md works as it stands there, and keeps the contract of all models."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contract.test_models import *  # noqa: F403  the tests of the contract, here with the fixture `model` below
+
+import recstack.models
+from recstack.features.encode import UserBatch
+from recstack.models import models
+from recstack.models.base import Progress, Recommender, TrainingData
+
+PAGE = Path(__file__).parents[3] / "docs" / "adding-a-model.md"
+NAME = "recent_in_genres"
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Recommender]]:
+    """The class, found as if its file lay in recstack/models."""
+    folder = tmp_path_factory.mktemp("models")
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (folder / f"{NAME}.py").write_text(code)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recstack.models, "__path__", [*recstack.models.__path__, str(folder)])
+        yield models()[NAME]
+    sys.modules.pop(f"recstack.models.{NAME}")
+    vars(recstack.models).pop(NAME)
+
+
+@pytest.fixture(scope="module")
+def model(example: type[Recommender], data: TrainingData) -> Recommender:
+    return example.fit(data, seed=0)
+
+
+def test_the_example_prefers_the_genres_that_a_user_likes(model: Recommender, data: TrainingData) -> None:
+    user = data.users[:1]
+    horror, war = np.float32([[0, 0.9, 0]]), np.float32([[0, 0, 0.9]])
+    allowed = np.ones((1, len(data.items)), dtype=bool)
+    gain = model.score(_with_profile(user, horror), allowed) - model.score(_with_profile(user, war), allowed)
+    assert (gain[0, data.items.genres[:, 1] > 0] > 0).all()
+    assert (gain[0, data.items.genres[:, 2] > 0] < 0).all()
+
+
+def test_the_example_keeps_the_weight_that_validation_prefers(example: type[Recommender], data: TrainingData) -> None:
+    told: list[Progress] = []
+    searched = example.fit(data, validate=lambda model: -abs(vars(model)["taste"] - 1.0), report=told.append)
+    assert searched.refit_options() == {"tastes": [1.0]}
+    assert [progress.epoch for progress in told] == [1, 2, 3, 4]
+    again = example.fit(data, options=searched.refit_options())
+    assert again.refit_options() == searched.refit_options()
+
+
+def _with_profile(user: UserBatch, genres: np.ndarray) -> UserBatch:
+    return UserBatch(genres, user.scalars, user.recent, user.recent_ratings, user.seen_offsets, user.seen)
