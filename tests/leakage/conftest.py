@@ -1,0 +1,15 @@
+"""The shop once more without time, and once more with a surprise in the future of one user."""
+
+import pytest
+from pyspark.sql import SparkSession
+from workspace import Workspace, open_shop
+
+
+@pytest.fixture(scope="session")
+def timeless_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return open_shop(spark, tmp_path_factory.mktemp("timeless"), timed=False)
+
+
+@pytest.fixture(scope="session")
+def surprised_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return open_shop(spark, tmp_path_factory.mktemp("surprised"), surprise=True)

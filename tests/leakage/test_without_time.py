@@ -1,0 +1,129 @@
+"""Without timestamps the split alone tells past from future; each test also shows what a leak would look like."""
+
+import brute_force
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import functions as F
+from workspace import Workspace
+
+from recstack import columns as c
+from recstack.evaluation.protocols import STRATIFIED, evaluation_set
+from recstack.evaluation.ranking import rank
+from recstack.features import item, user
+from recstack.features.build import without_own
+from recstack.features.live import live_features
+from recstack.features.profile import Ints
+from recstack.models import models
+from recstack.models.base import TrainingData
+from recstack.splits import TEST, TRAIN, VALIDATION
+
+PARTS = [(TRAIN,), (TRAIN, VALIDATION)]
+
+
+def ratings(shop: Workspace, parts: tuple[str, ...]) -> list[brute_force.Rating]:
+    table = shop.table("interactions").filter(pc.field(c.SPLIT).isin(list(parts)))
+    return sorted(brute_force.ratings_of(table), key=lambda r: (r.user, r.item))
+
+
+def counts(shop: Workspace, parts: tuple[str, ...], item_ids: Ints) -> list[int]:
+    chosen = [r.item for r in ratings(shop, parts)]
+    return [chosen.count(number) for number in item_ids]
+
+
+def test_the_timestamps_of_the_source_are_gone(timeless_shop: Workspace) -> None:
+    table = timeless_shop.table("interactions")
+    assert table[c.TIMESTAMP].null_count == len(table)
+
+
+@pytest.mark.parametrize("parts", PARTS, ids="+".join)
+def test_a_training_row_knows_its_users_other_ratings_of_these_parts_and_nothing_else(
+    timeless_shop: Workspace, parts: tuple[str, ...]
+) -> None:
+    known = ratings(timeless_shop, parts)
+    rows = timeless_shop.table(without_own(parts)).sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
+    assert [row[:3] for row in known] == list(
+        zip(*(rows[name].to_pylist() for name in (c.USER_ID, c.ITEM_ID, c.RATING)), strict=True)
+    )
+    for own, row in zip(known, rows.to_pylist(), strict=True):
+        others = [r for r in known if r.user == own.user and r.item != own.item]
+        right = brute_force.features(others, timeless_shop.positions, len(timeless_shop.words))
+        brute_force.assert_equal(row, right)
+
+
+@pytest.mark.parametrize("parts", PARTS, ids="+".join)
+def test_the_own_rating_is_in_no_tensor_of_its_row(timeless_shop: Workspace, parts: tuple[str, ...]) -> None:
+    data = timeless_shop.experiment.data(parts)
+    known = ratings(timeless_shop, parts)
+    assert data.encoder.item_ids[data.item].tolist() == [r.item for r in known]
+    # `user` is what serving reads: it knows everything, and rows made from it would hold their own target.
+    served = timeless_shop.table("user").sort_by(c.USER_ID)
+    owner = np.searchsorted(served[c.USER_ID].to_numpy(), [r.user for r in known])
+    leaking = data.encoder.users(served.take(owner), np.zeros(len(known), np.int64))
+    for users, holds in ((data.users, False), (leaking, True)):
+        for number, place in enumerate(data.item):
+            row = users[number : number + 1]
+            assert (place in row.seen, place in row.recent) == (holds, holds)
+    assert (data.users.genres != leaking.genres).any(axis=1).mean() > 0.8  # the others' items carry no genre
+
+
+def test_test_ratings_change_no_training_row(timeless_shop: Workspace) -> None:
+    for parts in PARTS:
+        built = timeless_shop.table(without_own(parts)).sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
+        frame = timeless_shop.frame("interactions")
+        # Other ratings of other items in the test part.
+        in_test = F.col(c.SPLIT) == TEST
+        changed = frame.withColumns(
+            {
+                c.RATING: F.when(in_test, 5.5 - F.col(c.RATING)).otherwise(F.col(c.RATING)).cast("float"),
+                c.ITEM_ID: F.when(in_test, F.col(c.ITEM_ID) % 80 + 1).otherwise(F.col(c.ITEM_ID)),
+            }
+        )
+        protected = changed.filter(F.col(c.SPLIT).isin(list(parts)))
+        again = user.without_own(protected, timeless_shop.genres).toArrow()
+        again = again.sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
+        assert built.to_pylist() == again.to_pylist()
+
+        leaking = user.without_own(frame, timeless_shop.genres).toArrow().to_pylist()
+        full = {(row[c.USER_ID], row[c.ITEM_ID]): row[c.RATING_COUNT] for row in leaking}
+        same = [full[row[c.USER_ID], row[c.ITEM_ID]] == row[c.RATING_COUNT] for row in built.to_pylist()]
+        assert not all(same)
+
+
+def test_test_ratings_change_no_popularity_that_training_or_ranking_uses(timeless_shop: Workspace) -> None:
+    before_test = (TRAIN, VALIDATION)
+    for parts in PARTS:
+        data = timeless_shop.experiment.data(parts)
+        right = counts(timeless_shop, before_test, data.encoder.item_ids)
+        assert np.rint(np.expm1(data.items.popularity[:, 2])).astype(int).tolist() == right
+        assert (data.popularity == data.items.popularity).all()
+
+    items = timeless_shop.spark.read.parquet(str(timeless_shop.ingested.path / "items"))
+    everything = item.snapshots(timeless_shop.frame("interactions"), items, timeless_shop.words).toArrow()
+    leaking = dict(zip(everything[c.ITEM_ID].to_pylist(), everything[c.POPULARITY_ALL].to_pylist(), strict=True))
+    assert [leaking[number] for number in data.encoder.item_ids] != right
+
+
+def test_a_ranking_whose_features_come_from_the_test_part_too_is_refused(timeless_shop: Workspace) -> None:
+    data: TrainingData = timeless_shop.experiment.data((TRAIN, VALIDATION))
+    model = models()["popularity"].fit(data)
+    assert np.isfinite(rank(model, timeless_shop.experiment.cases("test")).values["ndcg@10"]).all()
+
+    frame, genres = timeless_shop.frame("interactions"), timeless_shop.genres
+    unprotected = evaluation_set(
+        STRATIFIED,
+        timeless_shop.table("interactions"),
+        lambda points: live_features(timeless_shop.spark, frame, points, genres),
+        data.encoder,
+    )
+    with pytest.raises(ValueError, match="the features know the future"):
+        rank(model, unprotected)
+
+
+def test_whoever_is_served_is_never_offered_what_they_rated_in_any_part(timeless_shop: Workspace) -> None:
+    served = pq.read_table(timeless_shop.features.path / "user").to_pylist()
+    everything = ratings(timeless_shop, (TRAIN, VALIDATION, TEST))
+    for row in served:
+        history = brute_force.known(everything, row[c.USER_ID], None)
+        brute_force.assert_equal(row, brute_force.features(history, timeless_shop.positions, len(timeless_shop.words)))
