@@ -19,6 +19,10 @@ from recstack.models.base import Progress
 log = logging.getLogger(__name__)
 
 
+SCORE = "validation_ndcg@10"
+"""Name under which `fit_epochs` reports what `validate` says."""
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How long and how fast to learn."""
@@ -89,6 +93,8 @@ def fit_epochs(
     state = _State(module, optimizer, decay)
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint)
+        for epoch, metrics in enumerate(state.history if report is not None and rank == 0 else [], 1):
+            report(Progress(epoch, metrics))
 
     last = schedule.epochs if schedule.stop_after is None else schedule.stop_after
     while state.epoch < last and state.epoch - state.best_epoch < schedule.patience:
@@ -113,8 +119,8 @@ def fit_epochs(
             dist.all_reduce(total)
         metrics = {"loss": float(total) / len(rows)}
         if validate is not None:
-            metrics["validation_ndcg@10"] = _same_everywhere(validate() if rank == 0 else 0.0, world)
-        state.advance(metrics.get("validation_ndcg@10"))
+            metrics[SCORE] = _same_everywhere(validate() if rank == 0 else 0.0, world)
+        state.advance(metrics)
         if checkpoint is not None and rank == 0:
             state.save(checkpoint)
         if report is not None and rank == 0:
@@ -132,9 +138,12 @@ class _State:
         self.epoch = self.best_epoch = 0
         self.best_score = float("-inf")
         self.best = self._weights()
+        self.history: list[dict[str, float]] = []
 
-    def advance(self, score: float | None) -> None:
+    def advance(self, metrics: dict[str, float]) -> None:
         self.epoch += 1
+        self.history.append(metrics)
+        score = metrics.get(SCORE)
         if score is None or not score <= self.best_score:  # NaN, from an empty validation part, holds nothing back
             self.best, self.best_epoch = self._weights(), self.epoch
             self.best_score = float("nan") if score is None else score
@@ -144,13 +153,13 @@ class _State:
         state = {name: part.state_dict() for name, part in self._parts.items()}
         position = {"epoch": self.epoch, "best_epoch": self.best_epoch, "best_score": self.best_score}
         draft = path.with_suffix(".draft")
-        torch.save({**state, **position, "best": self.best}, draft)
+        torch.save({**state, **position, "best": self.best, "history": self.history}, draft)
         os.replace(draft, path)
 
     def load(self, path: Path) -> None:
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
             log.warning("checkpoint %s can't be read, training starts anew: %s", path, error)
             return
         try:
@@ -159,7 +168,7 @@ class _State:
         except (RuntimeError, ValueError, KeyError) as error:
             raise UserError(f"checkpoint {path} is of another model or other options; remove it: {error}") from error
         self.epoch, self.best_epoch, self.best_score = state["epoch"], state["best_epoch"], state["best_score"]
-        self.best = state["best"]
+        self.best, self.history = state["best"], state["history"]
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self._parts["module"].state_dict().items()}
