@@ -6,9 +6,10 @@ MAKEFLAGS += --no-print-directory
 DATASET ?= movielens_100k
 DATA ?=
 ARGS ?=
+OPTIONS ?=
 RECSTACK_HOME ?= $(CURDIR)/.recstack
 BIN := .venv/bin
-SOURCE := --dataset $(DATASET) $(if $(DATA),--data "$(DATA)")
+SOURCE = --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") $(OPTIONS:%=--option %)
 
 export RECSTACK_HOME
 # Nothing here reports to anybody, and all state stays in RECSTACK_HOME.
@@ -76,4 +77,4 @@ lock: venv ## choose versions for pyproject.toml anew; UPGRADE=1 takes the newes
 clean: ## remove the caches of tools; downloads, results and .venv stay
 	@rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
-	@echo "To begin from nothing: make stop, then remove .recstack (results), .cache (downloads) and .venv."
+	@echo "To begin from nothing: make stop, then remove .recstack (downloads, results) and .venv."

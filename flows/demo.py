@@ -3,6 +3,7 @@
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 from flows.pipeline import pipeline
 from recstack.demo import show_answers
@@ -11,12 +12,13 @@ from recstack.settings import Settings
 from recstack.torchserve import embedded, start
 
 
-def run_demo(dataset: str, data: Path | None) -> None:
+def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
     """Run everything and say where to look.
 
     Args:
         dataset: name of an adapter.
         data: folder of the user's own copy; needed where a dataset can't be downloaded.
+        options: fields of the adapter.
     """
     settings = Settings(dataset=dataset)
     if dataset in datasets():
@@ -24,7 +26,7 @@ def run_demo(dataset: str, data: Path | None) -> None:
     begun = time.monotonic()
     server = embedded(settings)
     start(server)
-    pipeline(dataset, data)
+    pipeline(dataset, data, options)
     print()
     show_answers(settings)
     keys = shlex.quote(str(settings.token_file))

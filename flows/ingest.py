@@ -8,7 +8,7 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
 from recstack.errors import choose
-from recstack.interactions.base import datasets
+from recstack.interactions.base import configure, datasets
 from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.interactions.ingest import ingest as publish_interactions
 from recstack.lake import Build
@@ -28,7 +28,7 @@ def fetch(dataset: str, cache: Path) -> Path | None:
 def check_and_publish(settings: Settings, options: dict[str, Any], source: Path | None) -> Build:
     """Check the source against the contract and publish it."""
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    adapter = datasets()[settings.dataset](**options)
+    adapter = configure(settings.dataset, options)
     return publish_interactions(spark, adapter, source, settings.lake / "interactions")
 
 

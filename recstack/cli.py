@@ -14,15 +14,16 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 
 Dataset = Annotated[str, typer.Option(help="adapter in recstack/interactions")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
+Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
 
 
 @app.command()
-def demo(dataset: Dataset = "movielens_100k", data: Data = None) -> None:
+def demo(dataset: Dataset = "movielens_100k", data: Data = None, option: Options = None) -> None:
     """Run the pipeline on embedded defaults, serve the model, ask it, and say where to look."""
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     from flows.demo import run_demo
 
-    run_demo(dataset, data)
+    run_demo(dataset, data, _pairs(option))
 
 
 @app.command()
@@ -67,6 +68,7 @@ def recommend(
 def evaluate(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
+    option: Options = None,
     protocol: Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")] = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
@@ -75,10 +77,17 @@ def evaluate(
     """Compare models on data of yours, apart from anything that is being served."""
     from recstack.training.evaluate import evaluate_dataset
 
-    result = evaluate_dataset(Settings(dataset=dataset), data, protocol, models.split(","), seeds)
+    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, models.split(","), seeds)
     print(result.table())
     if out is not None:
         out.write_text(json.dumps(result.to_json(), indent=2))
+
+
+def _pairs(options: list[str] | None) -> dict[str, str]:
+    pairs = [option.partition("=") for option in options or []]
+    if wrong := [name for name, sign, _ in pairs if not sign]:
+        raise typer.BadParameter(f"write --option {wrong[0]}=VALUE")
+    return {name: value for name, _, value in pairs}
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
+FEAST_METRICS = ("PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROCESS_DIR")
 HANDLER = ROOT / "serving" / "handler.py"
 
 
@@ -37,11 +38,11 @@ class Settings(BaseSettings):
         """The environment for child processes (the Feast CLI, TorchServe's workers), with these settings in it.
 
         Importing Feast sets a folder for metrics that is gone when this process ends: a server that outlives it must
-        not inherit it. Paths are absolute, because children work in other folders.
+        not inherit it, under either of its names. Paths are absolute, because children work in other folders.
         """
         own = {name.upper(): value for name, value in self.model_dump().items() if value is not None}
         texts = {name: str(value.absolute() if isinstance(value, Path) else value) for name, value in own.items()}
-        return {name: value for name, value in {**os.environ, **texts}.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+        return {name: value for name, value in {**os.environ, **texts}.items() if name not in FEAST_METRICS}
 
     @property
     def workspace(self) -> Path:

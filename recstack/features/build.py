@@ -71,7 +71,7 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
             user.without_own(train, item_genres).write.parquet(str(draft / without_own((TRAIN,))))
             both = user.without_own(before_test, item_genres)
             both.write.parquet(str(draft / without_own((TRAIN, VALIDATION))))
-        training_users(train, options.training_filter).write.parquet(str(draft / "training_users"))
+        training_users(before_test, options.training_filter).write.parquet(str(draft / "training_users"))
         vocabulary.save(draft, genres)
         frames = {folder.name: spark.read.parquet(str(folder)) for folder in sorted(draft.iterdir()) if folder.is_dir()}
         return {

@@ -30,7 +30,7 @@ def training_users(interactions: DataFrame, limits: TrainingFilter) -> DataFrame
     """user_id of the users within the limits, both ends included.
 
     Args:
-        interactions: user_id, rating: the training part.
+        interactions: user_id, rating: everything before the test part.
         limits: see `TrainingFilter`; quantiles 0 and 1 with range 0 keep everybody.
     """
     users = interactions.groupBy(c.USER_ID).agg(

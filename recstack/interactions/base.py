@@ -3,13 +3,14 @@
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pyspark.sql import DataFrame, SparkSession
 
-from recstack.errors import DataError
+from recstack.errors import DataError, UserError, choose
 
 
 class Dataset(BaseModel, ABC):
@@ -70,6 +71,21 @@ class Dataset(BaseModel, ABC):
             if path.is_file() and path.stat().st_size == 0:
                 raise DataError(f"{path} is empty: {contents}")
         return paths
+
+
+def configure(name: str, options: Mapping[str, Any]) -> Dataset:
+    """The adapter of that name with these options.
+
+    Raises:
+        UserError: there is no such adapter, or it has no such option or value.
+    """
+    adapter = choose("dataset", name, datasets())
+    try:
+        return adapter(**options)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        known = ", ".join(adapter.model_fields) or "none"
+        raise UserError(f"options of {name}: {wrong} (there are: {known})") from None
 
 
 def datasets() -> dict[str, type[Dataset]]:

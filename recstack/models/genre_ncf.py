@@ -119,6 +119,7 @@ class GenreNCF(Recommender):
         result: Floats = scores.float().cpu().numpy()
         return result
 
+    @property
     def item_vectors(self) -> Floats:
         """[I, d] vectors of the catalogue; their cosine is the model's idea of similar items."""
         vectors: Floats = self._catalogue()[0].float().cpu().numpy()

@@ -1,14 +1,15 @@
 """Models compared on data of somebody's own, in a workspace apart from the one that is served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from recstack.errors import choose
 from recstack.evaluation.protocols import PROTOCOLS
 from recstack.evaluation.report import Report
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.training_users import TrainingFilter
-from recstack.interactions.base import datasets
+from recstack.interactions.base import configure
 from recstack.interactions.ingest import ingest
 from recstack.models import models
 from recstack.settings import Settings
@@ -20,13 +21,19 @@ from recstack.training.experiment import Experiment
 
 
 def evaluate_dataset(
-    settings: Settings, data: Path | None, protocol: str | None, names: Sequence[str], seeds: int
+    settings: Settings,
+    data: Path | None,
+    options: Mapping[str, Any],
+    protocol: str | None,
+    names: Sequence[str],
+    seeds: int,
 ) -> Report:
     """Ingest, build features for the protocol, fit and rank.
 
     Args:
         settings: the dataset and where local state lives.
         data: folder of its files; None downloads them where that is allowed.
+        options: fields of the adapter.
         protocol: None takes the default for the dataset.
         names: models, or ["all"].
         seeds: fits of each model.
@@ -34,7 +41,7 @@ def evaluate_dataset(
     Raises:
         UserError: unknown dataset, model or protocol, or bad data.
     """
-    adapter = choose("dataset", settings.dataset, datasets())()
+    adapter = configure(settings.dataset, options)
     chosen = list(models()) if list(names) == ["all"] else list(names)
     for name in chosen:
         choose("model", name, models())
@@ -51,9 +58,9 @@ def evaluate_dataset(
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     source = data or adapter.fetch(settings.recstack_home / "downloads")
     ingested = ingest(spark, adapter, source, apart.lake / "interactions")
-    options = FeatureOptions(
+    choices = FeatureOptions(
         protocol=protocol, has_timestamps=adapter.has_timestamps, training_filter=TrainingFilter.of(type(adapter))
     )
-    features = build_features(spark, ingested, apart.lake / "features", options)
+    features = build_features(spark, ingested, apart.lake / "features", choices)
     apply(apart)
     return compare(Experiment(apart, spark, ingested, features), chosen, seeds=seeds).report

@@ -14,7 +14,7 @@ from recstack.features import spec
 from recstack.lake import Build, opened
 from recstack.training.compare import Comparison
 from recstack.training.experiment import Experiment
-from recstack.training.tracking import Run, Tracker, Version
+from recstack.training.tracking import DECISION, Run, Tracker, Version
 from recstack.training.train import Trained
 
 VALIDATION = "validation.npy"
@@ -101,6 +101,7 @@ def register_model(tracker: Tracker, trained: Build, report: Path, archive: Path
             "data": str(trained.manifest["data"]),
         }
         version = tracker.register(run_id, model, tags)
+    if DECISION not in version.tags:  # new, or a run was killed before it could decide
         promoted, reason = verdict(trained, tracker.champion())
         tracker.decide(version, promoted, reason)
     champion = tracker.champion()

@@ -24,6 +24,7 @@ from recstack.archive.opening import open_engine
 from recstack.settings import Settings
 
 CHAMPION = "champion"
+DECISION = "champion_decision"
 SIGNATURE = ModelSignature(inputs=Schema([ColSpec("string", "request")]), outputs=Schema([ColSpec("string", "answer")]))
 
 
@@ -162,10 +163,10 @@ class Tracker:
         return self._version(created)
 
     def decide(self, version: Version, promoted: bool, reason: str) -> None:
-        """Write the reason to the version; move the alias if it won."""
-        self._client.set_model_version_tag(self._model, version.number, "champion_decision", reason)
+        """Move the alias if the version won, then write the reason to it."""
         if promoted:
             self._client.set_registered_model_alias(self._model, CHAMPION, version.number)
+        self._client.set_model_version_tag(self._model, version.number, DECISION, reason)
 
     def _run(self, run_id: str) -> Run:
         return Run(run_id, f"#/experiments/{self._experiment}/runs/{run_id}")
