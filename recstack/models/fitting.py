@@ -75,7 +75,7 @@ def fit_epochs(
         schedule: see `Schedule`.
         seed: of order, negatives and dropout.
         validate: score of the module as it is, higher is better.
-        report: called after each epoch.
+        report: called after each epoch; a resumed run begins with the epochs that it does not repeat.
         checkpoint: file that holds the state after each epoch; found at the start, training goes on from it. One that
             can't be read is replaced.
 
@@ -93,8 +93,9 @@ def fit_epochs(
     state = _State(module, optimizer, decay)
     if checkpoint is not None and checkpoint.exists():
         state.load(checkpoint)
-        for epoch, metrics in enumerate(state.history if report is not None and rank == 0 else [], 1):
-            report(Progress(epoch, metrics))
+        if report is not None and rank == 0:
+            for epoch, metrics in enumerate(state.history, 1):
+                report(Progress(epoch, metrics))
 
     last = schedule.epochs if schedule.stop_after is None else schedule.stop_after
     while state.epoch < last and state.epoch - state.best_epoch < schedule.patience:

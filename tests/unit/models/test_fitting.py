@@ -145,9 +145,10 @@ def test_killed_in_an_epoch_and_resumed_ends_where_an_unbroken_run_ends(tmp_path
     unbroken, resumed = Fit(), Fit()
     unbroken.run()
     fitted = resumed.run(checkpoint)
-    assert len(resumed.losses) == 4  # six batches an epoch: it went on in the third
+    assert len(resumed.batches) == 4 * 6  # six batches an epoch: it went on in the third
     assert fitted.best_epoch == 6
     assert resumed.weights() == unbroken.weights()
+    assert resumed.losses == unbroken.losses  # the curve is whole
 
 
 def test_a_resumed_run_remembers_its_best_epoch_and_its_patience(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_resumed_run_remembers_its_best_epoch_and_its_patience(tmp_path: Path)
     first.run(checkpoint, scores([0.5, 0.1]), Schedule(**{**vars(SCHEDULE), "stop_after": 2}))
     fitted = resumed.run(checkpoint, scores([0.2, 0.3]))
     unbroken.run(validate=scores([0.5, 0.1, 0.2, 0.3]))
-    assert (fitted.best_epoch, len(resumed.losses)) == (1, 2)
+    assert (fitted.best_epoch, len(resumed.batches)) == (1, 2 * 6)
     assert resumed.weights() == unbroken.weights()
 
 
