@@ -34,6 +34,10 @@ venv: ## make .venv from requirements.lock, or do nothing if it stands
 java:
 	@infra/require_java.sh
 
+.PHONY: redis
+redis:
+	@infra/require_redis.sh
+
 .PHONY: demo
 demo: java venv ## ratings in, recommendations out: the whole pipeline, served by TorchServe
 	@$(BIN)/recstack demo $(SOURCE)
@@ -55,7 +59,7 @@ bench: java venv ## run the side-by-side comparisons; each prints a ratio
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 .PHONY: test
-test: java lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
+test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: lint
