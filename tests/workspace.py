@@ -28,7 +28,7 @@ from recstack.training.experiment import Experiment
 DAY = 86_400
 MADE_UP = Synthetic(n_users=60, n_items=80, n_genres=8, mean_ratings=18, seed=11)
 OPENING = 1_704_067_200  # 2024-01-01
-CLOSING = OPENING + 182 * DAY  # after the last rating
+CLOSING = OPENING + 196 * DAY  # after the last rating and the last snapshot of the items
 
 PLANTED_USER = 9_001
 SAME_SECOND = OPENING + 20 * DAY
@@ -54,7 +54,12 @@ class Shop(Dataset):
         return []
 
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
-        planted = [(1, 4.0, SAME_SECOND), (2, 1.5, SAME_SECOND), (3, 3.0, OPENING + 60 * DAY), (4, 2.0, CLOSING - DAY)]
+        planted = [
+            (1, 4.0, SAME_SECOND),
+            (2, 1.5, SAME_SECOND),
+            (3, 3.0, OPENING + 60 * DAY),
+            (4, 2.0, OPENING + 180 * DAY),
+        ]
         planted += [(SURPRISE, 0.5, PLANTED)] if self.surprise else []
         rows = [(PLANTED_USER, item, rating, datetime.fromtimestamp(second, UTC)) for item, rating, second in planted]
         return MADE_UP.read_interactions(spark, source).unionByName(spark.createDataFrame(rows, INTERACTIONS))

@@ -1,0 +1,60 @@
+"""The `feast` command on feature_repo, as in any Feast project."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from feast import FeatureStore
+from workspace import CLOSING, PLANTED_USER, Workspace
+
+from recstack import columns as c
+from recstack.features import spec
+from recstack.settings import Settings
+from recstack.store import FEATURE_REPO, FeatureStoreError, OnlineStore, apply, repo_config, write_config
+
+
+def feast(settings: Settings, *arguments: str) -> str:
+    """What a person types in feature_repo, with the settings in the environment."""
+    environment = settings.child_environment() | {"FEAST_FS_YAML_FILE_PATH": str(write_config(settings))}
+    command = [str(Path(sys.executable).with_name("feast")), *arguments]
+    done = subprocess.run(command, cwd=FEATURE_REPO, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def own(shop: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The shop's tables with a Feast registry and an online store of their own."""
+    settings = shop.settings.model_copy(
+        update={"recstack_home": tmp_path_factory.mktemp("own"), "lake_uri": shop.settings.lake}
+    )
+    return replace(shop, settings=settings)
+
+
+def test_apply_and_materialize_from_the_command_line_fill_the_online_store(own: Workspace) -> None:
+    applied = feast(own.settings, "apply")
+    assert spec.USER_VIEW in applied
+
+    feast(own.settings, "materialize", "1970-01-01T00:00:00", datetime.fromtimestamp(CLOSING, UTC).isoformat())
+    online = OnlineStore(repo_config(own.settings))
+    assert online.users([PLANTED_USER])[c.RATING_COUNT].to_pylist() == [4]
+    assert online.items([3])[c.TYPE].to_pylist() == ["TV"]
+
+
+def test_the_commands_leave_nothing_in_the_repository(own: Workspace) -> None:
+    left = sorted(path.name for path in FEATURE_REPO.iterdir() if path.name != "__pycache__")
+    assert left == ["definitions.py", "feature_store.yaml"]
+    assert (own.settings.workspace / "feast" / "registry.db").exists()
+
+
+def test_the_service_names_the_feature_tables_and_the_schema_that_were_applied(shop: Workspace) -> None:
+    tags = FeatureStore(config=repo_config(shop.settings)).get_feature_service(spec.SERVICE).tags
+    assert tags == {"feature_tables": shop.features.path.name, "feature_schema": spec.schema_digest()}
+
+
+def test_applying_before_features_were_built_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(FeatureStoreError, match="nothing was built yet .*; run the pipeline first"):
+        apply(Settings(recstack_home=tmp_path, dataset="shop"))

@@ -1,0 +1,156 @@
+"""One value a feature, wherever it is read: Parquet, the historical join, SQLite, Redis, and the tensors of all."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from workspace import CLOSING, MADE_UP, PLANTED_USER, Workspace, at
+
+from recstack import columns as c
+from recstack.features import spec
+from recstack.features.encode import Encoder, Ints, ItemBatch, UserBatch
+from recstack.settings import Settings
+from recstack.store import OnlineStore, historical
+
+KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
+UNKNOWN = [0, 404_404]
+FEATURES = [(owner, feature.name) for owner, group in spec.FEATURES.items() for feature in group]
+
+
+def newest(shop: Workspace, owner: spec.Owner) -> pa.Table:
+    """The last row of every entity in the Parquet table, ascending."""
+    table = shop.table(owner)
+    key = KEYS[owner]
+    order = table.sort_by([(key, "ascending"), (c.EVENT_TIMESTAMP, "ascending")])
+    ids = order[key].to_numpy()
+    last = np.append(ids[1:] != ids[:-1], True)
+    return order.filter(pa.array(last)).select([key, c.EVENT_TIMESTAMP, *spec.names(owner)])
+
+
+def read(online: OnlineStore, owner: spec.Owner, ids: list[int]) -> pa.Table:
+    return online.users(ids) if owner == "user" else online.items(ids)
+
+
+def joined(settings: Settings, owner: spec.Owner, ids: list[int], second: int = CLOSING) -> pa.Table:
+    entities = pa.table({KEYS[owner]: pa.array(ids, pa.int64()), c.EVENT_TIMESTAMP: at([second] * len(ids))})
+    return historical(settings, owner, entities)
+
+
+def bits(column: pa.ChunkedArray) -> Any:
+    """Values that are equal only if every bit is."""
+    if pa.types.is_float32(column.type):
+        return [value if value is None else np.float32(value).tobytes() for value in column.to_pylist()]
+    if column.type == pa.list_(pa.float32()):
+        return [v if v is None else np.array(v, dtype=np.float32).tobytes() for v in column.to_pylist()]
+    return column.to_pylist()
+
+
+@pytest.fixture(scope="module")
+def tables(shop: Workspace, online: OnlineStore) -> dict[spec.Owner, dict[str, pa.Table]]:
+    found: dict[spec.Owner, dict[str, pa.Table]] = {}
+    for owner in spec.FEATURES:
+        offline = newest(shop, owner)
+        ids = offline[KEYS[owner]].to_pylist()
+        history = joined(shop.settings, owner, ids)
+        found[owner] = {"offline": offline, "historical": history, "online": read(online, owner, ids)}
+    return found
+
+
+@pytest.mark.parametrize(("owner", "feature"), FEATURES, ids=[name for _, name in FEATURES])
+def test_a_feature_is_the_same_offline_in_the_join_and_online(
+    tables: dict[spec.Owner, dict[str, pa.Table]], owner: spec.Owner, feature: str
+) -> None:
+    right = bits(tables[owner]["offline"][feature])
+    assert bits(tables[owner]["historical"][feature]) == right
+    assert bits(tables[owner]["online"][feature]) == right
+    assert len(set(map(repr, right))) > 1  # a constant would be equal by chance
+
+
+def test_every_entity_is_online_with_the_moment_at_which_its_features_were_known(
+    tables: dict[spec.Owner, dict[str, pa.Table]],
+) -> None:
+    assert PLANTED_USER in tables["user"]["online"][c.USER_ID].to_pylist()
+    assert len(tables["item"]["online"]) == MADE_UP.n_items
+    for of_owner in tables.values():
+        offline, online = (of_owner[name][c.EVENT_TIMESTAMP].cast(pa.int64()) for name in ("offline", "online"))
+        assert offline.to_pylist() == online.to_pylist()
+
+
+@pytest.fixture(scope="module")
+def encoder(shop: Workspace, tables: dict[spec.Owner, dict[str, pa.Table]]) -> Encoder:
+    users = tables["user"]["offline"]
+    return Encoder.fit(users, moments(users), tables["item"]["offline"], shop.words)
+
+
+def moments(rows: pa.Table) -> Ints:
+    return np.full(len(rows), CLOSING, dtype=np.int64)
+
+
+def assert_same_tensors(one: UserBatch | ItemBatch, other: UserBatch | ItemBatch) -> None:
+    for name in one.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def test_tensors_are_the_same_from_all_sources(tables: dict[spec.Owner, dict[str, pa.Table]], encoder: Encoder) -> None:
+    users = {name: encoder.users(rows, moments(rows)) for name, rows in tables["user"].items()}
+    items = {name: encoder.items(rows) for name, rows in tables["item"].items()}
+    for batches in (users, items):
+        assert_same_tensors(batches["offline"], batches["historical"])
+        assert_same_tensors(batches["offline"], batches["online"])
+
+
+def test_unknown_entities_are_rows_of_nulls_in_place_and_become_the_encoders_defaults(
+    shop: Workspace, online: OnlineStore, encoder: Encoder
+) -> None:
+    for owner in spec.FEATURES:
+        ids = [UNKNOWN[0], 1, UNKNOWN[1]]
+        for rows in (read(online, owner, ids), joined(shop.settings, owner, ids)):
+            assert rows[KEYS[owner]].to_pylist() == ids
+            for name in spec.names(owner):
+                assert rows[name].to_pylist()[::2] == [None, None], name
+            assert rows[spec.names(owner)[0]].to_pylist()[1] is not None
+
+    nobody = encoder.users(online.users(UNKNOWN), np.full(2, CLOSING))
+    assert not nobody.genres.any()
+    assert not nobody.scalars.any()
+    assert (nobody.recent == -1).all()
+    assert not nobody.recent_ratings.any()
+    assert nobody.seen_offsets.tolist() == [0, 0, 0]
+    nothing = encoder.items(online.items(UNKNOWN))
+    assert not any(getattr(nothing, name).any() for name in nothing.__dataclass_fields__)
+
+
+def test_the_order_of_columns_and_of_items_does_not_matter(
+    tables: dict[spec.Owner, dict[str, pa.Table]], encoder: Encoder
+) -> None:
+    random = np.random.default_rng(0)
+    users, items = tables["user"]["online"], tables["item"]["online"]
+    mixed = users.select(list(random.permutation(users.schema.names)))
+    assert_same_tensors(encoder.users(users, moments(users)), encoder.users(mixed, moments(users)))
+    mixed = items.select(list(random.permutation(items.schema.names))).take(random.permutation(len(items)))
+    assert_same_tensors(encoder.items(items), encoder.items(mixed))
+
+
+def test_ids_are_answered_in_the_order_asked_also_repeated_ones_and_none_at_all(online: OnlineStore) -> None:
+    ids = [5, 2, 404_404, 5, PLANTED_USER]
+    rows = online.users(ids)
+    assert rows[c.USER_ID].to_pylist() == ids
+    one_by_one = pa.concat_tables([online.users([number]) for number in ids])
+    assert rows.to_pylist() == one_by_one.to_pylist()
+    assert online.users([]).schema == rows.schema
+    assert len(online.users([])) == 0
+
+
+def test_the_join_keeps_every_row_whose_entity_is_unknown_or_has_only_future_features(shop: Workspace) -> None:
+    opening = pc.min(shop.table("interactions")[c.TIMESTAMP]).as_py()
+    early = int(opening.timestamp()) - 1
+    people = [3, 404_404, 1, PLANTED_USER]
+    rows = joined(shop.settings, "user", people, early)
+    assert rows[c.USER_ID].to_pylist() == people
+    assert rows[c.RATING_COUNT].to_pylist() == [None] * 4
+    mixed = pa.table({c.USER_ID: people * 2, c.EVENT_TIMESTAMP: at([early] * 4 + [CLOSING] * 4)})
+    counts = historical(shop.settings, "user", mixed)[c.RATING_COUNT].to_pylist()
+    assert counts[:4] == [None] * 4
+    assert [count is None for count in counts[4:]] == [False, True, False, False]

@@ -1,0 +1,67 @@
+"""Somebody whom no table knows gets the features that the batch job would compute from the same history."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+from workspace import CLOSING, DAY, Workspace, at
+
+from recstack import columns as c
+from recstack.features import spec
+from recstack.features.live import live_features
+from recstack.features.request import History, user_rows
+from recstack.interactions.contract import INTERACTIONS
+
+NOW = CLOSING + 5 * DAY
+HISTORIES = [
+    History([3, 17, 60], [5.0, 0.5, 3.5]),
+    History([], []),
+    History([9], [4.0]),
+    History(list(range(1, 61)), [0.5 + (i % 10) / 2 for i in range(60)]),
+]
+
+
+def by_spark(spark: SparkSession, shop: Workspace, timed: bool) -> pa.Table:
+    """The same histories as interactions: all at one second, as named items are, or without time."""
+    rows = [
+        (stranger, item, float(rating), None)
+        for stranger, history in enumerate(HISTORIES)
+        for item, rating in zip(history.item_ids, history.ratings, strict=True)
+    ]
+    stamps = at([NOW] * len(rows)) if timed else pa.nulls(len(rows), pa.timestamp("us", tz="UTC"))
+    columns = [pa.array(column) for column in zip(*rows, strict=True)]
+    table = pa.table([*columns[:3], stamps], names=INTERACTIONS.names)
+    table = table.set_column(2, c.RATING, table[c.RATING].cast(pa.float32()))
+    moment = at([NOW + 1] * len(HISTORIES)) if timed else pa.nulls(len(HISTORIES), stamps.type)
+    points = pa.table({c.USER_ID: list(range(len(HISTORIES))), c.EVENT_TIMESTAMP: moment})
+    return live_features(spark, spark.createDataFrame(table), points, shop.genres)
+
+
+@pytest.mark.parametrize("timed", [True, False], ids=["with time", "without time"])
+def test_request_time_features_equal_the_spark_features_of_the_same_history(
+    spark: SparkSession, shop: Workspace, timed: bool
+) -> None:
+    # The job orders equal moments by item, and data without time by rating; strangers are heard in their own order.
+    asked = [
+        History(
+            *zip(*sorted(zip(h.item_ids, h.ratings, strict=True), key=lambda r: r if timed else r[::-1]), strict=True)
+        )
+        if h.item_ids
+        else h
+        for h in HISTORIES
+    ]
+    requested = user_rows(asked, shop.genres, NOW if timed else None)
+    computed = by_spark(spark, shop, timed)
+    assert requested.schema == spec.schema("user")
+    for name in spec.names("user"):
+        assert requested[name].to_pylist() == computed[name].to_pylist(), name
+
+
+def test_the_item_named_last_is_the_most_recent(shop: Workspace) -> None:
+    rows = user_rows([History([60, 3, 17], [5.0, 0.5, 3.5])], shop.genres, NOW)
+    assert rows[c.RECENT_ITEMS].to_pylist() == [[17, 3, 60]]
+    np.testing.assert_array_equal(rows[c.RECENT_RATINGS].to_pylist(), [[3.5, 0.5, 5.0]])
+
+
+def test_nobody_asking_gives_no_rows(shop: Workspace) -> None:
+    assert len(user_rows([], shop.genres, NOW)) == 0
