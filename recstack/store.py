@@ -116,11 +116,11 @@ class OnlineStore:
         logging.getLogger("feast").setLevel(logging.ERROR)
         self._store = FeatureStore(config=config)
         self._provider = self._store._get_provider()
+        for owner in _VIEWS:
+            _service_features(self._store, owner)
         self._views: dict[spec.Owner, FeatureView] = {
             owner: self._store.get_feature_view(view) for owner, view in _VIEWS.items()
         }
-        for owner in _VIEWS:
-            _service_features(self._store, owner)
 
     def users(self, user_ids: Sequence[int]) -> pa.Table:
         """One row an id, in order: event_timestamp and `spec.schema("user")`; nulls for unknown users."""
