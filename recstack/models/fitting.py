@@ -82,6 +82,9 @@ def fit_epochs(
     Raises:
         UserError: the checkpoint is of another model.
     """
+    if rows.device.type == "cpu":
+        # These matrices are small: a second thread gains little, and waits for its turn wherever other programs run.
+        torch.set_num_threads(1)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     draws = torch.Generator(rows.device)
     biases = [p for p in module.parameters() if p.dim() < 2]
