@@ -1,12 +1,13 @@
 """`make demo`: the pipeline on embedded defaults, then three questions to the model that it put into service."""
 
+import json
 import shlex
 import time
 from pathlib import Path
 from typing import Any
 
 from flows.pipeline import pipeline
-from recstack.demo import show_answers
+from recstack.demo import known_user, show_answers
 from recstack.interactions.base import datasets
 from recstack.settings import Settings
 from recstack.torchserve import embedded, start
@@ -29,13 +30,15 @@ def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
     pipeline(dataset, data, options)
     print()
     show_answers(settings)
-    keys = shlex.quote(str(settings.token_file))
-    token = f'$(python3 -c \'import json; print(json.load(open({str(settings.token_file)!r}))["inference"]["key"])\')'
+    read = f"import json; print(json.load(open({json.dumps(str(settings.token_file))}))['inference']['key'])"
+    question = json.dumps({"user_id": known_user(settings), "k": 5})
     print(
-        f"\nDone in {time.monotonic() - begun:.0f} s. TorchServe is running; its tokens are in {keys}. Ask it yourself:"
+        f"\nDone in {time.monotonic() - begun:.0f} s. TorchServe is running; its tokens are in {settings.token_file}."
     )
-    print(f'  curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer {token}" \\')
-    print("    -H 'Content-Type: application/json' -d '{\"user_id\": 42, \"k\": 5}'")
+    print("Ask it yourself:")
+    print(f"  TOKEN=$(python3 -c {shlex.quote(read)})")
+    print(f'  curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer $TOKEN" \\')
+    print(f"    -H 'Content-Type: application/json' -d {shlex.quote(question)}")
     print("`make ui` shows the runs:")
     print(f"  Prefect  {settings.prefect_page}")
     print(f"  MLflow   {settings.mlflow_page}")
