@@ -21,6 +21,8 @@ from recstack.settings import ROOT, Settings
 from recstack.torchserve import embedded, start, stop
 from recstack.web import start_pages, stop_pages
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for three runs of the pipeline
+
 DATASET = "synthetic"
 PARAMETERS = {
     "dataset": DATASET,
