@@ -24,9 +24,14 @@ find_python() {
     return 1
 }
 
-digest() { { cat requirements.lock pyproject.toml "${BASH_SOURCE[0]}"; pwd; echo "${TORCH_INDEX:-}"; } | sha256sum; }
+digest() { { cat requirements.lock pyproject.toml infra/bootstrap.sh; pwd; echo "${TORCH_INDEX:-}"; } | sha256sum; }
 
-[[ -f $STAMP && "$(<"$STAMP")" == "$(digest)" ]] && exit 0
+stands() { [[ -f $STAMP && "$(<"$STAMP")" == "$(digest)" ]]; }
+
+stands && exit 0
+exec 9<infra/bootstrap.sh
+flock 9 # another make may be installing; its .venv must not be taken for one that was killed
+stands && exit 0
 
 # An install that was killed may leave half a package; all wheels are in uv's cache by then, so starting anew is cheap.
 if [[ -e $UNFINISHED ]]; then

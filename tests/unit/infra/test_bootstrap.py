@@ -12,6 +12,7 @@ UV = """#!/bin/sh
 [ "$1" = --version ] && { echo "uv 0.13.9 (stand-in)"; exit; }
 echo "$*" >>installed.log
 [ -e die ] && kill -9 $PPID
+[ -e slow ] && sleep 1
 exit 0
 """
 PYTHON = """#!/bin/sh
@@ -39,10 +40,15 @@ class Checkout:
             (self.folder / "bin" / name).write_text(script)
             (self.folder / "bin" / name).chmod(0o755)
 
-    def bootstrap(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def launch(self, **environment: str) -> subprocess.Popen[str]:
         environment = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", **environment}
         command = ["bash", str(self.folder / "infra" / "bootstrap.sh")]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def bootstrap(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        process = self.launch(**environment)
+        out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def lines(self, log: str) -> list[str]:
         file = self.folder / log
@@ -86,6 +92,16 @@ def test_an_install_that_was_killed_is_repaired_from_nothing(checkout: Checkout)
     assert "the last install did not finish; starting again" in done.stderr
     assert checkout.lines("venvs.log") == ["new", "new"]
     assert checkout.bootstrap().stderr == ""
+
+
+def test_two_at_once_install_once(checkout: Checkout) -> None:
+    checkout.python(PYTHON)
+    (checkout.folder / "slow").touch()
+    both = [checkout.launch(), checkout.launch()]
+    messages = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], messages
+    assert len(checkout.lines("installed.log")) == 2
+    assert sorted(message != "" for message in messages) == [False, True]  # one installed, one only waited
 
 
 def test_wheels_and_indexes_of_the_environment_reach_the_installer(checkout: Checkout) -> None:
