@@ -13,9 +13,11 @@ import mlflow
 import pandas as pd
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.telemetry import set_telemetry_client
 from mlflow.types import ColSpec, Schema
 
 from recstack import __version__
@@ -109,6 +111,9 @@ class Tracker:
         """
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+        MLFLOW_DISABLE_TELEMETRY.set(True)
+        set_telemetry_client()  # made when mlflow was imported, before the line above
         mlflow.set_tracking_uri(tracking_uri)
         self._client = mlflow.MlflowClient()
         self._model = f"recstack-{experiment}"
