@@ -90,7 +90,7 @@ class GenreNCFModule(nn.Module):
             nn.Linear(config.hidden, size),
         )
         self.dropout = nn.Dropout(config.dropout)
-        correction = nn.Linear(config.ranker_hidden, 1)
+        correction = nn.Linear(config.ranker_hidden, 1, bias=False)  # all candidates alike: a bias would do nothing
         self.ranker = nn.Sequential(
             nn.Linear(3 * size + 3 + items.popularity.shape[1], config.ranker_hidden),
             nn.GELU(),
