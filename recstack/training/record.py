@@ -100,7 +100,7 @@ def register_model(tracker: Tracker, trained: Build, report: Path, archive: Path
             "report": str(report),
             "data": str(trained.manifest["data"]),
         }
-        version = tracker.register(run_id, model, tags)
+        version = tracker.register(model, tags)
     if DECISION not in version.tags:  # new, or a run was killed before it could decide
         promoted, reason = verdict(trained, tracker.champion())
         tracker.decide(version, promoted, reason)

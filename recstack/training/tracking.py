@@ -157,15 +157,9 @@ class Tracker:
         found = [v for v in self._client.search_model_versions(f"name='{self._model}'") if v.run_id == run_id]
         return self._version(found[0]) if found else None
 
-    def register(self, run_id: str, model_uri: str, tags: Mapping[str, str]) -> Version:
-        """Add a version."""
-        try:
-            self._client.create_registered_model(self._model)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        created = self._client.create_model_version(self._model, model_uri, run_id, tags=dict(tags))
-        return self._version(created)
+    def register(self, model_uri: str, tags: Mapping[str, str]) -> Version:
+        """Add a logged model as a version."""
+        return self._version(mlflow.register_model(model_uri, self._model, tags=dict(tags)))
 
     def decide(self, version: Version, promoted: bool, reason: str) -> None:
         """Move the alias if the version won, then write the reason to it."""

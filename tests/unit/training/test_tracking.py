@@ -78,7 +78,7 @@ def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str]
         with tracker.run(str(turn)) as run:
             pass
         assert tracker.registered(run.run_id) is None
-        version = tracker.register(run.run_id, f"runs:/{run.run_id}/model", {"archive": f"{turn}.mar"})
+        version = tracker.register(f"runs:/{run.run_id}/model", {"archive": f"{turn}.mar"})
         tracker.decide(version, won, f"reason {turn}")
         versions.append(version)
         champion = tracker.champion()
@@ -94,7 +94,7 @@ def test_two_datasets_have_champions_of_their_own(open_tracker: Callable[[str], 
     one, other = open_tracker("films"), open_tracker("songs")
     with one.run("first") as run:
         pass
-    version = one.register(run.run_id, f"runs:/{run.run_id}/model", {})
+    version = one.register(f"runs:/{run.run_id}/model", {})
     one.decide(version, True, "first")
     assert one.champion() is not None
     assert other.champion() is None
