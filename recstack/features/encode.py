@@ -190,7 +190,7 @@ class Encoder:
         known = lengths > 0
         if wrong := set(lengths[known].tolist()) - {size}:
             raise ValueError(f"genre profile of length {sorted(wrong)}, but the vocabulary has {size} genres")
-        profiles[known] = pc.list_flatten(lists).to_numpy().reshape(-1, size)
+        profiles[known] = pc.list_flatten(lists).to_numpy().reshape(int(known.sum()), size)
         return (profiles - NEUTRAL_SCORE) / NEUTRAL_SCORE
 
     def _recent(self, rows: pa.Table) -> tuple[Ints, Floats]:

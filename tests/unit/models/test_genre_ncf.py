@@ -3,12 +3,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from histories import GENRES, Log, log, random_log
 
+from recstack import columns as c
 from recstack.errors import UserError
-from recstack.features.encode import Floats, UserBatch, empty_rows
+from recstack.features.encode import Encoder, Floats, UserBatch, empty_rows
+from recstack.features.profile import ItemGenres
 from recstack.features.request import History, user_rows
 from recstack.models.base import TrainingData, top_k
 from recstack.models.genre_ncf import GenreNCF, SampledLoss
@@ -155,12 +158,23 @@ def test_a_users_scores_do_not_depend_on_what_is_allowed_to_others(small: Traini
     np.testing.assert_array_equal(model.score(users, allowed)[0], alone[0])
 
 
-def test_a_catalogue_without_genres_is_no_error(small: TrainingData) -> None:
-    data = replace(
-        small,
-        items=replace(small.items, genres=np.zeros((len(small.items), 0), dtype=np.float32)),
-        users=replace(small.users, genres=np.zeros((len(small.users), 0), dtype=np.float32)),
-    )
+class WithoutGenres(Log):
+    @property
+    def genres(self) -> ItemGenres:
+        return ItemGenres(np.arange(self.n_items), np.zeros(self.n_items + 1, int), np.zeros(0, int), 0)
+
+    def items(self) -> pa.Table:
+        items = super().items()
+        place, none = items.schema.get_field_index(c.GENRE_INDICES), [[] for _ in range(self.n_items)]
+        return items.set_column(place, items.schema.field(place), pa.array(none, items.schema.field(place).type))
+
+    def encoder(self) -> Encoder:
+        return replace(super().encoder(), genres=())
+
+
+def test_a_catalogue_without_genres_is_no_error() -> None:
+    data = training(WithoutGenres(**vars(random_log())))
+    assert data.items.genres.shape == (45, 0)
     model = GenreNCF.fit(data, options={"epochs": 2})
     users = data.users[50:60]
     assert np.isfinite(model.score(users, np.ones((10, len(data.items)), dtype=bool))).all()
