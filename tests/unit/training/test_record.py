@@ -139,10 +139,12 @@ def test_a_registration_that_was_killed_before_its_decision_is_decided_the_next_
     tracker = open_tracker("undecided")
     archive = tmp_path / "a.mar"
     archive.touch()
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
     with tracker.run("killed") as run:
-        pass
+        model = run.model(bundle)
     build = published(tmp_path / "killed", MEDIOCRE, run_id=run.run_id)
-    tracker.register(f"runs:/{run.run_id}/model", {"archive": str(archive), "trained": str(build.path)})
+    tracker.register(model, {"archive": str(archive), "trained": str(build.path)})
     assert tracker.champion() is None
     assert register_model(tracker, build, tmp_path, archive) == (archive, "version 1 is champion")
 

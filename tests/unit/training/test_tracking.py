@@ -70,15 +70,15 @@ def test_a_run_that_mlflow_does_not_know_is_named_with_what_to_do(open_tracker: 
             pass
 
 
-def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str], Tracker]) -> None:
+def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
     tracker = open_tracker("alias")
     assert tracker.champion() is None
     versions = []
     for turn, won in enumerate((True, False, True)):
         with tracker.run(str(turn)) as run:
-            pass
+            model = run.model(tmp_path)
         assert tracker.registered(run.run_id) is None
-        version = tracker.register(f"runs:/{run.run_id}/model", {"archive": f"{turn}.mar"})
+        version = tracker.register(model, {"archive": f"{turn}.mar"})
         tracker.decide(version, won, f"reason {turn}")
         versions.append(version)
         champion = tracker.champion()
@@ -90,11 +90,11 @@ def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str]
         assert registered.tags == {"archive": f"{turn}.mar", "champion_decision": f"reason {turn}"}
 
 
-def test_two_datasets_have_champions_of_their_own(open_tracker: Callable[[str], Tracker]) -> None:
+def test_two_datasets_have_champions_of_their_own(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
     one, other = open_tracker("films"), open_tracker("songs")
     with one.run("first") as run:
-        pass
-    version = one.register(f"runs:/{run.run_id}/model", {})
+        model = run.model(tmp_path)
+    version = one.register(model, {})
     one.decide(version, True, "first")
     assert one.champion() is not None
     assert other.champion() is None
