@@ -17,7 +17,7 @@ MODEL_NAME = "recstack"
 
 @task
 def pack(settings: Settings, trained: Path) -> Path:
-    """Build the archive; the same bundle gives the same file."""
+    """Build the archive."""
     return build_archive(trained / "bundle", HANDLER, settings.model_store, MODEL_NAME, trained.name)
 
 
