@@ -143,10 +143,16 @@ def collated_loss(loss: SampledLoss, sampler: NegativeSampler, batch: dict[str, 
 
 
 def pair_loss(module: GenreNCFModule, batch: dict[str, Tensor]) -> Tensor:
+    """Binary cross-entropy of retrieval and of ranker on each (user, item, label)."""
+    item, label = batch["item"], batch["label"]
     user = module.users(batch["genres"], batch["scalars"], batch["recent"], batch["ratings"])
-    vectors, bias = module.items(batch["item"])
-    trend = module.popularity[batch["item"]] @ module.popularity_weight
-    return F.binary_cross_entropy_with_logits((user * vectors).sum(1) + bias + trend, batch["label"])
+    vectors, bias = module.items(item)
+    score = (user * vectors).sum(1) + bias + module.popularity[item] @ module.popularity_weight
+    alone = score.detach()[:, None]
+    parts = module.ranker_item(vectors.detach())[:, None]
+    popularity = module.popularity[item][:, None]
+    ranked = alone + module.rerank(user.detach(), batch["genres"], item[:, None], parts, popularity, alone, alone)
+    return sum(F.binary_cross_entropy_with_logits(logit, label) for logit in (score, ranked.squeeze(1)))
 
 
 def check(data: TrainingData) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.encode import ItemBatch
@@ -16,7 +17,9 @@ class Config:
     """Defaults were chosen on the validation part of MovieLens-100K, global time."""
 
     dimension: int = 64
-    heads: int = 4
+    recent: int = 16
+    """Newest items of the history that the user tower reads, at most `spec.RECENT_LENGTH`."""
+    heads: int = 2
     """Poolings of the recent items, each with its own learned fading by position."""
     hidden: int = 128
     ranker_hidden: int = 64
@@ -27,6 +30,8 @@ class Config:
     negatives: int = 4
     """Draws a positive; all rows of a batch share the batch's draws."""
     popularity_exponent: float = 0.5
+    genre_prior: float = 5.0
+    """Logits that a stranger's genres add to an item that carries just them; nothing is learned from it."""
     dropout: float = 0.3
     history_dropout: float = 0.2
     id_dropout: float = 0.1
@@ -79,7 +84,7 @@ class GenreNCFModule(nn.Module):
         self.popularity_weight = nn.Parameter(torch.zeros(items.popularity.shape[1]))
         # Heads start with different memories: the last item, the last few, the last dozens, all.
         fading = 2.0 * 4.0 ** torch.arange(heads, dtype=torch.float32)
-        self.position = nn.Parameter(-torch.arange(RECENT_LENGTH) / fading[:, None])
+        self.position = nn.Parameter(-torch.arange(min(config.recent, RECENT_LENGTH)) / fading[:, None])
         self.rating_weight = nn.Parameter(torch.zeros(heads))
         self.attention = nn.Linear(size, heads, bias=False)
         self.head_weight = nn.Parameter(torch.full((heads, size), 1.0 / heads))
@@ -90,21 +95,21 @@ class GenreNCFModule(nn.Module):
             nn.Linear(config.hidden, size),
         )
         self.dropout = nn.Dropout(config.dropout)
-        correction = nn.Linear(config.ranker_hidden, 1, bias=False)  # all candidates alike: a bias would do nothing
-        self.ranker = nn.Sequential(
-            nn.Linear(3 * size + 3 + items.popularity.shape[1], config.ranker_hidden),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            correction,
-        )
+        # The ranker's first layer in parts: a user's and an item's are computed once, not once a candidate.
+        self.ranker_user = nn.Linear(size, config.ranker_hidden)
+        self.ranker_item = nn.Linear(size, config.ranker_hidden, bias=False)
+        self.ranker_facts = nn.Linear(3 + items.popularity.shape[1], config.ranker_hidden, bias=False)
+        self.ranker = nn.Linear(config.ranker_hidden, 1, bias=False)  # all candidates alike: a bias would do nothing
         nn.init.normal_(self.history_embedding.weight, std=0.05)
         nn.init.normal_(self.item_embedding.weight, std=0.05)
         nn.init.normal_(self.item_content.weight, std=0.02)
-        for parameter in (self.item_bias.weight, self.attention.weight, *correction.parameters()):
+        for parameter in (self.item_bias.weight, self.attention.weight, self.ranker.weight):
             nn.init.zeros_(parameter)
 
     def users(self, genres: Tensor, scalars: Tensor, recent: Tensor, ratings: Tensor) -> Tensor:
         """[B, d] user vectors from [B, G] profiles, [B, S] scalars, [B, L] recent items (-1 pads) and ratings."""
+        newest = self.position.shape[1]
+        recent, ratings = recent[:, :newest], ratings[:, :newest]
         present = recent >= 0
         if self.training:
             present = present & (torch.rand(present.shape, device=present.device) > self.config.history_dropout)
@@ -131,7 +136,14 @@ class GenreNCFModule(nn.Module):
         return self.item_embedding(rows) + self.item_content(self.content[items]), self.item_bias(rows).squeeze(-1)
 
     def rerank(
-        self, user: Tensor, genres: Tensor, items: Tensor, popularity: Tensor, scores: Tensor, level: Tensor
+        self,
+        user: Tensor,
+        genres: Tensor,
+        items: Tensor,
+        parts: Tensor,
+        popularity: Tensor,
+        scores: Tensor,
+        level: Tensor,
     ) -> Tensor:
         """[B, C] corrections of the retrieval `scores` of candidates.
 
@@ -139,13 +151,13 @@ class GenreNCFModule(nn.Module):
             user: [B, d].
             genres: [B, G] profiles.
             items: [B, C] candidates.
+            parts: [B, C, ranker_hidden] what `ranker_item` makes of the candidates' vectors.
             popularity: [B, C, 3] of the candidates.
             scores: [B, C].
             level: [B, 1] mean score of all candidates of the user, which makes scores comparable between users.
         """
-        vector = self.items(items)[0].detach()
-        user = user.detach()[:, None].expand_as(vector)
         affinity = (genres[:, None] * self.genres[items]).sum(-1)
-        facts = torch.stack([affinity, scores / 10, (scores - level) / 5], -1)
-        correction: Tensor = self.ranker(torch.cat([user, vector, user * vector, facts, popularity], -1))
+        facts = torch.cat([torch.stack([affinity, scores / 10, (scores - level) / 5], -1), popularity], -1)
+        hidden = F.gelu(self.ranker_facts(facts) + parts + self.ranker_user(user)[:, None])
+        correction: Tensor = self.ranker(hidden)
         return correction.squeeze(-1)

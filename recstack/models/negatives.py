@@ -37,7 +37,7 @@ class NegativeSampler:
         return items, inclusion.clamp(min=1e-12).log().float()
 
     def known(self, users: Tensor, items: Tensor) -> Tensor:
-        """[B, M] True where item m of the ascending `items` is a known positive of user b."""
+        """[B, M] True where item m of the distinct `items` is a known positive of user b."""
         start, stop = self._offsets[users], self._offsets[users + 1]
         lengths = stop - start
         row = torch.repeat_interleave(torch.arange(len(users), device=users.device), lengths)
@@ -45,8 +45,10 @@ class NegativeSampler:
             lengths.cumsum(0) - lengths, lengths
         )
         positives = self._item[start[row] + within]
-        column = torch.searchsorted(items, positives).clamp(max=len(items) - 1)
-        hit = items[column] == positives
+        column = torch.full_like(self._share, -1, dtype=torch.long)
+        column[items] = torch.arange(len(items), device=items.device)
+        column = column[positives]
+        hit = column >= 0
         mask = torch.zeros(len(users), len(items), dtype=torch.bool, device=users.device)
         mask[row[hit], column[hit]] = True
         return mask

@@ -43,7 +43,7 @@ def parameters(model: GenreNCF) -> list[float]:
 def with_loud_ranker(model: GenreNCF) -> GenreNCF:
     """The same retrieval under a ranker whose corrections are far larger than retrieval scores."""
     torch.manual_seed(0)
-    torch.nn.init.normal_(model.module.ranker[-1].weight, std=100.0)
+    torch.nn.init.normal_(model.module.ranker.weight, std=100.0)
     return model
 
 
@@ -120,6 +120,33 @@ def test_a_user_of_whom_nothing_is_known_gets_finite_scores_of_the_right_shape(s
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4, atol=1e-5)
 
 
+def test_genres_speak_for_strangers_and_fall_silent_as_a_history_grows(small: TrainingData) -> None:
+    learned = GenreNCF.fit(small, options={"epochs": 1, "genre_prior": 0.0})
+    torch.nn.init.zeros_(learned.module.ranker.weight)
+    module = GenreNCFModule(
+        replace(learned.module.config, genre_prior=5.0),
+        N_GENRES,
+        small.users.scalars.shape[1],
+        small.items,
+        np.ones(len(small.items), dtype=bool),
+    )
+    module.load_state_dict(learned.module.state_dict())
+    pure = np.eye(N_GENRES, dtype=np.float32)[:1]
+    known = (0, 3, 20)
+    added = {}
+    for n in known:
+        users = replace(
+            small.users[100:101], genres=pure, seen=np.arange(n), seen_offsets=np.array([0, n], dtype=np.int64)
+        )
+        allowed = np.ones((1, len(small.items)), dtype=bool)
+        added[n] = GenreNCF(module).score(users, allowed)[0] - learned.score(users, allowed)[0]
+    of_genre = small.items.genres[:, 0] > 0
+    top = {n: float(added[n][of_genre].max() - added[n][~of_genre].min()) for n in known}
+    assert top[0] == pytest.approx(5.0, abs=1e-3)
+    assert top[3] == pytest.approx(5.0 * np.exp(-3 / 5), abs=1e-3)
+    assert top[20] < 0.1
+
+
 def order(scores: Floats) -> np.ndarray:
     return np.argsort(-scores, axis=1, kind="stable")
 
@@ -128,7 +155,7 @@ def test_the_ranker_orders_the_candidates_and_the_others_keep_their_order_below(
     model = GenreNCF.fit(small, options={"epochs": 2, "candidates": 10})
     users = small.users[100:140]
     allowed = np.ones((40, len(small.items)), dtype=bool)
-    torch.nn.init.zeros_(model.module.ranker[-1].weight)
+    torch.nn.init.zeros_(model.module.ranker.weight)
     retrieved = order(model.score(users, allowed))
     ranked = order(with_loud_ranker(model).score(users, allowed))
     np.testing.assert_array_equal(np.sort(ranked[:, :10]), np.sort(retrieved[:, :10]))
