@@ -23,6 +23,7 @@ from mlflow.types import ColSpec, Schema
 from recstack import __version__
 from recstack.archive.bundle import Bundle
 from recstack.archive.opening import open_engine
+from recstack.errors import UserError
 from recstack.settings import Settings
 
 CHAMPION = "champion"
@@ -124,7 +125,14 @@ class Tracker:
 
     @contextmanager
     def run(self, name: str) -> Iterator[Run]:
-        """A new run; it ends as FAILED if the block raises."""
+        """A new run; it ends as FAILED if the block raises.
+
+        Names are of one piece of work that nobody does twice at a time: one that is still open was killed, and is
+        marked so.
+        """
+        unfinished = f"attributes.run_name = '{name}' and attributes.status = 'RUNNING'"
+        for left in self._client.search_runs([self._experiment], unfinished):
+            self._client.set_terminated(left.info.run_id, "KILLED")
         with mlflow.start_run(experiment_id=self._experiment, run_name=name) as active:
             yield self._run(active.info.run_id)
 
@@ -133,12 +141,12 @@ class Tracker:
         """An earlier run, to add to it.
 
         Raises:
-            LookupError: MLflow does not know it (its database was removed, the outputs in the lake were not).
+            UserError: MLflow does not know it (its database was removed, the outputs in the lake were not).
         """
         try:
             active = mlflow.start_run(run_id=run_id)
         except MlflowException as error:
-            raise LookupError(
+            raise UserError(
                 f"MLflow at {mlflow.get_tracking_uri()} does not know run {run_id}, which trained this model: "
                 "remove the folder `models` of the lake to train again"
             ) from error

@@ -4,6 +4,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from recstack.errors import UserError
 from recstack.training.tracking import Tracker
 
 
@@ -55,6 +56,20 @@ def test_a_run_that_breaks_off_is_marked_as_failed(open_tracker: Callable[[str],
     assert mlflow.MlflowClient().get_run(run.run_id).info.status == "FAILED"
 
 
+def test_a_run_that_was_killed_is_marked_so_when_its_work_begins_again(open_tracker: Callable[[str], Tracker]) -> None:
+    tracker = open_tracker("killed")
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("killed").experiment_id
+    killed, other = (client.create_run(experiment, run_name=name).info.run_id for name in ("fit 1", "fit 2"))
+    with tracker.run("fit 1") as again:
+        pass
+    assert {run: client.get_run(run).info.status for run in (killed, other, again.run_id)} == {
+        killed: "KILLED",
+        other: "RUNNING",
+        again.run_id: "FINISHED",
+    }
+
+
 def test_a_run_is_resumed_where_it_was(open_tracker: Callable[[str], Tracker]) -> None:
     with open_tracker("resumed").run("first") as run:
         run.metrics({"loss": 1.0})
@@ -65,7 +80,7 @@ def test_a_run_is_resumed_where_it_was(open_tracker: Callable[[str], Tracker]) -
 
 
 def test_a_run_that_mlflow_does_not_know_is_named_with_what_to_do(open_tracker: Callable[[str], Tracker]) -> None:
-    with pytest.raises(LookupError, match="does not know run feedfeed.*remove the folder"):
+    with pytest.raises(UserError, match="does not know run feedfeed.*remove the folder"):
         with open_tracker("unknown").resume("feedfeed"):
             pass
 
