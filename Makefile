@@ -7,6 +7,8 @@ DATASET ?= movielens_100k
 DATA ?=
 ARGS ?=
 OPTIONS ?=
+SERVICE ?=
+BACKUP ?=
 RECSTACK_HOME ?= $(CURDIR)/.recstack
 BIN := .venv/bin
 SOURCE = --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") $(OPTIONS:%=--option %)
@@ -53,6 +55,42 @@ ui: venv ## start the web pages of Prefect and MLflow on the demo's data
 .PHONY: evaluate
 evaluate: java venv ## compare all models on a dataset; more options in ARGS="--protocol … --seeds 3"
 	@$(BIN)/recstack evaluate $(SOURCE) $(ARGS)
+
+.PHONY: deploy
+deploy: ## the whole stack under Docker, with a first model; LOCAL_IMAGES=1 where no registry is reachable
+	@DATASET="$(DATASET)" DATA="$(DATA)" infra/deploy.sh
+
+.PHONY: status
+status: ## the services of the deployment and their health
+	@infra/compose.sh ps --all --format 'table {{.Service}}\t{{.Status}}' && infra/urls.sh
+
+.PHONY: logs
+logs: ## follow the logs; SERVICE=torchserve picks one
+	@infra/compose.sh logs --follow --tail 100 $(SERVICE)
+
+.PHONY: token
+token: ## print TorchServe's inference token, for the header Authorization: Bearer
+	@infra/compose.sh exec -T torchserve python -m serving.container token
+
+.PHONY: images
+images: ## the deployment's images and their sizes
+	@infra/compose.sh images
+
+.PHONY: undeploy
+undeploy: ## end the deployment and keep its data
+	@infra/compose.sh down --remove-orphans
+
+.PHONY: destroy
+destroy: ## end the deployment and remove its data and images; asks first (YES=1 does not)
+	@YES="$(YES)" infra/destroy.sh
+
+.PHONY: backup
+backup: ## write Postgres, the object store and Redis to BACKUP=backups/<time>
+	@infra/backup.sh $(BACKUP)
+
+.PHONY: restore
+restore: ## put back what backup wrote; BACKUP=folder
+	@infra/restore.sh $(BACKUP)
 
 .PHONY: bench
 bench: java venv ## run the side-by-side comparisons; each prints a ratio

@@ -7,12 +7,11 @@ from prefect import flow, task
 
 from flows.console import say
 from recstack.archive.mar import build_archive
+from recstack.archive.publish import MODEL_NAME
 from recstack.lake import opened
 from recstack.settings import HANDLER, Settings
 from recstack.training.record import register_model
 from recstack.training.tracking import Tracker
-
-MODEL_NAME = "recstack"
 
 
 @task

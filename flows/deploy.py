@@ -6,9 +6,8 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
-from flows.archive import MODEL_NAME
 from flows.console import say
-from recstack.archive.publish import publish
+from recstack.archive.publish import serve
 from recstack.demo import ask, known_user
 from recstack.settings import Settings
 from recstack.torchserve import embedded
@@ -17,9 +16,7 @@ from recstack.torchserve import embedded
 @task(retries=2, retry_delay_seconds=3)
 def put_into_service(settings: Settings, archive: Path) -> str:
     """Register the archive by the management API; the old version answers until the new one has answered."""
-    version = archive.stem.removeprefix(f"{MODEL_NAME}-")
-    publish(embedded(settings).api, archive, MODEL_NAME, version)
-    return version
+    return serve(embedded(settings).api, archive)
 
 
 @flow(name="deploy")

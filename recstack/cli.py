@@ -65,6 +65,14 @@ def recommend(
 
 
 @app.command()
+def ask() -> None:
+    """Ask the running TorchServe the demo's three questions: a known user, a stranger, an unknown user."""
+    from recstack.demo import show_answers
+
+    show_answers(Settings())  # DATASET says whose model is served
+
+
+@app.command()
 def evaluate(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
@@ -102,3 +110,7 @@ def main() -> None:
     except UserError as error:
         print(f"recstack: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
+from recstack.archive.publish import MODEL_NAME
 from recstack.lake import current
 from recstack.settings import Settings
 from recstack.torchserve import embedded
 
-MODEL_NAME = "recstack"
 UNKNOWN_USER = 2**31
 
 

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     feast_online: str = Field("sqlite", description="'sqlite' or a Redis connection string host:port,password=…")
     feast_registry: str = Field("file", description="'file' or a SQLAlchemy URL")
     feast_offline: Literal["duckdb", "spark"] = "duckdb"
+    feast_token: str = Field("", description="what clients of Feast's servers have to show")
     mlflow_tracking_uri: str | None = Field(None, description="default: SQLite in <home>")
     mlflow_page: str = Field("http://127.0.0.1:5000", description="address of MLflow's web page, for links")
     prefect_page: str = Field("http://127.0.0.1:4200", description="address of Prefect's web page, for links")
@@ -61,7 +62,9 @@ class Settings(BaseSettings):
 
     @property
     def artifacts(self) -> str:
-        """Where MLflow keeps artifacts of experiments that it creates."""
+        """Where MLflow keeps artifacts of experiments that it creates; a server knows a place of its own."""
+        if self.tracking_uri.startswith("http"):
+            return "mlflow-artifacts:"
         return (self.recstack_home.resolve() / "mlartifacts").as_uri()
 
     @property

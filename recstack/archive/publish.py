@@ -4,9 +4,35 @@ import time
 from pathlib import Path
 
 from recstack.archive.torchserve_api import Api, TorchServeError
+from recstack.lake import CURRENT, write_atomically
+
+MODEL_NAME = "recstack"
+"""Under which TorchServe serves; archives are called `recstack-<version>.mar`."""
 
 START_SECONDS = 180
 DRAIN_SECONDS = 10
+
+
+def serve(api: Api, archive: Path) -> str:
+    """Publish an archive of recstack's model, and note in its store that it is the one to serve after a restart.
+
+    Returns:
+        Its version.
+
+    Raises:
+        TorchServeError: see `publish`.
+    """
+    version = archive.stem.removeprefix(f"{MODEL_NAME}-")
+    publish(api, archive, MODEL_NAME, version)
+    write_atomically(archive.parent / CURRENT, archive.name)
+    return version
+
+
+def served_last(store: Path) -> Path | None:
+    """The archive that `serve` published last, None if none ever was or if it is gone."""
+    note = store / CURRENT
+    archive = store / note.read_text().strip() if note.exists() else None
+    return archive if archive is not None and archive.exists() else None
 
 
 def publish(

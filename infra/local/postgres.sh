@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# As the upstream image does: initialise an empty volume, run the scripts for it, then serve.
+set -euo pipefail
+
+if [[ ! -s $PGDATA/PG_VERSION ]]; then
+    initdb --username postgres --pwfile <(printf '%s' "$POSTGRES_PASSWORD") ${POSTGRES_INITDB_ARGS:-} >/dev/null
+    echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
+    pg_ctl --wait --options "-c listen_addresses=''" start >/dev/null
+    for script in /docker-entrypoint-initdb.d/*.sh; do POSTGRES_USER=postgres bash "$script"; done
+    pg_ctl --wait stop >/dev/null
+fi
+exec postgres -c listen_addresses='*'

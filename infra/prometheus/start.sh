@@ -1,0 +1,7 @@
+#!/bin/sh
+# Prometheus reads passwords from files alone: Prefect's comes by the environment and stays in memory.
+set -eu
+
+umask 077
+printf %s "$PREFECT_PASSWORD" >/tmp/prefect_password
+exec prometheus --config.file=/etc/prometheus/prometheus.yml --storage.tsdb.path=/prometheus --storage.tsdb.retention.time=15d

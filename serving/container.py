@@ -1,0 +1,56 @@
+"""TorchServe as a container: in the foreground, with the model that was served last; `check` is its health, `token` its key."""
+
+import signal
+import sys
+import time
+from types import FrameType
+
+from recstack.archive.publish import MODEL_NAME, serve, served_last
+from recstack.archive.torchserve_api import TorchServeError
+from recstack.errors import UserError
+from recstack.settings import Settings
+from recstack.torchserve import embedded, start, stop
+
+
+def run() -> None:
+    """Start the server, put the last model into service, and stay until the server ends or a signal says stop."""
+    server = embedded(Settings())
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop(server)
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    start(server)
+    archive = served_last(server.model_store)
+    if archive is not None:
+        serve(server.api, archive)
+    print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
+    while server.pid is not None:
+        time.sleep(1)
+    sys.exit("TorchServe ended by itself")
+
+
+def check() -> None:
+    """Exit with 0 if the server answers and, once a model was served, the model does.
+
+    Raises:
+        TorchServeError: it does not.
+    """
+    server = embedded(Settings())
+    if not server.api.healthy():
+        raise TorchServeError(f"no healthy TorchServe at {server.inference_url}")
+    if served_last(server.model_store) is not None:
+        server.api.predict(MODEL_NAME, {"liked": [], "k": 1}, timeout=5)
+
+
+def token() -> None:
+    """Print the current inference token."""
+    print(embedded(Settings()).api.token("inference"))
+
+
+if __name__ == "__main__":
+    try:
+        {"run": run, "check": check, "token": token}[sys.argv[1]]()
+    except UserError as error:
+        sys.exit(str(error))
