@@ -52,7 +52,7 @@ class GenreNCF(Recommender):
         if not data.eligible.any():
             raise UserError(
                 "there is nothing to learn from: no interaction is of a user whom the training filter admits; "
-                "build the features with a wider `training_filter`"
+                "build the features with a wider `training_filter`, or choose a model that learns from everybody"
             )
         config = Config(**(options or {}))
         torch.manual_seed(seed)
