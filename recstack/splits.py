@@ -170,4 +170,7 @@ def _quantile(moments: DataFrame, tenths: int) -> int:
 
 
 def _too_few() -> DataError:
-    return DataError("too few different timestamps to divide the interactions into three parts by time")
+    return DataError(
+        "too few different timestamps to divide the interactions into three parts by time; bring more data or choose"
+        f" another protocol, such as {STRATIFIED}"
+    )

@@ -100,7 +100,7 @@ def report(
         shares = [run.coverage for run in runs if run.coverage is not None]
         models[model] = _estimates(cases, runs, everything)
         if shares:
-            models[model]["coverage"] = Estimate(float(np.mean(shares)), min(shares), max(shares), shares)
+            models[model]["coverage"] = _range(shares)
 
     return Report(
         dataset=dataset,
@@ -132,6 +132,12 @@ def _estimates(cases: EvaluationSet, runs: Sequence[Ranking], mask: Mask) -> Met
         name: Estimate(each.mean, each.low, each.high, per_seed[:, column].tolist())
         for column, (name, each) in enumerate(zip(names, intervals(by_user.mean(axis=0)), strict=True))
     }
+
+
+def _range(shares: list[float]) -> Estimate:
+    """The mean of equal numbers can lie beside them by rounding."""
+    low, high = min(shares), max(shares)
+    return Estimate(min(max(float(np.mean(shares)), low), high), low, high, shares)
 
 
 def _ratios(cases: EvaluationSet, rankings: Mapping[str, Sequence[Ranking]]) -> dict[str, Interval]:
