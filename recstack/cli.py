@@ -83,12 +83,17 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
 ) -> None:
     """Compare models on data of yours, apart from anything that is being served."""
+    from recstack.lake import require_writable, write_atomically
     from recstack.training.evaluate import evaluate_dataset
 
-    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, models.split(","), seeds)
+    file = out.resolve() if out is not None else None
+    if file is not None:
+        require_writable(file)
+    names = [name.strip() for name in models.split(",")]
+    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, names, seeds)
     print(result.table())
-    if out is not None:
-        out.write_text(json.dumps(result.to_json(), indent=2))
+    if file is not None:
+        write_atomically(file, json.dumps(result.to_json(), indent=2, allow_nan=False))
 
 
 def _pairs(options: list[str] | None) -> dict[str, str]:
@@ -106,10 +111,15 @@ def main() -> None:
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
     try:
-        app()
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        message = f"{error.format_message()} (recstack --help lists commands and options)"
     except UserError as error:
-        print(f"recstack: {error}", file=sys.stderr)
-        sys.exit(1)
+        message = str(error)
+    else:
+        sys.exit(code)
+    print(f"recstack: {message}", file=sys.stderr)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

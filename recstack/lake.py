@@ -1,5 +1,6 @@
 """Atomic, versioned outputs: a folder is either absent or whole, and is built once for the same inputs."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from recstack import __version__
+from recstack.errors import UserError
 
 MANIFEST = "manifest.json"
 CURRENT = "CURRENT"
@@ -126,6 +129,23 @@ def write_atomically(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}-{os.getpid()}")
     draft.write_text(text)
     os.replace(draft, path)
+
+
+def require_writable(path: Path) -> None:
+    """Say before a long computation, and not after it, that its result can't be written to this file.
+
+    Raises:
+        UserError: the folder is missing or closed to writing, or something that is no file has this name.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EEXIST, "it exists and is no file")
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be written ({error.strerror}): choose a file in a folder that exists and allows it"
+        ) from error
 
 
 def point_to(path: Path) -> None:

@@ -19,6 +19,7 @@ def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int
         .config("spark.log.level", "OFF")
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+        .config("spark.sql.legacy.parquet.nanosAsLong", "true")  # files of pandas: Spark would refuse the whole file
         .config("spark.sql.shuffle.partitions", shuffle_partitions)
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
         .config("spark.ui.enabled", "false")

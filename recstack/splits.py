@@ -19,6 +19,12 @@ LEAVE_LAST_OUT_99: Final = "leave-last-out-99"
 HELD_OUT_USERS: Final = "held-out-users"
 STRATIFIED: Final = "stratified"
 
+BY_CHANCE: Final = (HELD_OUT_USERS, STRATIFIED)
+"""Protocols that ignore time; the others need it."""
+
+FOLD_IN: Final = "fold-in"
+"""Part of what is known of held-out users; see `with_fold_in`."""
+
 
 def assign(interactions: DataFrame, protocol: str, seed: int) -> DataFrame:
     """Add the column `split` ("train", "validation" or "test") by the protocol of this name.
@@ -113,7 +119,7 @@ def stratified(interactions: DataFrame, seed: int) -> DataFrame:
 
 
 def held_out_users(interactions: DataFrame, seed: int) -> DataFrame:
-    """A random 10 % of the users are test, 10 % validation, the others train; see `fold_in` for what is known of them.
+    """A random 10 % of the users are test, 10 % validation, the others train; see `with_fold_in`.
 
     The protocol of the Mult-VAE paper (Liang et al. 2018).
     """
@@ -133,6 +139,16 @@ def held_out_users(interactions: DataFrame, seed: int) -> DataFrame:
     split = F.when(tenth < 1, TEST).when(tenth < 2, VALIDATION).otherwise(TRAIN)
     parts = ranked.select(c.USER_ID, split.alias(c.SPLIT))
     return interactions.join(parts, on=c.USER_ID, how="inner").select(*interactions.columns, c.SPLIT)
+
+
+def with_fold_in(held_out: DataFrame, seed: int) -> DataFrame:
+    """Move the history that a model is given of held-out users into the part `FOLD_IN`; the targets stay in theirs.
+
+    Args:
+        held_out: all rows of the users of a part of `held_out_users`, with the column `split`.
+        seed: of the draw; see `fold_in`.
+    """
+    return held_out.withColumn(c.SPLIT, F.when(fold_in(seed), FOLD_IN).otherwise(F.col(c.SPLIT)))
 
 
 def fold_in(seed: int) -> Column:
@@ -170,4 +186,7 @@ def _quantile(moments: DataFrame, tenths: int) -> int:
 
 
 def _too_few() -> DataError:
-    return DataError("too few different timestamps to divide the interactions into three parts by time")
+    return DataError(
+        "too few different timestamps to divide the interactions into three parts by time; bring more data or choose"
+        f" another protocol, such as {STRATIFIED}"
+    )

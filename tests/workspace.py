@@ -113,14 +113,18 @@ class Workspace:
         return self.spark.read.parquet(str(self.features.path / name))
 
 
-def open_shop(spark: SparkSession, home: Path, *, surprise: bool = False, timed: bool = True) -> Workspace:
-    """Ingest, build features, apply. Without `timed` everything is done as for data without timestamps."""
+def open_shop(
+    spark: SparkSession, home: Path, *, surprise: bool = False, timed: bool = True, protocol: str | None = None
+) -> Workspace:
+    """Ingest, build features for the protocol (or the default), apply; without `timed` as for data without time."""
     from recstack.store import apply  # Feast takes seconds to import, and most tests don't need it
 
     settings = Settings(recstack_home=home, dataset="shop", lake_uri=None, feast_online="sqlite", feast_registry="file")
     ingested = ingest(spark, Shop(surprise=surprise), None, settings.lake / "interactions")
     everybody = TrainingFilter(lower_quantile=0, upper_quantile=1, min_range=0)
-    options = FeatureOptions(protocol=default_protocol(timed), has_timestamps=timed, training_filter=everybody)
+    options = FeatureOptions(
+        protocol=protocol or default_protocol(timed), has_timestamps=timed, training_filter=everybody
+    )
     features = build_features(spark, ingested, settings.lake / "features", options)
     apply(settings)
     return Workspace(settings, spark, ingested, features)

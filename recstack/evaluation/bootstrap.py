@@ -54,7 +54,7 @@ def intervals(values: Doubles, seed: int = 0) -> list[Interval]:
         M intervals.
     """
     low, high = np.percentile(resampled_means(values, seed), [TAIL, 100 - TAIL], axis=0)
-    return [Interval(*map(float, each)) for each in zip(values.mean(axis=0), low, high, strict=True)]
+    return [_around(*map(float, each)) for each in zip(values.mean(axis=0), low, high, strict=True)]
 
 
 def difference(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:
@@ -69,4 +69,9 @@ def ratio(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:
         draws = np.divide(*resampled_means(both, seed).T)
         mean = np.divide(*both.mean(axis=0))
     low, high = np.percentile(draws, [TAIL, 100 - TAIL])
-    return Interval(float(mean), float(low), float(high))
+    return _around(float(mean), float(low), float(high))
+
+
+def _around(mean: float, low: float, high: float) -> Interval:
+    """Sums in another order differ by rounding, and a mean of equal values lies beside their interval otherwise."""
+    return Interval(mean, min(low, mean), max(high, mean))

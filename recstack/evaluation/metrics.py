@@ -10,7 +10,9 @@ Doubles = npt.NDArray[np.float64]
 LIST_LENGTH = 10
 """How many items a recommended list holds: the 10 of `ndcg@10` and of every list metric."""
 
-RECALL_CUTS = (10, 20)
+RECALL_CUTS = (10, 20, 50)
+CAPPED_RECALL_CUTS = (20, 50)
+NDCG_CUTS = (10, 100)
 
 _CELLS = 8_000_000
 """Scores compared at once: bounds memory to some tens of MB."""
@@ -52,6 +54,8 @@ def ranking_metrics(found: Doubles, offsets: Ints) -> dict[str, Doubles]:
     - `recall@k`: relevant items in the first k / relevant items; `precision@k`: the same / k;
       `hr@k` (hit rate): 1 if any relevant item is in the first k (Manning, Raghavan, Schütze, Introduction to
       Information Retrieval, 2008, chapter 8).
+    - `capped_recall@k`: the same / min(k, relevant items), so that 1 can be reached: what papers on `held-out-users`
+      call recall (Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018).
     - `ndcg@k`: sum of 1 / log2(1 + rank) over the first k, divided by that sum when the relevant items come first
       (Järvelin and Kekäläinen, TOIS 2002, with the log2(1 + rank) discount of Burges et al., ICML 2005).
     - `mrr`: 1 / rank of the first relevant item, without a cut (Voorhees, TREC-8, 1999).
@@ -76,12 +80,14 @@ def ranking_metrics(found: Doubles, offsets: Ints) -> dict[str, Doubles]:
 
     top = found <= LIST_LENGTH
     hits = total(top)
-    ideal = np.cumsum(1 / np.log2(np.arange(2, LIST_LENGTH + 2)))[np.minimum(sizes, LIST_LENGTH) - 1]
+    gains = 1 / np.log2(1 + found)
+    ideal = np.cumsum(1 / np.log2(np.arange(2, max(NDCG_CUTS) + 2)))
     ordinal = np.arange(len(found)) - offsets[:-1][rows] + 1
     return {
         **{f"recall@{k}": total(found <= k) / sizes for k in RECALL_CUTS},
+        **{f"capped_recall@{k}": total(found <= k) / np.minimum(sizes, k) for k in CAPPED_RECALL_CUTS},
         f"precision@{LIST_LENGTH}": hits / LIST_LENGTH,
-        f"ndcg@{LIST_LENGTH}": total(top / np.log2(1 + found)) / ideal,
+        **{f"ndcg@{k}": total((found <= k) * gains) / ideal[np.minimum(sizes, k) - 1] for k in NDCG_CUTS},
         "mrr": 1 / found[offsets[:-1]],
         f"hr@{LIST_LENGTH}": (hits > 0).astype(np.float64),
         f"map@{LIST_LENGTH}": total(top * ordinal / found) / sizes,

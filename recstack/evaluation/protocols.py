@@ -13,10 +13,11 @@ from recstack.errors import DataError
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.features.encode import Encoder, Ints
 from recstack.models.base import Mask
+from recstack.splits import BY_CHANCE, FOLD_IN, HELD_OUT_USERS
 
 LiveFeatures = Callable[[pa.Table], pa.Table]
 """From (user_id, event_timestamp) to rows of `spec.schema("user")` in the same order, each computed from interactions
-strictly before its timestamp; a null timestamp asks for the features from the training part."""
+strictly before its timestamp; a null timestamp asks for the features from the training part, or from "fold-in"."""
 
 Part = Literal["validation", "test"]
 
@@ -26,8 +27,7 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {"validation": ("train",), "test": ("
 GLOBAL_TIME: Final = "global-time"
 LEAVE_LAST_OUT: Final = "leave-last-out"
 LEAVE_LAST_OUT_SAMPLED: Final = "leave-last-out-99"
-STRATIFIED: Final = "stratified"
-PROTOCOLS: Final = (GLOBAL_TIME, LEAVE_LAST_OUT, LEAVE_LAST_OUT_SAMPLED, STRATIFIED)
+PROTOCOLS: Final = (GLOBAL_TIME, LEAVE_LAST_OUT, LEAVE_LAST_OUT_SAMPLED, *BY_CHANCE)
 
 MAX_TARGETS: Final = 50
 """Targets of one user in global-time; users weigh the same, so more would cost time and add little."""
@@ -63,11 +63,14 @@ def evaluation_set(
       user's features at its timestamp.
     - leave-last-out: one ranking a user, the target is the last item.
     - leave-last-out-99: the same among the target and 99 sampled items that the user never chose.
+    - held-out-users: one ranking a user of whom training knew nothing; all of the user's items in the part are
+      relevant, given those in "fold-in".
     - stratified: one ranking a user, all of the user's items in the part are relevant.
 
     Args:
         protocol: one of `PROTOCOLS`.
-        interactions: user_id, item_id, timestamp (null without time) and split, any order, all parts.
+        interactions: user_id, item_id, timestamp (null without time) and split, any order, all parts; for
+            held-out-users with the part "fold-in" (`splits.with_fold_in`).
         live_features: see `LiveFeatures`.
         encoder: of the models to be evaluated.
         part: which part holds the targets.
@@ -79,8 +82,8 @@ def evaluation_set(
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
-    if protocol != STRATIFIED and interactions[c.TIMESTAMP].null_count:
-        raise DataError(f"{protocol} needs a timestamp on every interaction; use {STRATIFIED} for data without time")
+    if protocol not in BY_CHANCE and interactions[c.TIMESTAMP].null_count:
+        raise DataError(f"{protocol} needs a timestamp on every interaction; without time: {', '.join(BY_CHANCE)}")
 
     random = np.random.default_rng(seed)
     table = interactions.sort_by([(name, "ascending") for name in (c.USER_ID, c.TIMESTAMP, c.ITEM_ID)])
@@ -91,25 +94,29 @@ def evaluation_set(
     )
     split = table[c.SPLIT].to_numpy(zero_copy_only=False)
     known = rows.where(np.isin(split, KNOWN[part]))
+    history = rows.where(split == FOLD_IN) if protocol == HELD_OUT_USERS else known
     targets = _draw(rows.where(split == part), protocol, max_users, random)
     counts = np.bincount(known.item[known.item >= 0], minlength=len(encoder.item_ids))
     relevant = np.where((targets.item >= 0) & (counts[targets.item] > 0), targets.item, -1)
     if not (relevant >= 0).any():
+        parts = " + ".join(KNOWN[part])
+        why = f"none of the {len(relevant)} interactions in the {part} part is of an item that occurs in {parts}"
+        if not len(relevant):
+            why = f"the {part} part is empty"
         raise DataError(
-            f"{protocol}: none of the {len(relevant)} interactions in the {part} part is of an item that occurs in"
-            f" {' + '.join(KNOWN[part])}, so there is nothing to evaluate"
+            f"{protocol}: {why}, so there is nothing to evaluate; bring more data or choose another protocol"
         )
 
     each_alone = protocol == GLOBAL_TIME
     user_ids, first = (targets.user, np.arange(len(relevant))) if each_alone else np.unique(targets.user, True)
-    times = pa.nulls(len(first), targets.time.type) if protocol == STRATIFIED else targets.time.take(pa.array(first))
+    times = pa.nulls(len(first), targets.time.type) if protocol in BY_CHANCE else targets.time.take(pa.array(first))
     features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
     if len(features) != len(user_ids):
         raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
     users = encoder.users(features, _epoch_seconds(times))
     if not each_alone:
         # Other items of the last second are training data, yet not strictly before the target.
-        offsets, seen = _items_of(known, user_ids)
+        offsets, seen = _items_of(history, user_ids)
         users = replace(users, seen_offsets=offsets, seen=seen)
 
     cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)

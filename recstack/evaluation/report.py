@@ -13,10 +13,13 @@ from recstack.evaluation.ranking import Ranking
 from recstack.models.base import Mask
 from recstack.models.item_item import ItemItem
 from recstack.models.popularity import Popularity
+from recstack.splits import HELD_OUT_USERS
 
 HEADLINE = "ndcg@10"
 BASELINES = (Popularity.name, ItemItem.name)
 TABLE_METRICS = (HEADLINE, "recall@10", "recall@20", "mrr", "hr@10", "coverage", "novelty", "popularity_bias")
+HELD_OUT_METRICS = ("ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50", HEADLINE, "coverage")
+"""What papers on `held-out-users` report, then what is watched everywhere."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,14 @@ class Report:
     seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries and numbers, for `json.dumps`."""
+        """Plain dictionaries and numbers, for `json.dumps`; all are finite."""
         return asdict(self)
 
     def table(self) -> str:
         """Markdown, best NDCG@10 first."""
         order = sorted(self.models, key=lambda name: -self.models[name][HEADLINE].mean)
-        shown = [metric for metric in TABLE_METRICS if metric in self.models[order[0]]]
+        metrics = HELD_OUT_METRICS if self.protocol == HELD_OUT_USERS else TABLE_METRICS
+        shown = [metric for metric in metrics if metric in self.models[order[0]]]
         header = ["model", *shown, *(["ndcg@10 / best baseline"] if self.ratios else []), "seconds"]
         rows = [header, ["---"] * len(header)]
         for name in order:
@@ -100,7 +104,7 @@ def report(
         shares = [run.coverage for run in runs if run.coverage is not None]
         models[model] = _estimates(cases, runs, everything)
         if shares:
-            models[model]["coverage"] = Estimate(float(np.mean(shares)), min(shares), max(shares), shares)
+            models[model]["coverage"] = _range(shares)
 
     return Report(
         dataset=dataset,
@@ -132,6 +136,12 @@ def _estimates(cases: EvaluationSet, runs: Sequence[Ranking], mask: Mask) -> Met
         name: Estimate(each.mean, each.low, each.high, per_seed[:, column].tolist())
         for column, (name, each) in enumerate(zip(names, intervals(by_user.mean(axis=0)), strict=True))
     }
+
+
+def _range(shares: list[float]) -> Estimate:
+    """The mean of equal numbers can lie beside them by rounding."""
+    low, high = min(shares), max(shares)
+    return Estimate(min(max(float(np.mean(shares)), low), high), low, high, shares)
 
 
 def _ratios(cases: EvaluationSet, rankings: Mapping[str, Sequence[Ranking]]) -> dict[str, Interval]:

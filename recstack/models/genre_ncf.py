@@ -51,8 +51,8 @@ class GenreNCF(Recommender):
         """
         if not data.eligible.any():
             raise UserError(
-                "there is nothing to learn from: no interaction is of a user whom the training filter admits; "
-                "build the features with a wider `training_filter`"
+                "there is nothing for genre_ncf to learn from: no interaction is of a user whom the training filter"
+                " admits; build the features with a wider `training_filter`, or choose a model that needs none"
             )
         config = Config(**(options or {}))
         torch.manual_seed(seed)

@@ -42,7 +42,7 @@ def evaluate_dataset(
         UserError: unknown dataset, model or protocol, or bad data.
     """
     adapter = configure(settings.dataset, options)
-    chosen = list(models()) if list(names) == ["all"] else list(names)
+    chosen = list(models()) if list(names) == ["all"] else list(dict.fromkeys(names))
     for name in chosen:
         choose("model", name, models())
     protocol = protocol or default_protocol(adapter.has_timestamps)

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import KNOWN, STRATIFIED, Part, evaluation_set
+from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
 from recstack.lake import Build, digest
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
+from recstack.splits import FOLD_IN, HELD_OUT_USERS, STRATIFIED, with_fold_in
 from recstack.training.dataset import training_data
 
 
@@ -63,6 +65,11 @@ class Experiment:
         frame = self.spark.read.parquet(str(self.features.path / "interactions"))
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
             frame = frame.filter(F.col(c.SPLIT).isin(list(KNOWN[part])))
+        elif self.protocol == HELD_OUT_USERS:
+            divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), self.features.manifest["inputs"]["seed"])
+            others = interactions.filter(pc.field(c.SPLIT) != part)
+            interactions = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
+            frame = divided.filter(F.col(c.SPLIT) == FOLD_IN)
         catalogue = pq.read_table(self.ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
         genres = vocabulary.item_genres(catalogue, vocabulary.load(self.features.path))
 

@@ -1,13 +1,20 @@
-"""The shop once more without time, and once more with a surprise in the future of one user."""
+"""The shop once more without time, with users held out, and with a surprise in the future of one user."""
 
 import pytest
 from pyspark.sql import SparkSession
 from workspace import Workspace, open_shop
 
+from recstack.splits import HELD_OUT_USERS
+
 
 @pytest.fixture(scope="session")
 def timeless_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return open_shop(spark, tmp_path_factory.mktemp("timeless"), timed=False)
+
+
+@pytest.fixture(scope="session")
+def held_out_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return open_shop(spark, tmp_path_factory.mktemp("held-out"), protocol=HELD_OUT_USERS)
 
 
 @pytest.fixture(scope="session")

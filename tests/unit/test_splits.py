@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.interactions.contract import INTERACTIONS
-from recstack.splits import assign, default_protocol, fold_in, global_time
+from recstack.splits import assign, default_protocol, fold_in, global_time, with_fold_in
 
 PROTOCOLS = ["global-time", "leave-last-out", "leave-last-out-99", "held-out-users", "stratified"]
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -139,6 +139,19 @@ def test_fold_in_leaves_a_fifth_and_at_least_one_of_two_rows_as_targets(spark: S
         assert history.count(False) == min(max(len(history) // 5, 1), len(history) - 1)
     again = frame(spark, table[::-1], partitions=3).select("*", fold_in(seed=5).alias("known")).collect()
     assert known == {(row[c.USER_ID], row[c.ITEM_ID]): row["known"] for row in again}
+
+
+def test_the_history_of_held_out_users_leaves_their_part_and_the_targets_stay(
+    spark: SparkSession, table: Table
+) -> None:
+    held_out = assign(frame(spark, table), "held-out-users", seed=3).where(F.col(c.SPLIT) == "test")
+    divided = with_fold_in(held_out, seed=3)
+    known = {
+        (row[c.USER_ID], row[c.ITEM_ID]): row["known"]
+        for row in held_out.select("*", fold_in(3).alias("known")).collect()
+    }
+    assert divided.columns == held_out.columns
+    assert parts(divided) == {key: "fold-in" if flag else "test" for key, flag in known.items()}
 
 
 @pytest.mark.parametrize("protocol", ["held-out-users", "stratified"])

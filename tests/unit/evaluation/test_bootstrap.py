@@ -40,6 +40,15 @@ def test_equal_models_rarely_differ_beyond_noise() -> None:
     assert sum(found) <= 8  # 2.5 of 100 are expected
 
 
+@pytest.mark.parametrize("value", [0.1, 0.7, 3.918784690943957])
+@pytest.mark.parametrize("users", [3, 10, 12])
+def test_the_mean_of_equal_values_lies_in_its_interval(value: float, users: int) -> None:
+    same = np.full((users, 1), value)
+    for found in (intervals(same)[0], ratio(same[:, 0], np.ones(users))):
+        assert found.low <= found.mean <= found.high
+        assert (found.low, found.high) == (pytest.approx(value), pytest.approx(value))
+
+
 def test_a_ratio_is_paired_by_user() -> None:
     theirs = np.random.default_rng(5).random(100)
     found = ratio(1.2 * theirs, theirs)

@@ -29,14 +29,16 @@ def test_metrics_equal_those_of_ranx(seed: int) -> None:
     theirs_names = {
         "recall@10": "recall@10",
         "recall@20": "recall@20",
+        "recall@50": "recall@50",
         "precision@10": "precision@10",
         "ndcg@10": "ndcg@10",
+        "ndcg@100": "ndcg@100",
         "mrr": "mrr",
         "hr@10": "hit_rate@10",
         "map@10": "map@10",
     }
     theirs = ranx_evaluate(qrels, run, list(theirs_names.values()), return_mean=False, make_comparable=False)
-    assert set(ours) == set(theirs_names)
+    assert set(ours) == {*theirs_names, "capped_recall@20", "capped_recall@50"}
     for name, their_name in theirs_names.items():
         np.testing.assert_allclose(ours[name], theirs[their_name], atol=1e-9, err_msg=name)
 
@@ -51,8 +53,12 @@ def test_a_ranking_worked_by_hand() -> None:
         {
             "recall@10": 2 / 3,
             "recall@20": 2 / 3,
+            "recall@50": 2 / 3,
+            "capped_recall@20": 2 / 3,
+            "capped_recall@50": 2 / 3,
             "precision@10": 0.2,
             "ndcg@10": (1 + 1 / 2) / best,
+            "ndcg@100": (1 + 1 / 2) / best,
             "mrr": 1.0,
             "hr@10": 1.0,
             "map@10": (1 / 1 + 2 / 3) / 3,
@@ -70,6 +76,13 @@ def test_rank_11_misses_the_first_ten_but_counts_for_recall_20_and_mrr() -> None
     values = metrics.ranking_metrics(*rank_everything(scores, [[10]]))
     assert (values["recall@10"][0], values["hr@10"][0], values["ndcg@10"][0]) == (0.0, 0.0, 0.0)
     assert (values["recall@20"][0], values["mrr"][0]) == (1.0, 1 / 11)
+
+
+def test_capped_recall_reaches_one_where_a_list_can_not_hold_all_relevant_items() -> None:
+    scores = -np.arange(100, dtype=np.float32)[None]
+    values = metrics.ranking_metrics(*rank_everything(scores, [list(range(40))]))
+    assert (values["recall@20"][0], values["capped_recall@20"][0]) == (0.5, 1.0)
+    assert values["recall@50"][0] == values["capped_recall@50"][0] == values["ndcg@100"][0] == 1.0
 
 
 def test_of_equal_scores_the_smaller_position_ranks_first() -> None:

@@ -6,6 +6,7 @@ from histories import DAY, Log, log, random_log
 from recstack import columns as c
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import MAX_TARGETS, N_NEGATIVES, PROTOCOLS, evaluation_set
+from recstack.splits import BY_CHANCE
 
 # User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
 ROWS = [(1, 0, 0), (1, 1, 1), (3, 0, 1), (3, 4, 8), (1, 2, 10), (1, 4, 11), (1, 5, 11), (2, 0, 10), (2, 1, 12)]
@@ -17,8 +18,9 @@ def split_by_day(history: Log, validation: int, test: int) -> np.ndarray:
 
 
 def build(protocol: str, history: Log, split: np.ndarray, **options: object) -> EvaluationSet:
-    timed = protocol != "stratified"
-    known = history if timed else history.rows(np.isin(split, ["train", "validation"]))
+    timed = protocol not in BY_CHANCE
+    parts = ["fold-in"] if protocol == "held-out-users" else ["train", "validation"]
+    known = history if timed else history.rows(np.isin(split, parts))
     return evaluation_set(protocol, history.table(split, timed), known.live(timed), history.encoder(), **options)  # type: ignore[arg-type]
 
 
@@ -176,6 +178,24 @@ class TestStratified:
         assert asked[0][c.EVENT_TIMESTAMP].null_count == 1
 
 
+class TestHeldOutUsers:
+    history = log([(1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 2, 0), (3, 0, 0), (3, 1, 0), (3, 3, 0), (4, 2, 0)], n_items=4)
+    split = np.array(["train", "train", "validation", "validation", "fold-in", "test", "test", "fold-in"])
+
+    def test_all_targets_of_a_user_are_relevant_in_one_ranking(self) -> None:
+        cases = build("held-out-users", self.history, self.split)
+        assert cases.user_ids.tolist() == [3]  # of user 4 there is history alone
+        assert relevant(cases) == [[1, -1]]  # nobody in training chose item 3
+
+    def test_history_is_the_fold_in_part_and_teaches_nobody(self) -> None:
+        cases = build("held-out-users", self.history, self.split)
+        assert seen(cases) == [[0]]
+        assert cases.users.recent[0, :2].tolist() == [0, -1]
+        assert cases.item_counts.tolist() == [1, 2, 1, 0]
+        assert cases.n_training_users == 2
+        assert cases.slices["cold"].tolist() == [False]
+
+
 def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
     history = log(ROWS, n_items=6)
     with pytest.raises(ValueError, match=", ".join(PROTOCOLS)):
@@ -186,7 +206,7 @@ def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
 def test_protocols_by_time_refuse_data_without_it(protocol: str) -> None:
     history = log(ROWS, n_items=6)
     table = history.table(split_by_day(history, 8, 10), timed=False)
-    with pytest.raises(ValueError, match="stratified"):
+    with pytest.raises(ValueError, match="without time: held-out-users, stratified"):
         evaluation_set(protocol, table, history.live(), history.encoder())
 
 
@@ -198,7 +218,7 @@ def test_a_part_in_which_nothing_can_be_hit_is_refused() -> None:
 
 def test_an_empty_part_is_refused() -> None:
     history = log(ROWS, n_items=6)
-    with pytest.raises(ValueError, match="nothing to evaluate"):
+    with pytest.raises(ValueError, match="the test part is empty, so there is nothing to evaluate"):
         build("global-time", history, np.full(len(history.user), "train"))
 
 

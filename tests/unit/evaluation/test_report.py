@@ -84,6 +84,19 @@ def test_coverage_has_the_range_over_seeds_as_its_interval(made: Report, ranking
     assert "coverage" not in made.slices["warm"]["item_item"]
 
 
+def test_coverage_that_is_the_same_for_every_seed_lies_in_its_interval(
+    cases: EvaluationSet, rankings: dict[str, list[Ranking]]
+) -> None:
+    runs = [replace(rankings["popularity"][0], coverage=0.1)] * 3  # their mean is 0.10000000000000002
+    found = report("tiny", cases, {"popularity": runs}, {}).models["popularity"]["coverage"]
+    assert found.ci_low == found.mean == found.ci_high == 0.1
+
+
+def test_the_table_of_held_out_users_has_what_papers_report(made: Report) -> None:
+    header = replace(made, protocol="held-out-users").table().splitlines()[2]
+    assert header.startswith("| model | ndcg@100 | recall@20 | recall@50 | capped_recall@20 | capped_recall@50 |")
+
+
 def test_the_table_has_the_best_model_first_with_interval_and_ratio(made: Report) -> None:
     lines = made.table().splitlines()
     best = max(made.models, key=lambda name: made.models[name]["ndcg@10"].mean)

@@ -107,6 +107,34 @@ def test_a_text_file_with_a_missing_column_or_only_a_header_is_an_error(
     assert "interactions table is empty" in refused(spark, MovieLens25M(), folder)
 
 
+def test_a_column_that_is_there_twice_is_an_error_unless_nobody_needs_it(
+    spark: SparkSession, source: SourceWriter, tmp_path: Path
+) -> None:
+    folder = source("movielens_25m")
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp,rating\n7,2,4.5,1000000000,1\n")
+    assert "ratings.csv has more than one column rating" in refused(spark, MovieLens25M(), folder)
+
+    (folder / "ratings.csv").write_text(
+        "note,,userId,movieId,rating,timestamp,,note,RATING\na,,7,2,4.5,1000000000,,b,1\n"
+    )
+    build = ingest(spark, MovieLens25M(), folder, tmp_path / "lake")
+    assert rows(spark, build, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID, c.RATING) == [(7, 2, 4.5)]
+
+
+def test_a_text_file_whose_header_is_no_text_is_an_error(spark: SparkSession, source: SourceWriter) -> None:
+    folder = source("movielens_25m")
+    (folder / "ratings.csv").write_bytes(b"userId," + b"x" * 200_000 + b"\n")
+    assert "ratings.csv can't be read" in refused(spark, MovieLens25M(), folder)
+
+
+@pytest.mark.parametrize("dataset", [MovieLens25M(), Anime()], ids=["csv", "parquet"])
+def test_a_folder_whose_name_looks_like_a_pattern_is_read(
+    spark: SparkSession, source: SourceWriter, tmp_path: Path, dataset: Dataset
+) -> None:
+    folder = source(dataset.name).rename(tmp_path / "my data [1]{a,b}*?")
+    assert ingest(spark, dataset, folder, tmp_path / "lake").manifest["interactions"]["rows"]
+
+
 def test_the_order_of_the_columns_and_extra_ones_do_not_matter(
     spark: SparkSession, source: SourceWriter, tmp_path: Path
 ) -> None:
@@ -139,6 +167,26 @@ def test_a_parquet_column_that_is_missing_or_of_the_wrong_type_is_an_error(
     words = pa.array(["good"] * len(table))
     pq.write_table(table.drop_columns("rating").append_column("rating", words), folder / "rating.parquet")
     assert "column 'rating' must hold number, but its type is string" in refused(spark, Anime(), folder)
+
+
+def test_a_parquet_folder_without_a_table_is_an_error(spark: SparkSession, source: SourceWriter) -> None:
+    folder = source("anime")
+    (folder / "rating.parquet").unlink()
+    (folder / "rating.parquet").mkdir()
+    assert "rating.parquet is empty" in refused(spark, Anime(), folder)
+    (folder / "rating.parquet" / "_SUCCESS").write_text("done")
+    (folder / "rating.parquet" / "part-0.parquet").write_bytes(b"")
+    assert "rating.parquet is empty" in refused(spark, Anime(), folder)
+
+
+def test_columns_that_spark_can_not_hold_do_no_harm_where_nobody_needs_them(
+    spark: SparkSession, source: SourceWriter, tmp_path: Path
+) -> None:
+    folder = source("anime")
+    table = pq.read_table(folder / "anime.parquet")
+    nanoseconds = pa.array([1] * len(table), pa.timestamp("ns"))  # as pandas writes a date
+    pq.write_table(table.append_column("aired", nanoseconds), folder / "anime.parquet")
+    assert ingest(spark, Anime(), folder, tmp_path / "lake").manifest["items"]["rows"] == 3
 
 
 def test_movielens_100k_without_a_title_is_named_by_its_id(
