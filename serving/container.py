@@ -1,4 +1,4 @@
-"""TorchServe as a container: in the foreground, with the model that was served last; `check` is its health, `token` its key."""
+"""TorchServe as a container: in the foreground, with the model served last. `check` is its health, `token` its key."""
 
 import signal
 import sys
