@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import cache
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
@@ -18,11 +19,12 @@ POLL_SECONDS = 2
 def main() -> None:
     """Exit with 0 if the run completes, else with the message of the step that failed."""
     settings = Settings()
-    data = "/data" if os.listdir("/data") else None
-    run = run_deployment(DEPLOYMENT, parameters={"dataset": settings.dataset, "data": data}, timeout=0)
+    given = any(not name.startswith(".") for name in os.listdir("/data"))
+    run = run_deployment(DEPLOYMENT, parameters={"dataset": settings.dataset, "data": "/data" if given else None}, timeout=0)
     print(f"pipeline run {run.name}: {settings.prefect_page}/runs/flow-run/{run.id}", flush=True)
     told: dict[str, str] = {}
     with get_client(sync_client=True) as client:
+        names = cache(lambda flow: client.read_flow(flow).name)
         while True:
             run = client.read_flow_run(run.id)
             for step in [*_steps(client, run), run]:
@@ -30,7 +32,7 @@ def main() -> None:
                 if told.get(str(step.id)) != state:
                     told[str(step.id)] = state
                     took = step.total_run_time.total_seconds()
-                    print(f"  {_name(step, run):<15} {state:<12} {took:6.0f} s", flush=True)
+                    print(f"  {names(step.flow_id):<15} {state:<12} {took:6.0f} s", flush=True)
             if run.state is not None and run.state.is_final():
                 break
             time.sleep(POLL_SECONDS)
@@ -41,10 +43,6 @@ def main() -> None:
 def _steps(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
     children = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run.id]))
     return sorted(client.read_flow_runs(flow_run_filter=children), key=lambda step: step.start_time or step.created)
-
-
-def _name(step: FlowRun, run: FlowRun) -> str:
-    return "pipeline" if step.id == run.id else step.tags[0] if step.tags else step.name
 
 
 if __name__ == "__main__":
