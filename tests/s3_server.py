@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class S3Server:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.ports['s3.port']}"
 
-    @property
+    @cached_property
     def client(self) -> Any:
         session = boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
         patience = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
@@ -62,6 +63,7 @@ class S3Server:
             "s3.port.lance": 0,
             "s3.localSocket": self.folder / "s3.sock",
             "filer.localSocket": self.folder / "filer.sock",
+            "master.electionTimeout": "1s",  # by default a restart takes 20 s
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": 64,
             "volume.max": 20,
@@ -87,6 +89,9 @@ class S3Server:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+        for name, port in self.ports.items():  # it has no setting for these
+            part = name.partition(".")[0]
+            Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)
 
     def names(self, prefix: str) -> list[str]:
         """Objects below a prefix."""

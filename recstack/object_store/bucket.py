@@ -50,8 +50,8 @@ class Unreachable(ObjectStoreError):
 class Bucket:
     """Objects under `s3://bucket/prefix`, by their names after the prefix. Each is replaced in one step or not at all.
 
-    Every method raises ObjectStoreError where the bucket is missing, the keys are wrong, the store does not answer, or the
-    local disk is full.
+    Every method raises ObjectStoreError where the bucket is missing, the keys are wrong, the store does not answer, or
+    the local disk is full.
     """
 
     def __init__(self, address: str | None, endpoint: str | None, attempts: int) -> None:
@@ -60,7 +60,9 @@ class Bucket:
             raise ObjectStoreError("no object store is named: set OBJECT_STORE=s3://bucket/prefix, or put it into .env")
         parts = urlsplit(address)
         if parts.scheme != "s3" or not parts.netloc:
-            raise ObjectStoreError(f"{address!r} is not an address of the form s3://bucket/prefix: correct OBJECT_STORE")
+            raise ObjectStoreError(
+                f"{address!r} is not an address of the form s3://bucket/prefix: correct OBJECT_STORE"
+            )
         self.address = address.rstrip("/")
         self._bucket, self._prefix = parts.netloc, f"{parts.path.strip('/')}/".lstrip("/")
         self._where = endpoint or "AWS"

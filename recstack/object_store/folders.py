@@ -42,7 +42,7 @@ class Transfer:
 class ObjectStore:
     """Folders under `s3://bucket/prefix`.
 
-    The folder `name` is `name/manifest.json`, written last, and an object `name/<start of sha256>/<file>` for each file.
+    The folder `name` is `name/manifest.json`, written last, and for each file an object `name/<start of sha256>/<file>`.
     No object is ever replaced by other contents, so a reader of an older manifest still gets what it names.
     """
 
@@ -111,8 +111,8 @@ class ObjectStore:
 
         Raises:
             NotThere: the store has no such folder.
-            ObjectStoreError: other files are in `folder`, an object is damaged, or see `Bucket`. What has arrived stays in
-                a hidden folder beside, from where the next pull goes on.
+            ObjectStoreError: other files are in `folder`, an object is damaged, or see `Bucket`. What has arrived stays
+                in a hidden folder beside, from where the next pull goes on.
         """
         start = time.monotonic()
         folder = folder.absolute()
