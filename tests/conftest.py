@@ -29,7 +29,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Works
 
 
 @pytest.fixture(scope="session")
-def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server = S3Server(tmp_path_factory.mktemp("s3"))
     try:
         server.start()
@@ -39,11 +39,11 @@ def _s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def s3(_s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """A running S3 server, with its keys in the environment; a test that kills it starts it again."""
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    return _s3_server
+    return s3_server
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class Transfer:
 class ObjectStore:
     """Folders under `s3://bucket/prefix`.
 
-    The folder `name` is `name/manifest.json`, written last, and for each file an object `name/<start of sha256>/<file>`.
+    The folder `name` is `name/manifest.json`, written last, and an object `name/<start of sha256>/<file>` per file.
     No object is ever replaced by other contents, so a reader of an older manifest still gets what it names.
     """
 
