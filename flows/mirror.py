@@ -45,12 +45,10 @@ class TaskMirror(ObjectStoreMirror):
 
 def bring_source(settings: Settings) -> Path | None:
     """The dataset's source files from the object store; None if it has none, or no store is set."""
-    if settings.object_store is None:
+    found = None if settings.object_store is None else patiently("pull", _source, settings)
+    if found is None:
         return None
-    try:
-        folder, moved = patiently("pull", pull_source, _store(settings), settings.dataset, None, settings.downloads)
-    except NotThere:
-        return None
+    folder, moved = found
     say("pull", str(moved), moved.seconds, folder)
     return folder
 
@@ -65,6 +63,13 @@ def patiently(name: str, move: Callable[P, T], *arguments: P.args, **options: P.
 
 def _may_pass(step: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     return isinstance(state.result(raise_on_failure=False), Unreachable)
+
+
+def _source(settings: Settings) -> tuple[Path, Transfer] | None:
+    try:
+        return pull_source(_store(settings), settings.dataset, None, settings.downloads)
+    except NotThere:
+        return None
 
 
 def _store(settings: Settings) -> ObjectStore:
