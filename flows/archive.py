@@ -6,6 +6,7 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.console import say
+from flows.mirror import mirror_of
 from recstack.archive.mar import build_archive
 from recstack.archive.publish import MODEL_NAME
 from recstack.lake import opened
@@ -17,13 +18,22 @@ from recstack.training.tracking import Tracker
 @task
 def pack(settings: Settings, trained: Path) -> Path:
     """Build the archive."""
-    return build_archive(trained / "bundle", HANDLER, settings.model_store, MODEL_NAME, trained.name)
+    mirror = mirror_of(settings)
+    mirror.bring(trained)
+    archive = build_archive(trained / "bundle", HANDLER, settings.model_store, MODEL_NAME, trained.name)
+    mirror.keep(archive)
+    return archive
 
 
 @task
 def register(settings: Settings, trained: Path, report: Path, archive: Path) -> tuple[Path, str]:
     """Register the model version in MLflow and move the alias `champion` if the new one is better beyond noise."""
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
+    mirror = mirror_of(settings)
+    mirror.bring(report)
+    if champion := tracker.champion():  # the comparison needs its files
+        mirror.bring(Path(champion.tags["trained"]))
+        mirror.bring(Path(champion.tags["archive"]))
     return register_model(tracker, opened(trained), report, archive)
 
 

@@ -6,6 +6,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
+from flows.mirror import mirror_of
 from recstack.errors import choose
 from recstack.features.build import FeatureOptions
 from recstack.features.build import build_features as publish_features
@@ -21,8 +22,10 @@ from recstack.splits import default_protocol
 @task
 def compute(settings: Settings, interactions: Path, options: FeatureOptions) -> Build:
     """Run the Spark jobs, unless their output stands."""
+    mirror = mirror_of(settings)
+    mirror.bring(interactions)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    return publish_features(spark, opened(interactions), settings.lake / "features", options)
+    return publish_features(spark, opened(interactions), settings.lake / "features", options, mirror)
 
 
 @flow(name="build_features")

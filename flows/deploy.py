@@ -7,6 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say
+from flows.mirror import mirror_of
 from recstack.archive.publish import serve
 from recstack.demo import ask, known_user
 from recstack.settings import Settings
@@ -31,6 +32,7 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
         The version that is served now.
     """
     settings = Settings(dataset=dataset)
+    mirror_of(settings).bring(archive)
     start = time.monotonic()
     version = put_into_service(settings, archive)
     say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)

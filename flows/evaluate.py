@@ -8,6 +8,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 
 from flows.console import say_build, show
+from flows.mirror import mirror_of
 from recstack.archive.bundle import Bundle
 from recstack.evaluation.report import HEADLINE
 from recstack.lake import Build, build_once, opened
@@ -24,6 +25,9 @@ def rank_test_part(
     settings: Settings, interactions: Path, features: Path, trained: Path, baselines: list[str], seeds: int
 ) -> Build:
     """Fit the baselines, rank, report and log to the model's MLflow run, unless the report stands."""
+    mirror = mirror_of(settings)
+    for path in (interactions, features, trained):
+        mirror.bring(path)
     inputs = {"trained": trained.name, "baselines": baselines, "seeds": seeds}
 
     def build(draft: Path) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def rank_test_part(
             record_evaluation(run, draft, comparison, bundle.manifest.model)
         return {"models": names, "protocol": experiment.protocol}
 
-    return build_once(settings.lake / "reports", inputs, build)
+    return build_once(settings.lake / "reports", inputs, build, mirror)
 
 
 @flow(name="evaluate")

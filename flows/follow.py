@@ -20,7 +20,9 @@ def main() -> None:
     """Exit with 0 if the run completes, else with the message of the step that failed."""
     settings = Settings()
     given = any(not name.startswith(".") for name in os.listdir("/data"))
-    run = run_deployment(DEPLOYMENT, parameters={"dataset": settings.dataset, "data": "/data" if given else None}, timeout=0)
+    run = run_deployment(
+        DEPLOYMENT, parameters={"dataset": settings.dataset, "data": "/data" if given else None}, timeout=0
+    )
     print(f"pipeline run {run.name}: {settings.prefect_page}/runs/flow-run/{run.id}", flush=True)
     told: dict[str, str] = {}
     with get_client(sync_client=True) as client:

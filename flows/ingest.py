@@ -7,6 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
+from flows.mirror import bring_source, mirror_of
 from recstack.errors import choose
 from recstack.interactions.base import configure, datasets
 from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
@@ -29,7 +30,7 @@ def check_and_publish(settings: Settings, options: dict[str, Any], source: Path 
     """Check the source against the contract and publish it."""
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     adapter = configure(settings.dataset, options)
-    return publish_interactions(spark, adapter, source, settings.lake / "interactions")
+    return publish_interactions(spark, adapter, source, settings.lake / "interactions", mirror_of(settings))
 
 
 @flow(name="ingest")
@@ -38,7 +39,8 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
 
     Args:
         dataset: name of an adapter in `recstack/interactions`.
-        data: folder of the source files; by default they are downloaded, where that is allowed.
+        data: folder of the source files; by default they come from the object store, or else are downloaded, where
+            that is allowed.
         options: fields of the adapter, such as `min_year` of movielens_25m.
 
     Returns:
@@ -46,7 +48,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     """
     choose("dataset", dataset, datasets())
     settings = Settings(dataset=dataset)
-    source = data or fetch(dataset, settings.recstack_home / "downloads")
+    source = data or bring_source(settings) or fetch(dataset, settings.downloads)
     build = check_and_publish(settings, options or {}, source)
     counts = build.manifest
     rows, items = counts["interactions"]["rows"], counts["items"]["rows"]

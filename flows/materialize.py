@@ -7,6 +7,7 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.console import say
+from flows.mirror import mirror_of
 from recstack.lake import opened, point_to
 from recstack.settings import Settings
 from recstack.store import apply
@@ -16,6 +17,7 @@ from recstack.store import materialize as load_online
 @task
 def register(settings: Settings, features: Path) -> None:
     """Make these tables the ones that `feature_repo` declares, and run `feast apply`."""
+    mirror_of(settings).bring(features)
     point_to(features)
     apply(settings)
 

@@ -9,6 +9,7 @@ from prefect.artifacts import create_link_artifact
 from tqdm import tqdm
 
 from flows.console import say_build
+from flows.mirror import mirror_of
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.interactions.base import datasets
 from recstack.lake import Build, build_once, opened, version_of
@@ -29,6 +30,9 @@ def fit(
 ) -> Build:
     """Train, track and publish the bundle, unless it stands."""
     root = settings.lake / "models"
+    mirror = mirror_of(settings)
+    mirror.bring(interactions)
+    mirror.bring(features)
     inputs = {"features": features.name, "dataset": settings.dataset, "model": model, "seed": seed, "options": options}
     version = version_of(inputs)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
@@ -68,7 +72,7 @@ def fit(
             )
             return manifest
 
-    return build_once(root, inputs, build)
+    return build_once(root, inputs, build, mirror)
 
 
 @flow(name="train")

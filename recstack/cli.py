@@ -11,6 +11,8 @@ import typer
 from recstack.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data_app = typer.Typer(no_args_is_help=True, help="Source files to the object store (OBJECT_STORE) and back.")
+app.add_typer(data_app, name="data")
 
 Dataset = Annotated[str, typer.Option(help="adapter in recstack/interactions")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
@@ -94,6 +96,35 @@ def evaluate(
     print(result.table())
     if file is not None:
         write_atomically(file, json.dumps(result.to_json(), indent=2, allow_nan=False))
+
+
+@data_app.command()
+def push(
+    data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
+) -> None:
+    """Put the source files of a dataset into the object store, where `ingest` finds them."""
+    from recstack.object_store import ObjectStore
+    from recstack.source_files import push_source
+
+    settings = Settings()
+    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
+    moved = push_source(store, dataset, data)
+    print(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
+
+
+@data_app.command()
+def pull(
+    dataset: Dataset = "movielens_100k",
+    data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
+) -> None:
+    """Get the source files of a dataset from the object store."""
+    from recstack.object_store import ObjectStore
+    from recstack.source_files import pull_source
+
+    settings = Settings()
+    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
+    folder, moved = pull_source(store, dataset, data, settings.downloads)
+    print(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
 
 
 def _pairs(options: list[str] | None) -> dict[str, str]:

@@ -29,6 +29,22 @@ class Build:
     fresh: bool
 
 
+class Mirror:
+    """A second home of what is published, such as an object store; this one keeps nothing."""
+
+    def bring(self, path: Path) -> None:
+        """Put a published version where it belongs, if the mirror has it and this machine has not."""
+
+    def bring_current(self, root: Path) -> None:
+        """Make the version of `root` that the mirror calls current the current one here."""
+
+    def keep(self, path: Path) -> None:
+        """Keep a published version, and that it is the current one."""
+
+
+NO_MIRROR = Mirror()
+
+
 def digest(value: Any) -> str:
     """First 16 hex digits of the SHA-256 of a JSON value in canonical form."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
@@ -57,7 +73,9 @@ def version_of(inputs: Mapping[str, Any]) -> str:
     return digest({**inputs, "code_version": code_version()})
 
 
-def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> Build:
+def build_once(
+    root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]], mirror: Mirror = NO_MIRROR
+) -> Build:
     """Publish `root/<version>/` where version is the digest of `inputs` and of the code.
 
     Args:
@@ -65,16 +83,23 @@ def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
         inputs: everything that determines the output; stored in the manifest.
         build: writes the output into the empty folder it is given and returns facts for the manifest
             (row counts, schema). If it raises, nothing is published.
+        mirror: asked for the version before it is built, and told of it at last.
 
     Returns:
         The published version; when it existed already, `build` is not called.
     """
     target = root / version_of(inputs)
-    inputs = {**inputs, "code_version": code_version()}
-    if (target / MANIFEST).exists():
-        point_to(target)
-        return opened(target)
+    mirror.bring(target)
+    fresh = not (target / MANIFEST).exists()
+    if fresh:
+        _publish(target, {**inputs, "code_version": code_version()}, build)
+    point_to(target)
+    mirror.keep(target)
+    return replace(opened(target), fresh=fresh)
 
+
+def _publish(target: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> None:
+    root = target.parent
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
     draft = root / f".draft-{target.name}-{os.getpid()}"
@@ -96,8 +121,6 @@ def build_once(root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    point_to(target)
-    return replace(opened(target), fresh=True)
 
 
 def opened(path: Path) -> Build:

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     recstack_home: Path = Field(ROOT / ".recstack", description="folder of all local state")
     dataset: str = Field("movielens_100k", description="name of the dataset adapter; also the Feast project")
     lake_uri: Path | None = Field(None, description="folder of the lake; default: <home>/<dataset>/lake")
+    object_store: str | None = Field(None, description="s3://bucket/prefix; None: nothing leaves this machine")
+    object_store_endpoint: str | None = Field(None, description="URL of an S3-compatible server; default: AWS")
     spark_master: str = "local[*]"
     spark_driver_memory: str = "2g"
     feast_online: str = Field("sqlite", description="'sqlite' or a Redis connection string host:port,password=…")
@@ -54,6 +56,11 @@ class Settings(BaseSettings):
     def lake(self) -> Path:
         """Where tables are published."""
         return self.lake_uri or self.workspace / "lake"
+
+    @property
+    def downloads(self) -> Path:
+        """Source files of all datasets that were not given as a folder."""
+        return self.recstack_home / "downloads"
 
     @property
     def tracking_uri(self) -> str:

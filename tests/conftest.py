@@ -7,6 +7,7 @@ from typing import TypeVar
 import pytest
 import samples
 from pyspark.sql import SparkSession
+from s3_server import KEYS, S3Server
 from workspace import Workspace, open_shop
 
 from recstack.spark import open_session
@@ -25,6 +26,24 @@ def spark() -> Iterator[SparkSession]:
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A small dataset with timestamps, applied to Feast; tests only read it."""
     return open_shop(spark, tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """A running S3 server, with its keys in the environment; a test that kills it starts it again."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
-from recstack.lake import Build, build_once, current
+from recstack.lake import NO_MIRROR, Build, Mirror, build_once, current
 from recstack.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
 
 
@@ -29,7 +29,9 @@ class FeatureOptions(BaseModel):
     training_filter: TrainingFilter = TrainingFilter()
 
 
-def build_features(spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions) -> Build:
+def build_features(
+    spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions, mirror: Mirror = NO_MIRROR
+) -> Build:
     """Write `interactions` (with their split), `user`, `item`, `training_users` and the vocabulary.
 
     Timestamped data need no more: every row is stamped with the moment from which it was known. Without timestamps
@@ -42,8 +44,10 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
         ingested: what `interactions.ingest` published.
         root: folder of all versions of the features.
         options: see `FeatureOptions`.
+        mirror: second home of these versions. Its current one says which positions the genres have already.
     """
     catalogue = pq.read_table(ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
+    mirror.bring_current(root)
     genres = vocabulary.extend(_previous(root), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     inputs = {
         "interactions": ingested.path.name,
@@ -81,7 +85,7 @@ def build_features(spark: SparkSession, ingested: Build, root: Path, options: Fe
             "schema": {name: frame.schema.simpleString() for name, frame in frames.items()},
         }
 
-    return build_once(root, inputs, build)
+    return build_once(root, inputs, build, mirror)
 
 
 def without_own(parts: Sequence[str]) -> str:

@@ -12,13 +12,13 @@ from pyspark.sql import SparkSession
 from recstack.errors import DataError
 from recstack.interactions.base import Dataset
 from recstack.interactions.contract import check_interactions, check_items, summary
-from recstack.lake import Build, build_once, file_digest
+from recstack.lake import NO_MIRROR, Build, Mirror, build_once, file_digest
 
 INTERACTIONS_FOLDER = "interactions"
 ITEMS_FOLDER = "items"
 
 
-def ingest(spark: SparkSession, dataset: Dataset, source: Path | None, root: Path) -> Build:
+def ingest(spark: SparkSession, dataset: Dataset, source: Path | None, root: Path, mirror: Mirror = NO_MIRROR) -> Build:
     """Publish `interactions/` and `items/` (Parquet, see `contract`) as a new version in `root`, once for each input.
 
     Args:
@@ -26,6 +26,7 @@ def ingest(spark: SparkSession, dataset: Dataset, source: Path | None, root: Pat
         dataset: the adapter with its options.
         source: folder of the dataset's files; None for a dataset that needs none.
         root: folder of all versions in the lake.
+        mirror: second home of these versions.
 
     Returns:
         The version. Its manifest has, for each of the two tables, rows, rejected rows by reason, and schema.
@@ -56,7 +57,7 @@ def ingest(spark: SparkSession, dataset: Dataset, source: Path | None, root: Pat
             interactions.rows.write.parquet(str(folder / INTERACTIONS_FOLDER))
             return {**facts, "interactions": summary(interactions)}
 
-    return build_once(root, inputs, build)
+    return build_once(root, inputs, build, mirror)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def evaluate_dataset(
         }
     )
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    source = data or adapter.fetch(settings.recstack_home / "downloads")
+    source = data or adapter.fetch(settings.downloads)
     ingested = ingest(spark, adapter, source, apart.lake / "interactions")
     choices = FeatureOptions(
         protocol=protocol, has_timestamps=adapter.has_timestamps, training_filter=TrainingFilter.of(type(adapter))

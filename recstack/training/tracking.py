@@ -148,7 +148,7 @@ class Tracker:
         except MlflowException as error:
             raise UserError(
                 f"MLflow at {mlflow.get_tracking_uri()} does not know run {run_id}, which trained this model: "
-                "remove the folder `models` of the lake to train again"
+                "remove the folder `models` of the lake, and of the object store if there is one, to train again"
             ) from error
         with active:
             yield self._run(run_id)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from s3_server import BUCKET, KEYS, S3Server
 
 from recstack.archive.torchserve_api import Api
 from recstack.lake import current
@@ -79,16 +81,18 @@ class Stack:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[Stack]:
     """Everything up, the pipeline killed while it writes features, killed while it trains, then run to its end."""
     folder = tmp_path_factory.mktemp("e2e")
     addresses = {name: free_address() for name in ("mlflow_page", "prefect_page")}
     addresses |= {f"torchserve_{kind}": free_address() for kind in ("inference", "management", "metrics")}
+    addresses |= {"object_store": f"s3://{BUCKET}/e2e", "object_store_endpoint": s3_server.endpoint}
     settings = Settings(
         recstack_home=folder, model_store=folder / "models", dataset=DATASET, spark_master="local[2]", **addresses
     )
     environment = {
         **settings.child_environment(),
+        **KEYS,
         "MLFLOW_TRACKING_URI": settings.mlflow_page,
         "PREFECT_API_URL": f"{settings.prefect_page}/api",
         "PREFECT_HOME": str(folder / "prefect"),
@@ -114,14 +118,27 @@ def test_a_run_after_kills_finishes_and_each_step_says_what_it_made(stack: Stack
     assert not [path for path in stack.settings.lake.rglob("*.pt") if "checkpoints" in path.parts]
 
 
-def test_a_second_run_finds_everything_unchanged(stack: Stack) -> None:
+def test_a_second_run_finds_everything_unchanged_here_or_in_the_object_store(stack: Stack) -> None:
     before = {name: current(stack.settings.lake / name).path for name in ("interactions", "features", "models")}
+    shutil.rmtree(stack.settings.lake / "models")
+    shutil.rmtree(stack.settings.lake / "reports")
 
     output = stack.run()
 
     for step in ("ingest", "build_features", "train", "evaluate"):
         assert any(line.startswith(step) and "unchanged" in line for line in output.splitlines()), output
+    assert [line.split()[0] for line in output.splitlines() if line.startswith(("pull", "push"))] == ["pull", "pull"]
     assert {name: current(stack.settings.lake / name).path for name in before} == before
+
+
+def test_everything_published_is_in_the_object_store(stack: Stack, s3_server: S3Server) -> None:
+    archives = [path.name for path in stack.settings.model_store.glob("*.mar")]
+    assert archives
+    for archive in archives:
+        assert s3_server.names(f"e2e/{DATASET}/archives/{archive}/manifest.json")
+    for output in ("interactions", "features", "models", "reports"):
+        version = current(stack.settings.lake / output).path.name
+        assert s3_server.names(f"e2e/{DATASET}/{output}/{version}/manifest.json")
 
 
 def test_a_known_user_gets_unseen_distinct_items_of_the_served_version(stack: Stack) -> None:

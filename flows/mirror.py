@@ -1,0 +1,76 @@
+"""Moves to and from the object store as Prefect tasks: seen on its page, and done again while the store is down."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from flows.console import say
+from recstack.lake import NO_MIRROR, Mirror
+from recstack.mirror import ObjectStoreMirror
+from recstack.object_store import NotThere, ObjectStore, Transfer, Unreachable
+from recstack.settings import Settings
+from recstack.source_files import pull_source
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def mirror_of(settings: Settings) -> Mirror:
+    """The object store of the settings; where none is set, nothing is kept elsewhere."""
+    return NO_MIRROR if settings.object_store is None else TaskMirror(_store(settings), settings.dataset)
+
+
+class TaskMirror(ObjectStoreMirror):
+    """Says what it moves."""
+
+    def push(self, path: Path) -> Transfer | None:
+        """A task."""
+        moved = patiently("push", super().push, path)
+        if moved is not None:
+            say("push", str(moved), moved.seconds, f"{self.store.address}/{self._name(path)}")
+        return moved
+
+    def pull(self, path: Path) -> Transfer | None:
+        """A task."""
+        moved = patiently("pull", super().pull, path)
+        if moved is not None:
+            say("pull", str(moved), moved.seconds, path)
+        return moved
+
+
+def bring_source(settings: Settings) -> Path | None:
+    """The dataset's source files from the object store; None if it has none, or no store is set."""
+    found = None if settings.object_store is None else patiently("pull", _source, settings)
+    if found is None:
+        return None
+    folder, moved = found
+    say("pull", str(moved), moved.seconds, folder)
+    return folder
+
+
+def patiently(name: str, move: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    """Run as a task that is tried again while the store does not answer; wrong keys stay wrong."""
+    as_task = task(
+        name=name, retries=3, retry_delay_seconds=[1, 5, 20], retry_condition_fn=_may_pass, cache_policy=NO_CACHE
+    )
+    return as_task(move)(*arguments, **options)
+
+
+def _may_pass(step: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.result(raise_on_failure=False), Unreachable)
+
+
+def _source(settings: Settings) -> tuple[Path, Transfer] | None:
+    try:
+        return pull_source(_store(settings), settings.dataset, None, settings.downloads)
+    except NotThere:
+        return None
+
+
+def _store(settings: Settings) -> ObjectStore:
+    return ObjectStore(settings.object_store, settings.object_store_endpoint)
