@@ -34,6 +34,11 @@ def repo_config(settings: Settings) -> RepoConfig:
     return RepoConfig(**_config(settings))
 
 
+def online_config(settings: Settings) -> RepoConfig:
+    """The same for reading the online store alone: a server needs none of the engines that join."""
+    return RepoConfig(**{name: value for name, value in _config(settings).items() if name != "offline_store"})
+
+
 def write_config(settings: Settings) -> Path:
     """Write the configuration as `feature_store.yaml` into the workspace, for the Feast CLI (`feast -f …`)."""
     path = settings.workspace / "feast" / "feature_store.yaml"

@@ -9,7 +9,7 @@ if [[ $1 == uv ]]; then
     python3 -m venv /opt/venv
     exec /opt/venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check uv==0.13.9
 fi
-options=(--python /opt/venv/bin/python --no-cache --quiet --constraint requirements.lock)
+options=(--python /opt/venv/bin/python --no-cache --quiet --compile-bytecode --constraint requirements.lock)
 [[ -d /wheels ]] && options+=(--find-links /wheels)
 # The index of torch also holds old versions of other packages; without this uv would look no further for those.
 [[ -n ${TORCH_INDEX:-} ]] && options+=(--extra-index-url "$TORCH_INDEX" --index-strategy unsafe-best-match)

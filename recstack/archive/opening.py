@@ -9,7 +9,7 @@ from recstack import columns as c
 from recstack.archive.bundle import Bundle
 from recstack.recommend import Catalogue, Engine
 from recstack.settings import Settings
-from recstack.store import OnlineStore, repo_config
+from recstack.store import OnlineStore, online_config
 
 READ_BUDGET = 0.2
 """Seconds that Redis may take to connect or to answer before popular items are served instead."""
@@ -34,13 +34,9 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
     """
     facts = bundle.manifest.facts
     settings = settings.model_copy(
-        update={
-            "dataset": facts.dataset,
-            "feast_online": within_budget(settings.feast_online),
-            "feast_offline": "duckdb",  # never used here; the alternative would load Spark
-        }
+        update={"dataset": facts.dataset, "feast_online": within_budget(settings.feast_online)}
     )
-    store = OnlineStore(repo_config(settings))
+    store = OnlineStore(online_config(settings))
     items = _items(bundle, store)
     catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, items)
     model = bundle.model(catalogue.features)
