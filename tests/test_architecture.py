@@ -9,6 +9,8 @@ EDGES = {
     "recstack/training/distributed.py",  # started by torchrun
     "recstack/training/tracking.py",  # a model that MLflow loads is an edge too
     "serving/handler.py",
+    "serving/container.py",
+    "serving/feature_server.py",
     "feature_repo/definitions.py",
 }
 
