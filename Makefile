@@ -98,7 +98,7 @@ bench: java venv ## run the side-by-side comparisons; each prints a ratio
 
 .PHONY: test
 test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: venv ## format, rules, types, and the layers between modules

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Asks a running deployment whether it keeps its promises; prints a line each, and ends with the first that is broken.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+compose() { infra/compose.sh "$@"; }
+passed() { printf 'ok    %s\n' "$*"; }
+broken() { printf 'BROKEN %s\n' "$*" >&2; exit 1; }
+setting() { local value; value=$(sed -n "s/^$1=//p" .env | tail -n 1); echo "${!1:-${value:-$2}}"; }
+status() { curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' "$@" || true; }
+project=$(setting COMPOSE_PROJECT_NAME recstack)
+inference=http://127.0.0.1:$(setting TORCHSERVE_PORT 8080)
+mlflow=http://127.0.0.1:$(setting MLFLOW_PORT 5000)
+prefect=http://127.0.0.1:$(setting PREFECT_PORT 4200)
+feast=http://127.0.0.1:$(setting FEAST_PORT 6566)
+page=http://127.0.0.1:$(setting FEAST_UI_PORT 8888)
+
+unwell=$(compose ps --format '{{.Service}} {{.Health}} {{.State}}' | grep -v ' healthy running$' | grep -v -- '-exporter  running$' || true)
+[[ -z $unwell ]] || broken "services that are not healthy: $unwell"
+passed "$(compose ps --quiet | wc -l) services run and are healthy"
+
+token=$(compose exec -T torchserve python -m serving.container token)
+for question in '{"user_id": 1, "k": 5}' '{"liked": [50, 181, 172], "k": 5}' '{"user_id": 2147483648, "k": 5}'; do
+    answer=$(curl --silent --fail --max-time 10 "$inference/predictions/recstack" -H "Authorization: Bearer $token" \
+        -H 'Content-Type: application/json' -d "$question") || broken "no answer to $question"
+    python3 -c 'import json, sys
+answer = json.loads(sys.argv[1]); ids = [item["item_id"] for item in answer["items"]]
+assert len(set(ids)) == 5, answer; print("ok    " + answer["policy"], *(item["title"] for item in answer["items"]), sep=" · ")' "$answer"
+done
+
+for url in "$inference/predictions/recstack" "$mlflow/api/2.0/mlflow/experiments/search" "$prefect/api/admin/version" \
+    "$feast/get-online-features" "$page/"; do
+    code=$(status -X POST -H 'Content-Type: application/json' -d '{}' "$url")
+    [[ $code == 401 || $code == 403 || $code == 400 && $url == "$inference"* ]] || broken "$url answers $code without a token"
+    passed "$url refuses without a token ($code)"
+done
+
+open=$(docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Names}} {{.Ports}}' | grep -E '(0\.0\.0\.0|\[?::\]?):' || true)
+[[ -z $open ]] || broken "listens beyond loopback: $open"
+passed "ports are published on 127.0.0.1 alone"
+
+logs=$(docker volume inspect --format '{{.Mountpoint}}' "${project}_state")
+executors=$(compose exec -T worker sh -c 'cat /var/lib/recstack/spark-events/*' | grep -o '"Event":"SparkListenerTaskEnd".*"Host":"[^"]*"' |
+    sed 's/.*"Host":"\([^"]*\)".*/\1/' | sort | uniq -c || true)
+[[ $(wc -l <<<"$executors") -ge 2 ]] || broken "Spark's tasks ran on fewer than two hosts: $executors (event logs in $logs)"
+passed "Spark's tasks a host: $(tr '\n' ' ' <<<"$executors")"
+
+while IFS='=' read -r name value; do
+    [[ ${#value} == 48 ]] || continue
+    compose logs --no-color 2>&1 | grep -qF "$value" && broken "$name is in the logs"
+    for image in $(compose images --quiet | sort -u); do
+        docker history --no-trunc --format '{{.CreatedBy}}' "$image" | grep -qF "$value" && broken "$name is in image $image"
+    done
+    git grep -qF "$value" && broken "$name is in git"
+done < <(grep -v '^#' .env)
+passed "no secret in logs, image layers or git"
+
+used=$(docker stats --no-stream --format '{{.MemUsage}}' $(compose ps --quiet) | awk '{ sub(/MiB.*/, ""); if (/GiB/) { sub(/GiB.*/, ""); $1 *= 1024 } sum += $1 } END { printf "%.1f", sum / 1024 }')
+passed "memory in use: $used GiB"
+
+# Names that a dashboard asks for and nobody exports would show an empty panel for ever.
+python3 - "http://127.0.0.1:$(setting PROMETHEUS_PORT 9090)" infra/grafana/dashboards/*.json <<'PYTHON'
+import json, re, sys, time
+from urllib.request import urlopen
+
+wanted = {
+    name
+    for file in sys.argv[2:]
+    for panel in json.load(open(file))["panels"]
+    for target in panel["targets"]
+    for name in re.findall(r"\b([A-Za-z]\w*_\w+|up)\b(?=[\[{ )]|$)", re.sub(r'\{[^}]*\}|by \([^)]*\)', "", target["expr"]))
+}
+deadline = time.monotonic() + 60
+while True:
+    known = set(json.load(urlopen(sys.argv[1] + "/api/v1/label/__name__/values"))["data"])
+    if wanted <= known:
+        break
+    if time.monotonic() > deadline:
+        sys.exit(f"BROKEN dashboards ask for metrics that nobody exports: {sorted(wanted - known)}")
+    time.sleep(5)
+down = [t["labels"]["job"] for t in json.load(urlopen(sys.argv[1] + "/api/v1/targets"))["data"]["activeTargets"] if t["health"] != "up"]
+if down:
+    sys.exit(f"BROKEN Prometheus can't read {down}")
+print(f"ok    {len(wanted)} metrics of the dashboards exist, every target is up")
+PYTHON
