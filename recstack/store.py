@@ -3,11 +3,13 @@
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import yaml
 from feast import FeatureStore, FeatureView, RepoConfig
@@ -21,6 +23,8 @@ from recstack.lake import write_atomically
 from recstack.settings import ROOT, Settings
 
 FEATURE_REPO = ROOT / "feature_repo"
+MOST_PAIRS = 500_000
+"""Pairs of a training row and a feature row that one join may make."""
 _JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
 _VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
 
@@ -90,15 +94,37 @@ def historical(settings: Settings, owner: spec.Owner, entities: pa.Table) -> pa.
         FeatureStoreError: rows were lost or multiplied by the offline store.
     """
     store = FeatureStore(config=repo_config(settings))
-    frame = entities.append_column("row", pa.array(range(len(entities)), pa.int64())).to_pandas()
     features = [f"{_VIEWS[owner]}:{name}" for name in _service_features(store, owner)]
+    schema = spec.schema(owner)
+    joined = [
+        _join(store, owner, entities.slice(start, stop - start), features, schema)
+        for start, stop in _shares(entities[_JOIN_KEYS[owner]].to_numpy())
+    ]
+    return pa.concat_tables(joined or [pa.schema([*entities.schema, *schema]).empty_table()])
+
+
+def _shares(keys: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Cut rows into shares whose join stays small.
+
+    Feast pairs each row with every earlier feature row of its entity before it keeps the newest, whole rows in memory.
+    An entity has about as many feature rows as it has rows here, so that its square counts the pairs.
+    """
+    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    share = np.cumsum(counts[place]) // MOST_PAIRS
+    borders = np.flatnonzero(np.diff(share)) + 1
+    return zip([0, *borders], [*borders, len(keys)], strict=True) if len(keys) else iter(())
+
+
+def _join(
+    store: FeatureStore, owner: spec.Owner, entities: pa.Table, features: list[str], schema: pa.Schema
+) -> pa.Table:
+    frame = entities.append_column("row", pa.array(range(len(entities)), pa.int64())).to_pandas()
     joined = store.get_historical_features(entity_df=frame, features=features).to_arrow().sort_by("row")
     if joined["row"].to_pylist() != list(range(len(entities))):
         raise FeatureStoreError(
             f"the offline store returned {len(joined)} rows for {len(entities)} {owner} entity rows; "
             "use feast_offline=duckdb or spark (Feast's `file` store drops rows)"
         )
-    schema = spec.schema(owner)
     return pa.table(
         [*entities.columns, *(joined[name].cast(schema.field(name).type) for name in schema.names)],
         schema=pa.schema([*entities.schema, *schema]),

@@ -6,11 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from feast import FeatureStore
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
+from recstack import store
 from recstack.features import spec
 from recstack.settings import Settings
 from recstack.store import FEATURE_REPO, FeatureStoreError, OnlineStore, apply, repo_config, write_config
@@ -58,3 +62,21 @@ def test_the_service_names_the_feature_tables_and_the_schema_that_were_applied(s
 def test_applying_before_features_were_built_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(FeatureStoreError, match="nothing was built yet .*; run the pipeline first"):
         apply(Settings(recstack_home=tmp_path, dataset="shop"))
+
+
+def test_a_join_in_many_shares_is_the_join_in_one(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pq.read_table(shop.features.path / "interactions")
+    entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
+    whole = store.historical(shop.settings, "user", entities)
+    monkeypatch.setattr(store, "MOST_PAIRS", 400)
+    assert len(list(store._shares(entities[c.USER_ID].to_numpy()))) >= 3
+    assert store.historical(shop.settings, "user", entities).equals(whole)
+    assert store.historical(shop.settings, "user", entities.slice(0, 0)).schema == whole.schema
+
+
+def test_shares_cover_every_row_once_and_stay_small() -> None:
+    keys = np.repeat(np.arange(4), [1, 5000, 30, 700])
+    shares = list(store._shares(keys))
+    assert [row for start, stop in shares for row in range(start, stop)] == list(range(len(keys)))
+    counts = np.bincount(keys)[keys]
+    assert all(counts[start:stop].sum() <= store.MOST_PAIRS + counts.max() for start, stop in shares)
