@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+[[ -e .env ]] || { echo "there is no deployment here yet: make deploy" >&2; exit 1; }
 files=(--file infra/compose.yaml)
 profiles=(--profile monitoring)
 if grep -qs '^LOCAL_IMAGES=1$' .env; then
