@@ -6,19 +6,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly MEMORY_GIB=8 DISK_GIB=15 COMPOSE=2.20
 
 fail() { printf 'deploy: %s\n' "$*" >&2; exit 1; }
+wrong=()
 
 command -v docker >/dev/null || fail "Docker is missing. Install Docker Engine with the Compose plugin: https://docs.docker.com/engine/install"
 docker info >/dev/null 2>&1 || fail "no Docker Engine answers: start it (systemctl start docker), or join the group docker"
 version=$(docker compose version --short 2>/dev/null) || fail "the Compose plugin is missing: install docker-compose-plugin"
 [[ $(printf '%s\n' "$COMPOSE" "${version#v}" | sort -V | head -n 1) == "$COMPOSE" ]] ||
-    fail "Compose $version is too old: $COMPOSE or newer is needed"
+    wrong+=("Compose $version is too old: $COMPOSE or newer is needed")
 
 memory=$(($(docker info --format '{{.MemTotal}}') / 1024 ** 3))
-((memory >= MEMORY_GIB)) || fail "$memory GiB of memory: the stack needs $MEMORY_GIB"
+((memory >= MEMORY_GIB)) || wrong+=("$memory GiB of memory: the stack needs $MEMORY_GIB")
 folder=$(docker info --format '{{.DockerRootDir}}')
 if [[ -d $folder ]]; then
     disk=$(($(df --output=avail --block-size=1 "$folder" | tail -n 1) / 1024 ** 3))
-    ((disk >= DISK_GIB)) || fail "$disk GiB free in $folder: images and volumes need $DISK_GIB"
+    ((disk >= DISK_GIB)) || wrong+=("$disk GiB free in $folder: images and volumes need $DISK_GIB")
 fi
 
 # A port that one of our own containers holds is not in the way.
@@ -30,6 +31,8 @@ for entry in TORCHSERVE:8080 PREFECT:4200 MLFLOW:5000 FEAST:6566 FEAST_UI:8888 S
     port=$(setting "$name" "${entry#*:}")
     [[ $ours == *127.0.0.1:$port-\>* ]] && continue
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-        fail "port $port is taken by another program: stop it, or put $name=<a free port> into .env"
+        wrong+=("port $port is taken by another program: stop it, or put $name=<a free port> into .env")
     fi
 done
+
+((${#wrong[@]} == 0)) || { printf 'deploy: %s\n' "${wrong[@]}" >&2; exit 1; }

@@ -6,10 +6,12 @@ import socket
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 INFRA = Path(__file__).parents[3] / "infra"
+PORTS = ("TORCHSERVE", "PREFECT", "MLFLOW", "FEAST", "FEAST_UI", "SPARK", "PROMETHEUS", "GRAFANA")
 
 
 @pytest.fixture
@@ -51,16 +53,17 @@ def test_what_stands_in_env_is_kept_and_only_what_lacks_is_added(checkout: Path)
     assert (checkout / ".env").read_text() == first
 
 
-def docker(folder: Path, compose: str = "2.26.1", memory_gib: int = 16) -> str:
-    """A PATH whose `docker` says what the real one would: this tests our messages, not Docker."""
+def machine(folder: Path, compose: str = "2.26.1", memory_gib: int = 16, disk_gib: int = 40) -> str:
+    """A PATH whose `docker` and `df` tell of the machine described: this tests our messages, not Docker."""
     folder.mkdir()
-    script = folder / "docker"
-    script.write_text(
-        "#!/bin/sh\n"
-        f'case "$*" in "compose version --short") echo {compose} ;; *MemTotal*) echo {memory_gib * 1024**3} ;;\n'
-        "*DockerRootDir*) echo / ;; esac\n"
-    )
-    script.chmod(0o755)
+    answers = {
+        "docker": f'case "$*" in "compose version --short") echo {compose} ;; *MemTotal*) echo {memory_gib * 1024**3} ;;\n'
+        "*DockerRootDir*) echo / ;; esac\n",
+        "df": f"echo Avail; echo {disk_gib * 1024**3}\n",
+    }
+    for name, answer in answers.items():
+        (folder / name).write_text("#!/bin/sh\n" + answer)
+        (folder / name).chmod(0o755)
     return f"{folder}:{os.environ['PATH']}"
 
 
@@ -75,10 +78,18 @@ def test_a_machine_without_docker_is_told_what_to_install(checkout: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("compose", "memory", "told"), [("1.29.2", 16, "Compose 1.29.2 is too old"), ("2.26.1", 4, "4 GiB of memory")]
+    ("described", "told"),
+    [
+        ({"compose": "1.29.2"}, "Compose 1.29.2 is too old"),
+        ({"memory_gib": 4}, "4 GiB of memory"),
+        ({"disk_gib": 2}, "2 GiB free"),
+    ],
 )
-def test_too_old_or_too_small_is_said(checkout: Path, tmp_path: Path, compose: str, memory: int, told: str) -> None:
-    done = run(checkout, "preflight.sh", PATH=docker(tmp_path / "bin", compose, memory))
+def test_too_old_or_too_small_is_said(checkout: Path, tmp_path: Path, described: dict[str, Any], told: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: nobody answers there
+        free = {f"{name}_PORT": str(unused.getsockname()[1]) for name in PORTS}
+        done = run(checkout, "preflight.sh", PATH=machine(tmp_path / "bin", **described), **free)
     assert done.returncode == 1
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
@@ -89,7 +100,8 @@ def test_a_taken_port_is_named_with_the_setting_to_change(checkout: Path, tmp_pa
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        done = run(checkout, "preflight.sh", PATH=docker(tmp_path / "bin"), MLFLOW_PORT=str(port))
+        done = run(checkout, "preflight.sh", PATH=machine(tmp_path / "bin", memory_gib=4), MLFLOW_PORT=str(port))
     assert done.returncode == 1
+    assert "4 GiB of memory" in done.stderr, "all that is wrong is said at once"
     assert f"port {port} is taken by another program" in done.stderr
     assert "MLFLOW_PORT" in done.stderr
