@@ -16,12 +16,12 @@ from torch.utils.data import DataLoader, Dataset
 from recstack.features.encode import ITEM_SCALARS, POPULARITIES, USER_SCALARS, Encoder, ItemBatch, UserBatch
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.base import TrainingData
-from recstack.models.fitting import Schedule, fit_epochs
-from recstack.models.genre_ncf import SampledLoss
+from recstack.models.fitting import Batch, Schedule, fit_epochs
+from recstack.models.genre_ncf import RANKED_BATCHES, SampledLoss
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
 
-BATCH, BATCHES, ROUNDS = 256, 12, 7
+BATCH, BATCHES, ROUNDS = 256, 40, 7
 N_USERS, N_ITEMS, N_GENRES, N_ROWS = 1_000, 2_000, 20, 50_000
 CONFIG = Config(batch_size=BATCH)
 CPU = torch.device("cpu")
@@ -157,26 +157,34 @@ class Drawn:
         return self.items, torch.zeros(len(self.items))
 
 
-def collated_loss(loss: SampledLoss, sampler: NegativeSampler, batch: dict[str, Tensor]) -> Tensor:
+def whole(rows: Tensor, number: int) -> Batch:
+    """A batch of one process."""
+    return Batch(number, rows, slice(0, len(rows)), torch.Generator().manual_seed(number))
+
+
+def collated_loss(loss: SampledLoss, sampler: NegativeSampler, batch: dict[str, Tensor], number: int) -> Tensor:
     """The very loss of our fit, on a batch that a `DataLoader` put together."""
     for name in ("genres", "scalars", "recent", "ratings", "user", "item", "snapshot"):
         setattr(loss, name, batch[name])
     loss.sampler = Drawn(sampler, batch["negatives"])  # type: ignore[assignment]
     size = len(batch["row"])
-    return loss(torch.arange(size), slice(0, size), torch.Generator().manual_seed(0))
+    return loss(whole(torch.arange(size), number))
 
 
-def pair_loss(module: GenreNCFModule, batch: dict[str, Tensor]) -> Tensor:
-    """Binary cross-entropy of retrieval and of ranker on each (user, item, label)."""
+def pair_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> Tensor:
+    """Binary cross-entropy of retrieval on each (user, item, label), and of the ranker in as many batches as ours."""
     item, label = batch["item"], batch["label"]
     user = module.users(batch["genres"], batch["scalars"], batch["recent"], batch["ratings"])
     vectors, bias = module.items(item)
     score = (user * vectors).sum(1) + bias + module.popularity[item] @ module.popularity_weight
+    retrieval = F.binary_cross_entropy_with_logits(score, label)
+    if number % RANKED_BATCHES:
+        return retrieval
     alone = score.detach()[:, None]
     parts = module.ranker_item(vectors.detach())[:, None]
     popularity = module.popularity[item][:, None]
     ranked = alone + module.rerank(user.detach(), batch["genres"], item[:, None], parts, popularity, alone, alone)
-    return sum(F.binary_cross_entropy_with_logits(logit, label) for logit in (score, ranked.squeeze(1)))
+    return retrieval + F.binary_cross_entropy_with_logits(ranked.squeeze(1), label)
 
 
 def check(data: TrainingData) -> None:
@@ -185,14 +193,14 @@ def check(data: TrainingData) -> None:
     resident, collated = SampledLoss(ours, data, CPU), SampledLoss(theirs, data, CPU)
     sampler = resident.sampler
     steps = [optimizer_of(ours), optimizer_of(theirs)]
-    for batch in islice(DataLoader(Interactions(data), BATCH, shuffle=True), 3):
+    for number, batch in enumerate(islice(DataLoader(Interactions(data), BATCH, shuffle=True), 3)):
         resident.sampler = Drawn(sampler, batch["negatives"])  # type: ignore[assignment]
         losses = []
         for step, loss in zip(
             steps,
             (
-                lambda: resident(batch["row"], slice(0, BATCH), torch.Generator().manual_seed(0)),  # noqa: B023
-                lambda: collated_loss(collated, sampler, batch),  # noqa: B023
+                lambda: resident(whole(batch["row"], number)),  # noqa: B023
+                lambda: collated_loss(collated, sampler, batch, number),  # noqa: B023
             ),
             strict=True,
         ):
@@ -229,15 +237,15 @@ def our_feed(data: TrainingData) -> Callable[[], None]:
 
 
 def loader_fit(
-    data: TrainingData, rows: Interactions, loss: Callable[[GenreNCFModule, dict[str, Tensor]], Tensor]
+    data: TrainingData, rows: Interactions, loss: Callable[[GenreNCFModule, dict[str, Tensor], int], Tensor]
 ) -> Callable[[], None]:
     module = network(data)
     optimizer = optimizer_of(module)
 
     def fit() -> None:
-        for batch in islice(DataLoader(rows, BATCH, shuffle=True), BATCHES):
+        for number, batch in enumerate(islice(DataLoader(rows, BATCH, shuffle=True), BATCHES)):
             optimizer.zero_grad()
-            loss(module, batch).backward()
+            loss(module, batch, number).backward()
             optimizer.step()
 
     return fit
@@ -266,9 +274,9 @@ def main() -> None:
     collated = SampledLoss(network(data), data, CPU)
     sampler = collated.sampler
 
-    def same_loss(module: GenreNCFModule, batch: dict[str, Tensor]) -> Tensor:
+    def same_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> Tensor:
         collated.module = module
-        return collated_loss(collated, sampler, batch)
+        return collated_loss(collated, sampler, batch, number)
 
     works = {
         "our fit": (our_fit(data), 1.0),

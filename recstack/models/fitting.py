@@ -46,6 +46,20 @@ class Fitted:
     best_score: float
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from."""
+
+    number: int
+    """In its epoch, from 0."""
+    rows: Tensor
+    """[B] training row numbers, those of all processes."""
+    share: slice
+    """Which of them are this process's."""
+    draws: torch.Generator
+    """The same in all processes."""
+
+
 def device() -> torch.device:
     """CUDA if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -54,7 +68,7 @@ def device() -> torch.device:
 def fit_epochs(
     module: nn.Module,
     rows: Tensor,
-    loss: Callable[[Tensor, slice, torch.Generator], Tensor],
+    loss: Callable[[Batch], Tensor],
     schedule: Schedule,
     *,
     seed: int,
@@ -70,8 +84,8 @@ def fit_epochs(
     Args:
         module: on its device already.
         rows: [N] training row numbers, at least one.
-        loss: (row numbers of a batch, which of them are this process's, generator of the shared draws) -> summed loss
-            of this process's rows over the size of the whole batch.
+        loss: summed loss of this process's rows over the size of the whole batch. It must reach the same parameters in
+            all processes.
         schedule: see `Schedule`.
         seed: of order, negatives and dropout.
         validate: score of the module as it is, higher is better.
@@ -108,10 +122,11 @@ def fit_epochs(
         torch.manual_seed(_mixed(seed, state.epoch, rank + 1))
         total = torch.zeros((), device=rows.device)
         order = rows[torch.randperm(len(rows), generator=draws, device=rows.device)]
-        for batch in torch.split(order, schedule.batch_size):
+        for number, batch in enumerate(torch.split(order, schedule.batch_size)):
+            share = slice(len(batch) * rank // world, len(batch) * (rank + 1) // world)
             optimizer.zero_grad(set_to_none=True)
             with torch.autocast(rows.device.type, torch.bfloat16, enabled=rows.device.type == "cuda"):
-                value = loss(batch, slice(len(batch) * rank // world, len(batch) * (rank + 1) // world), draws)
+                value = loss(Batch(number, batch, share, draws))
             value.backward()  # type: ignore[no-untyped-call]
             if world > 1:
                 _sum_gradients(module)
@@ -180,9 +195,8 @@ class _State:
 
 def _sum_gradients(module: nn.Module) -> None:
     for parameter in module.parameters():
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        dist.all_reduce(parameter.grad)
+        if parameter.grad is not None:
+            dist.all_reduce(parameter.grad)
 
 
 def _same_everywhere(value: float, world: int) -> float:

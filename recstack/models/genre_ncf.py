@@ -14,12 +14,12 @@ from torch import Tensor
 from recstack.errors import UserError
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
-from recstack.models.fitting import Schedule, device, fit_epochs
+from recstack.models.fitting import Batch, Schedule, device, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
 
-RANKED_EVERY = 8
-"""The ranker is small and learns from every eighth row; more costs time and adds nothing."""
+RANKED_BATCHES, RANKED_ROWS = 4, 2
+"""The ranker is small and learns from every second row of every fourth batch; more costs time and adds nothing."""
 
 
 class GenreNCF(Recommender):
@@ -180,13 +180,14 @@ class SampledLoss:
     def __init__(self, module: GenreNCFModule, data: TrainingData, place: torch.device) -> None:
         """Move the training rows to where the module is, once."""
         self.module = module
+        newest = slice(module.config.recent)
         self.genres, self.scalars, self.recent, self.ratings, self.user, self.item, self.snapshot = (
             torch.from_numpy(np.ascontiguousarray(array)).to(place)
             for array in (
                 data.users.genres,
                 data.users.scalars,
-                data.users.recent,
-                data.users.recent_ratings,
+                data.users.recent[:, newest],
+                data.users.recent_ratings[:, newest],
                 data.user,
                 data.item,
                 data.snapshot,
@@ -196,26 +197,31 @@ class SampledLoss:
         exponent = module.config.popularity_exponent
         self.sampler = NegativeSampler(self.user, self.item, len(data.items), exponent)
 
-    def __call__(self, batch: Tensor, share: slice, draws: torch.Generator) -> Tensor:
+    def __call__(self, batch: Batch) -> Tensor:
         """See `fit_epochs`."""
         module, config = self.module, self.module.config
-        negatives, log_inclusion = self.sampler.draw(config.negatives * len(batch), draws)
-        rows = batch[share]
-        known = self.sampler.known(self.user[rows], negatives)
+        negatives, log_inclusion = self.sampler.draw(config.negatives * len(batch.rows), batch.draws)
+        rows = batch.rows[batch.share]
         positives, snapshot = self.item[rows], self.snapshot[rows]
-        user = module.users(self.genres[rows], self.scalars[rows], self.recent[rows], self.ratings[rows])
+        user = module.users(
+            *(features.index_select(0, rows) for features in (self.genres, self.scalars, self.recent, self.ratings))
+        )
         vectors, bias = module.items(negatives)
         own_vectors, own_bias = module.items(positives)
         trend = self.popularity @ module.popularity_weight  # [S, I]
         right = (user * own_vectors).sum(1) + own_bias + trend[snapshot, positives]
         offset = F.embedding(snapshot, trend[:, negatives] + bias - log_inclusion)
-        wrong = torch.addmm(offset, user, vectors.T).masked_fill(known, -torch.inf)
+        wrong = torch.addmm(offset, user, vectors.T)
+        with torch.no_grad():  # their softmax is 0, and so is their gradient
+            wrong[self.sampler.known(self.user[rows], negatives)] = -torch.inf
         logits = torch.cat([right[:, None], wrong], 1)
         target = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
         retrieval = F.cross_entropy(logits.float(), target, reduction="sum")
-        # Rows come in random order; every eighth of the batch, not of the share, whatever the number of processes.
-        some = slice(-share.start % RANKED_EVERY, None, RANKED_EVERY)
-        ranking = RANKED_EVERY * self._ranking(
+        if batch.number % RANKED_BATCHES:
+            return retrieval / len(batch.rows)
+        # Rows come in random order; every second of the batch, not of the share, whatever the number of processes.
+        some = slice(-batch.share.start % RANKED_ROWS, None, RANKED_ROWS)
+        ranking = self._ranking(
             rows[some],
             user[some].detach(),
             right[some].detach(),
@@ -223,9 +229,9 @@ class SampledLoss:
             negatives,
             module.ranker_item(own_vectors[some].detach()),
             module.ranker_item(vectors.detach()),
-            draws,
+            batch.draws,
         )
-        return (retrieval + ranking) / len(batch)
+        return (retrieval + RANKED_BATCHES * RANKED_ROWS * ranking) / len(batch.rows)
 
     def _ranking(
         self,
@@ -243,14 +249,16 @@ class SampledLoss:
         Others would teach it that the odd one out is right.
         """
         module, config = self.module, self.module.config
-        best, column = wrong.topk(min(config.candidates, wrong.shape[1]), dim=1)
-        reached = right >= best[:, -1]
+        best = wrong.topk(min(config.candidates, wrong.shape[1]), dim=1, sorted=False).values
+        floor = best.amin(1, keepdim=True)
         alive = best > -torch.inf
         level = best.masked_fill(~alive, 0.0).sum(1, keepdim=True) / alive.sum(1, keepdim=True).clamp(min=1)
-        chosen = torch.randperm(best.shape[1], generator=draws, device=best.device)[: config.ranked_negatives]
-        best, column = best[reached][:, chosen], column[reached][:, chosen]
-        rows = rows[reached]
-        scores = torch.cat([right[reached][:, None], best], 1)
+        lots = torch.rand(wrong.shape[1], generator=draws, device=wrong.device)
+        lots = torch.where(wrong >= floor, lots, -1.0)
+        column = lots.topk(min(config.ranked_negatives, wrong.shape[1]), dim=1, sorted=False).indices
+        reached = right >= floor.squeeze(1)
+        rows, column = rows[reached], column[reached]
+        scores = torch.cat([right[reached][:, None], wrong[reached].gather(1, column)], 1)
         dead = scores == -torch.inf
         scores = scores.masked_fill(dead, 0.0)
         items = torch.cat([self.item[rows][:, None], negatives[column]], 1)

@@ -55,6 +55,8 @@ class GenreNCFModule(nn.Module):
     content: Tensor
     popularity: Tensor
     trained: Tensor
+    row: Tensor
+    """[I + 1] row of each item in the embeddings; padding, which is -1, takes the last one's."""
 
     def __init__(self, config: Config, n_genres: int, n_user_scalars: int, items: ItemBatch, trained: Mask) -> None:
         """Build for one catalogue.
@@ -76,6 +78,8 @@ class GenreNCFModule(nn.Module):
         self.register_buffer("popularity", torch.from_numpy(items.popularity))
         self.register_buffer("trained", torch.from_numpy(trained))
         self.unknown = catalogue
+        row = np.append(np.where(trained, np.arange(catalogue), catalogue), catalogue)
+        self.register_buffer("row", torch.from_numpy(row), persistent=False)
         self.n_user_scalars = n_user_scalars
         self.history_embedding = nn.Embedding(catalogue + 1, size)
         self.item_embedding = nn.Embedding(catalogue + 1, size)
@@ -86,7 +90,7 @@ class GenreNCFModule(nn.Module):
         fading = 2.0 * 4.0 ** torch.arange(heads, dtype=torch.float32)
         self.position = nn.Parameter(-torch.arange(min(config.recent, RECENT_LENGTH)) / fading[:, None])
         self.rating_weight = nn.Parameter(torch.zeros(heads))
-        self.attention = nn.Linear(size, heads, bias=False)
+        self.attention = nn.Embedding(catalogue + 1, heads)
         self.head_weight = nn.Parameter(torch.full((heads, size), 1.0 / heads))
         self.profile = nn.Sequential(
             nn.Linear(n_genres + n_user_scalars + heads * size, config.hidden),
@@ -113,13 +117,9 @@ class GenreNCFModule(nn.Module):
         present = recent >= 0
         if self.training:
             present = present & (torch.rand(present.shape, device=present.device) > self.config.history_dropout)
-        rows = torch.where(present, recent, self.unknown)
-        embedded = self.history_embedding(
-            torch.where(self.trained[rows.clamp(max=self.unknown - 1)], rows, self.unknown)
-        )
-        logits = (
-            self.position + self.rating_weight[:, None] * ratings[:, None] + self.attention(embedded).transpose(1, 2)
-        )
+        rows = torch.where(present, self.row[recent], self.unknown)
+        embedded = self.history_embedding(rows)
+        logits = self.position + self.rating_weight[:, None] * ratings[:, None] + self.attention(rows).transpose(1, 2)
         weights = logits.masked_fill(~present[:, None], -1e4).softmax(-1) * present.any(1)[:, None, None]
         pooled = weights @ embedded
         vector = (pooled * self.head_weight).sum(1)
@@ -129,11 +129,13 @@ class GenreNCFModule(nn.Module):
 
     def items(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors [..., d] and biases [...] of items."""
-        rows = torch.where(self.trained[items], items, self.unknown)
+        rows = self.row[items]
         if self.training:
             hidden = torch.rand(items.shape, device=items.device) < self.config.id_dropout
             rows = torch.where(hidden, self.unknown, rows)
-        return self.item_embedding(rows) + self.item_content(self.content[items]), self.item_bias(rows).squeeze(-1)
+        return self.item_embedding(rows) + self.item_content(F.embedding(items, self.content)), self.item_bias(
+            rows
+        ).squeeze(-1)
 
     def rerank(
         self,
@@ -156,8 +158,8 @@ class GenreNCFModule(nn.Module):
             scores: [B, C].
             level: [B, 1] mean score of all candidates of the user, which makes scores comparable between users.
         """
-        affinity = (genres[:, None] * self.genres[items]).sum(-1)
+        affinity = (genres[:, None] * F.embedding(items, self.genres)).sum(-1)
         facts = torch.cat([torch.stack([affinity, scores / 10, (scores - level) / 5], -1), popularity], -1)
-        hidden = F.gelu(self.ranker_facts(facts) + parts + self.ranker_user(user)[:, None])
+        hidden = F.relu(self.ranker_facts(facts) + parts + self.ranker_user(user)[:, None])
         correction: Tensor = self.ranker(hidden)
         return correction.squeeze(-1)

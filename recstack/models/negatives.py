@@ -36,19 +36,15 @@ class NegativeSampler:
         inclusion = -torch.expm1(count * torch.log1p(-self._share[items]))
         return items, inclusion.clamp(min=1e-12).log().float()
 
-    def known(self, users: Tensor, items: Tensor) -> Tensor:
-        """[B, M] True where item m of the distinct `items` is a known positive of user b."""
-        start, stop = self._offsets[users], self._offsets[users + 1]
-        lengths = stop - start
-        row = torch.repeat_interleave(torch.arange(len(users), device=users.device), lengths)
-        within = torch.arange(len(row), device=users.device) - torch.repeat_interleave(
-            lengths.cumsum(0) - lengths, lengths
-        )
-        positives = self._item[start[row] + within]
+    def known(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows b and columns m of the [B, M] pairs where item m of distinct `items` is a known positive of user b."""
+        start = self._offsets[users]
+        lengths = self._offsets[users + 1] - start
+        row = torch.repeat_interleave(lengths)
+        first = start - lengths.cumsum(0) + lengths  # of a user's positives, less the number of positives before
+        positives = self._item[first[row] + torch.arange(len(row), device=users.device)]
         column = torch.full_like(self._share, -1, dtype=torch.long)
         column[items] = torch.arange(len(items), device=items.device)
         column = column[positives]
         hit = column >= 0
-        mask = torch.zeros(len(users), len(items), dtype=torch.bool, device=users.device)
-        mask[row[hit], column[hit]] = True
-        return mask
+        return row[hit], column[hit]

@@ -57,8 +57,8 @@ def machine(folder: Path, compose: str = "2.26.1", memory_gib: int = 16, disk_gi
     """A PATH whose `docker` and `df` tell of the machine described: this tests our messages, not Docker."""
     folder.mkdir()
     answers = {
-        "docker": f'case "$*" in "compose version --short") echo {compose} ;; *MemTotal*) echo {memory_gib * 1024**3} ;;\n'
-        "*DockerRootDir*) echo / ;; esac\n",
+        "docker": f'case "$*" in "compose version --short") echo {compose} ;; *DockerRootDir*) echo / ;;\n'
+        f"*MemTotal*) echo {memory_gib * 1024**3} ;; esac\n",
         "df": f"echo Avail; echo {disk_gib * 1024**3}\n",
     }
     for name, answer in answers.items():

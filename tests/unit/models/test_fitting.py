@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recstack.errors import UserError
-from recstack.models.fitting import Fitted, Schedule, fit_epochs
+from recstack.models.fitting import Batch, Fitted, Schedule, fit_epochs
 
 SCHEDULE = Schedule(epochs=6, stop_after=None, patience=3, batch_size=16, learning_rate=0.03, weight_decay=1e-3)
 ROWS = torch.arange(90)  # the last batch is smaller
@@ -30,15 +30,15 @@ class Fit:
         self.noises: list[list[float]] = []
         self.losses: list[float] = []
 
-    def loss(self, batch: Tensor, share: slice, draws: torch.Generator) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         if self.die_before == len(self.batches):
             signal.raise_signal(signal.SIGKILL)
-        noise = torch.rand(len(batch), 1, generator=draws)
-        self.batches.append(batch.tolist())
+        noise = torch.rand(len(batch.rows), 1, generator=batch.draws)
+        self.batches.append(batch.rows.tolist())
         self.noises.append(noise.flatten().tolist())
-        rows = batch[share]
-        error = self.module(FEATURES[rows]) - TARGETS[rows] + 0.1 * noise[share]
-        return error.square().sum() / len(batch)
+        rows = batch.rows[batch.share]
+        error = self.module(FEATURES[rows]) - TARGETS[rows] + 0.1 * noise[batch.share]
+        return error.square().sum() / len(batch.rows)
 
     def run(
         self,

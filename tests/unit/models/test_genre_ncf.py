@@ -14,6 +14,7 @@ from recstack.features.encode import Encoder, Floats, UserBatch, empty_rows
 from recstack.features.profile import ItemGenres
 from recstack.features.request import History, user_rows
 from recstack.models.base import TrainingData, top_k
+from recstack.models.fitting import Batch
 from recstack.models.genre_ncf import GenreNCF, SampledLoss
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 
@@ -295,11 +296,11 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
     for parameter in module.parameters():  # zeros would hide the ranker
         torch.nn.init.normal_(parameter, std=0.3)
     loss = SampledLoss(module, small, torch.device("cpu"))
-    batch = torch.randperm(len(small.item))[:17]
+    rows = torch.randperm(len(small.item))[:17]
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:
         module.zero_grad()
-        values = [loss(batch, share, torch.Generator().manual_seed(3)) for share in shares]
+        values = [loss(Batch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
         torch.stack(values).sum().backward()
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in module.parameters()]
         return float(sum(value.item() for value in values)), torch.nn.utils.parameters_to_vector(gradients)
