@@ -16,7 +16,7 @@ from recstack.store import materialize as load_online
 
 @task
 def register(settings: Settings, features: Path) -> None:
-    """Make these tables the ones that `feature_repo` declares, and run `feast apply`."""
+    """Make these tables the ones that Feast knows, as `feast apply` in `feature_repo` would."""
     mirror_of(settings).bring(features)
     point_to(features)
     apply(settings)

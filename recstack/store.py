@@ -1,8 +1,6 @@
 """Features out of Feast: `historical` for training, `OnlineStore` for serving, both through one FeatureService."""
 
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import yaml
-from feast import FeatureStore, FeatureView, RepoConfig
+from feast import FeatureStore, FeatureView, Project, RepoConfig
+from feast.errors import FeastError
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
 from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features import spec
-from recstack.lake import write_atomically
+from recstack.lake import current, write_atomically
 from recstack.settings import ROOT, Settings
 
 FEATURE_REPO = ROOT / "feature_repo"
@@ -53,24 +52,25 @@ def write_config(settings: Settings) -> Path:
 
 
 def apply(settings: Settings) -> None:
-    """Bring Feast's registry in line with `feature_repo/`, by the same `feast apply` that a person would run.
+    """Bring Feast's registry in line with the feature tables in use, as `feast apply` in `feature_repo/` does.
 
     Raises:
-        FeatureStoreError: the command failed; the message holds its output.
+        FeatureStoreError: no features were built yet, or Feast refused; the message says why.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "feast.cli.cli",
-        "-c",
-        str(FEATURE_REPO),
-        "-f",
-        str(write_config(settings)),
-        "apply",
-    ]
-    done = subprocess.run(command, env=settings.child_environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FeatureStoreError(f"feast apply failed in {FEATURE_REPO}:\n{done.stdout}{done.stderr}")
+    from recstack.features.views import declare  # needs Spark's packages, which a server that only reads lacks
+
+    try:
+        declared = declare(current(settings.lake / "features").path, settings.feast_offline)
+    except FileNotFoundError as error:
+        raise FeatureStoreError(str(error)) from error
+    write_config(settings)
+    store = FeatureStore(config=repo_config(settings))
+    views = [view for view in store.list_feature_views() if view.name not in _VIEWS.values()]
+    services = [service for service in store.list_feature_services() if service.name != spec.SERVICE]
+    try:
+        store.apply([Project(name=settings.dataset), *declared], objects_to_delete=[*services, *views], partial=False)
+    except (FeastError, ValueError) as error:
+        raise FeatureStoreError(f"Feast refused the feature tables of {settings.dataset!r}: {error}") from error
 
 
 def materialize(settings: Settings, end: datetime) -> None:

@@ -5,12 +5,13 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from feast import FeatureStore
+from feast import FeatureService, FeatureStore
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
@@ -29,6 +30,15 @@ def feast(settings: Settings, *arguments: str) -> str:
     return done.stdout
 
 
+def without_times(registry: Any) -> Any:
+    """A registry's content without the moments at which it was written."""
+    if isinstance(registry, dict):
+        return {key: without_times(value) for key, value in registry.items() if not key.endswith("Timestamp")}
+    if isinstance(registry, list):
+        return [without_times(value) for value in registry]
+    return registry
+
+
 @pytest.fixture(scope="module")
 def own(shop: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The shop's tables with a Feast registry and an online store of their own."""
@@ -39,13 +49,26 @@ def own(shop: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_apply_and_materialize_from_the_command_line_fill_the_online_store(own: Workspace) -> None:
-    applied = feast(own.settings, "apply")
-    assert spec.USER_VIEW in applied
+    apply(own.settings)
+    before = FeatureStore(config=repo_config(own.settings)).registry.to_dict(own.settings.dataset)
+    feast(own.settings, "apply")
+    after = FeatureStore(config=repo_config(own.settings)).registry.to_dict(own.settings.dataset)
+    assert without_times(before) == without_times(after), "the command declares what `apply` does"
 
     feast(own.settings, "materialize", "1970-01-01T00:00:00", datetime.fromtimestamp(CLOSING, UTC).isoformat())
     online = OnlineStore(repo_config(own.settings))
     assert online.users([PLANTED_USER])[c.RATING_COUNT].to_pylist() == [4]
     assert online.items([3])[c.TYPE].to_pylist() == ["TV"]
+
+
+def test_apply_removes_what_is_declared_no_more(own: Workspace) -> None:
+    apply(own.settings)
+    feast_store = FeatureStore(config=repo_config(own.settings))
+    view = feast_store.get_feature_view(spec.USER_VIEW)
+    feast_store.apply(FeatureService(name="forgotten", features=[view]))
+    apply(own.settings)
+    services = FeatureStore(config=repo_config(own.settings)).list_feature_services()
+    assert [service.name for service in services] == [spec.SERVICE]
 
 
 def test_the_commands_leave_nothing_in_the_repository(own: Workspace) -> None:
