@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -92,7 +93,8 @@ def evaluate(
     if file is not None:
         require_writable(file)
     names = [name.strip() for name in models.split(",")]
-    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, names, seeds)
+    say = partial(print, flush=True)  # it takes minutes, and may write to a file
+    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, names, seeds, say)
     print(result.table())
     if file is not None:
         write_atomically(file, json.dumps(result.to_json(), indent=2, allow_nan=False))

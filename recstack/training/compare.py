@@ -55,11 +55,11 @@ def compare(
         else:
             trained = train(experiment, name)
             first, options = trained.model, trained.options
-        rankings[name] = [rank(first, cases)]
-        for seed in range(1, seeds):
-            again = models()[name].fit(data, seed=seed, options=options)
-            rankings[name].append(rank(again, cases))
-        seconds[name] = round(time.monotonic() - start, 2)
-        say(f"{name}: {seeds} fit{'s' if seeds > 1 else ''}, {seconds[name]:.1f} s")
+        rankings[name] = []
+        for seed in range(seeds):
+            model = models()[name].fit(data, seed=seed, options=options) if seed else first
+            rankings[name].append(rank(model, cases))
+            seconds[name] = round(time.monotonic() - start, 2)
+            say(f"{name}: fit {seed + 1} of {seeds} is evaluated after {seconds[name]:.1f} s")
     dataset = experiment.settings.dataset
     return Comparison(report(dataset, cases, rankings, seconds), cases, rankings)

@@ -1,6 +1,6 @@
 """Models compared on data of somebody's own, in a workspace apart from the one that is served."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def evaluate_dataset(
     protocol: str | None,
     names: Sequence[str],
     seeds: int,
+    say: Callable[[str], None] = print,
 ) -> Report:
     """Ingest, build features for the protocol, fit and rank.
 
@@ -37,6 +38,7 @@ def evaluate_dataset(
         protocol: None takes the default for the dataset.
         names: models, or ["all"].
         seeds: fits of each model.
+        say: told what is going on, a line a step.
 
     Raises:
         UserError: unknown dataset, model or protocol, or bad data.
@@ -58,9 +60,14 @@ def evaluate_dataset(
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     source = data or adapter.fetch(settings.downloads)
     ingested = ingest(spark, adapter, source, apart.lake / "interactions")
+    counts = ingested.manifest
+    say(
+        f"ingest: {counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items in {ingested.path}"
+    )
     choices = FeatureOptions(
         protocol=protocol, has_timestamps=adapter.has_timestamps, training_filter=TrainingFilter.of(type(adapter))
     )
     features = build_features(spark, ingested, apart.lake / "features", choices)
     apply(apart)
-    return compare(Experiment(apart, spark, ingested, features), chosen, seeds=seeds).report
+    say(f"build_features: split {protocol}, tables in {features.path}; models are fitted next")
+    return compare(Experiment(apart, spark, ingested, features), chosen, seeds=seeds, say=say).report

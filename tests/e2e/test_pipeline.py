@@ -65,7 +65,7 @@ class Stack:
     def kill_when(self, pattern: str) -> None:
         """kill -9 as soon as a file of this pattern is in the lake."""
         process = self.launch()
-        deadline = time.monotonic() + 200
+        deadline = time.monotonic() + 400
         while not any(self.settings.lake.glob(pattern)):
             assert process.poll() is None, f"the pipeline ended before {pattern} was there"
             assert time.monotonic() < deadline, f"{pattern} never came"
