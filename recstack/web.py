@@ -130,6 +130,8 @@ def _launch(page: _Page, settings: Settings) -> None:
             start_new_session=True,  # it outlives this command, and its children can be ended with it
         )
     page.pid_file.write_text(json.dumps({"pid": process.pid, "command": page.command}))
+    while page.pid is None and process.poll() is None:  # for a moment after it starts, a process has no command line
+        time.sleep(0.01)
 
 
 def _wait_until_it_answers(page: _Page) -> None:
