@@ -10,7 +10,6 @@ INFRA = Path(__file__).parents[3] / "infra"
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
 LOCAL: dict[str, Any] = yaml.safe_load((INFRA / "compose.local.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-WITHOUT_HEALTH = {"redis-exporter", "postgres-exporter"}  # their images hold nothing but one binary
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -29,7 +28,7 @@ def test_a_service_is_limited_restarted_checked_and_its_log_rotated(name: str) -
     assert {"mem_limit", "cpus"} <= service.keys()
     assert service["restart"] in {"unless-stopped", "on-failure"}
     assert service["logging"]["options"]["max-size"]
-    assert ("healthcheck" in service) == (name not in WITHOUT_HEALTH)
+    assert "healthcheck" in service
 
 
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "ports" in service])
