@@ -1,5 +1,6 @@
 """What every service of the stack promises, read from the compose files themselves."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,13 @@ def test_every_secret_that_compose_asks_for_is_made(tmp_path: Path) -> None:
     asked = {part.split(":?")[0] for part in (INFRA / "compose.yaml").read_text().split("${")[1:] if ":?" in part[:40]}
     made = (INFRA / "secrets.sh").read_text().partition("SECRETS=(")[2].partition(")")[0].split()
     assert asked == set(made)
+
+
+def test_the_deployment_check_allows_a_secret_just_where_it_is_given() -> None:
+    given: dict[str, set[str]] = {}
+    for name, service in SERVICES.items():
+        for secret in re.findall(r"\$\{(\w+):\?", str(service)):
+            given.setdefault(secret, set()).add(name)
+    check = (INFRA / "check.sh").read_text()
+    allowed = {secret: set(holders.split()) for secret, holders in re.findall(r'\[(\w+)\]="([^"]*)"', check)}
+    assert allowed == given
