@@ -8,7 +8,7 @@ from prefect import flow, task
 
 from flows.console import say
 from flows.mirror import mirror_of
-from recstack.lake import opened, point_to
+from recstack.lake import current, opened, point_to
 from recstack.settings import Settings
 from recstack.store import apply
 from recstack.store import materialize as load_online
@@ -22,6 +22,14 @@ def register(settings: Settings, features: Path) -> None:
     apply(settings)
 
 
+@task
+def in_use(settings: Settings) -> Path:
+    """The tables that were registered last."""
+    root = settings.lake / "features"
+    mirror_of(settings).bring_current(root)
+    return current(root).path
+
+
 @task(retries=2, retry_delay_seconds=5)
 def load(settings: Settings) -> None:
     """Write the newest row of every entity into the online store."""
@@ -29,17 +37,18 @@ def load(settings: Settings) -> None:
 
 
 @flow(name="materialize")
-def materialize(features: Path, dataset: str = "movielens_100k") -> None:
+def materialize(features: Path | None = None, dataset: str = "movielens_100k") -> None:
     """Apply the feature definitions and load the online store.
 
     Args:
-        features: what `build_features` returned.
+        features: what `build_features` returned; by default the tables in use, for an online store that lost them.
         dataset: whose they are; also the Feast project.
     """
     settings = Settings(dataset=dataset)
     start = time.monotonic()
-    register(settings, features)
+    tables = features or in_use(settings)
+    register(settings, tables)
     load(settings)
-    rows = opened(features).manifest["rows"]
+    rows = opened(tables).manifest["rows"]
     what = f"newest of {rows['user']:,} user and {rows['item']:,} item rows, to {settings.feast_online.split(',')[0]}"
     say("materialize", what, time.monotonic() - start, settings.workspace / "feast")

@@ -208,9 +208,10 @@ class SampledLoss:
         )
         vectors, bias = module.items(negatives)
         own_vectors, own_bias = module.items(positives)
-        trend = self.popularity @ module.popularity_weight  # [S, I]
-        right = (user * own_vectors).sum(1) + own_bias + trend[snapshot, positives]
-        offset = F.embedding(snapshot, trend[:, negatives] + bias - log_inclusion)
+        right = (user * own_vectors).sum(1) + own_bias + self.popularity[snapshot, positives] @ module.popularity_weight
+        present, place = torch.unique(snapshot, return_inverse=True)
+        trend = self.popularity[present[:, None], negatives] @ module.popularity_weight  # [snapshots of the batch, M]
+        offset = F.embedding(place, trend + bias - log_inclusion)
         wrong = torch.addmm(offset, user, vectors.T)
         with torch.no_grad():  # their softmax is 0, and so is their gradient
             wrong[self.sampler.known(self.user[rows], negatives)] = -torch.inf
