@@ -13,7 +13,7 @@ inference=http://127.0.0.1:$(setting TORCHSERVE_PORT 8080)
 mlflow=http://127.0.0.1:$(setting MLFLOW_PORT 5000)
 prefect=http://127.0.0.1:$(setting PREFECT_PORT 4200)
 feast=http://127.0.0.1:$(setting FEAST_PORT 6566)
-page=http://127.0.0.1:$(setting FEAST_UI_PORT 8888)
+feast_page=http://127.0.0.1:$(setting FEAST_UI_PORT 8888)
 
 unwell=$(compose ps --format '{{.Service}} {{.Health}} {{.State}}' | grep -v ' healthy running$' || true)
 [[ -z $unwell ]] || broken "services that are not healthy: $unwell"
@@ -29,11 +29,18 @@ assert len(set(ids)) == 5, answer; print("ok    " + answer["policy"], *(item["ti
 done
 
 for url in "$inference/predictions/recstack" "$mlflow/api/2.0/mlflow/experiments/search" "$prefect/api/admin/version" \
-    "$feast/get-online-features" "$page/"; do
+    "$feast/get-online-features" "$feast_page/"; do
     code=$(status -X POST -H 'Content-Type: application/json' -d '{}' "$url")
     [[ $code == 401 || $code == 403 || $code == 400 && $url == "$inference"* ]] || broken "$url answers $code without a token"
     passed "$url refuses without a token ($code)"
 done
+
+for page in "$prefect/" "http://127.0.0.1:$(setting SPARK_PORT 8088)/"; do
+    curl --silent --fail --max-time 10 "$page" | grep -qi '<html' || broken "$page shows no page"
+done
+curl --silent --fail --max-time 10 --user "any:$(setting FEAST_TOKEN '')" "$feast_page/" | grep -qi '<html' || broken "Feast's page is not there"
+curl --silent --fail --max-time 10 --user "admin:$(setting MLFLOW_ADMIN_PASSWORD '')" "$mlflow/" | grep -qi '<html' || broken "MLflow's page is not there"
+passed "the pages of Prefect, Spark, Feast and MLflow are there"
 
 open=$(docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Names}} {{.Ports}}' | grep -E '(0\.0\.0\.0|\[?::\]?):' || true)
 [[ -z $open ]] || broken "listens beyond loopback: $open"
