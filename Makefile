@@ -88,6 +88,14 @@ destroy: ## end the deployment and remove its data and images; asks first (YES=1
 backup: ## write Postgres, the object store and Redis to BACKUP=backups/<time>
 	@infra/backup.sh $(BACKUP)
 
+.PHONY: check
+check: ## ask a running deployment whether it keeps its promises
+	@infra/check.sh
+
+.PHONY: drill
+drill: ## break a running deployment on purpose: restarts, Redis, worker, volumes, backup; ARGS="redis worker" picks
+	@infra/drill.py $(ARGS)
+
 .PHONY: restore
 restore: ## put back what backup wrote; BACKUP=folder
 	@infra/restore.sh $(BACKUP)

@@ -31,9 +31,14 @@ done
 for url in "$inference/predictions/recstack" "$mlflow/api/2.0/mlflow/experiments/search" "$prefect/api/admin/version" \
     "$feast/get-online-features" "$feast_page/"; do
     code=$(status -X POST -H 'Content-Type: application/json' -d '{}' "$url")
-    [[ $code == 401 || $code == 403 || $code == 400 && $url == "$inference"* ]] || broken "$url answers $code without a token"
+    [[ $code == 401 || $code == 403 ]] || broken "$url answers $code without a token"
     passed "$url refuses without a token ($code)"
 done
+code=$(status -X POST -H 'Authorization: Bearer wrong' -d '{}' "$inference/predictions/recstack")
+[[ $code == 401 ]] || broken "TorchServe's gateway answers $code to a wrong token"
+code=$(status -H "Authorization: Bearer $token" "$inference/models")
+[[ $code == 404 ]] || broken "TorchServe's gateway lets more than predictions through ($code)"
+passed "the gateway refuses a wrong token, and lets nothing but predictions through"
 
 for page in "$prefect/" "http://127.0.0.1:$(setting SPARK_PORT 8088)/"; do
     curl --silent --fail --max-time 10 "$page" | grep -qi '<html' || broken "$page shows no page"

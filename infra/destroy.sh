@@ -8,6 +8,12 @@ if [[ ${YES:-} != 1 ]]; then
     [[ $name == recstack ]] || { echo "nothing was removed"; exit 1; }
 fi
 infra/compose.sh down --volumes --remove-orphans --rmi local
-images=$(docker images --quiet --filter 'reference=recstack/*' --filter 'reference=recstack-local/*' | sort -u)
+# Also those that a later build took the name from.
+images=$(
+    {
+        docker images --quiet --filter 'reference=recstack/*' --filter 'reference=recstack-local/*'
+        docker images --quiet --filter dangling=true --filter label=com.docker.compose.project
+    } | sort -u
+)
 [[ -z $images ]] || xargs docker rmi --force <<<"$images" >/dev/null
 echo "Removed. .env keeps its secrets; a new deployment takes them again."

@@ -15,7 +15,7 @@ for database in prefect mlflow mlflow_auth feast; do
     infra/compose.sh exec -T postgres pg_restore --username postgres --clean --if-exists --dbname "$database" <"$source/$database.dump"
 done
 # With an append-only file Redis reads no snapshot: it is loaded once without, and then writes the file anew.
-into redis 'rm -rf /data/* && cat >/data/dump.rdb && redis-server --dir /data --save "" --daemonize yes >/dev/null &&
+into redis 'unset REDISCLI_AUTH; rm -rf /data/* && cat >/data/dump.rdb && redis-server --dir /data --save "" --daemonize yes >/dev/null &&
     until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.2; done && redis-cli config set appendonly yes >/dev/null &&
     until redis-cli info persistence | grep -q "aof_rewrite_in_progress:0"; do sleep 0.2; done && redis-cli shutdown' <"$source/redis.rdb"
 into objectstore 'find /data -mindepth 1 -delete && tar --extract --directory /data' <"$source/objectstore.tar"

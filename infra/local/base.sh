@@ -22,8 +22,7 @@ shopt -s nullglob
 wheels=("$folder"/*.whl)
 sum=$(stat --format '%n %s %Y' "$folder" "${wheels[@]}" 2>/dev/null | sha256sum || true)
 if [[ $(docker image inspect --format '{{ index .Config.Labels "wheels" }}' "$WHEELS" 2>/dev/null) != "$sum" ]]; then
-    tar --create --files-from /dev/null | docker import --change "LABEL wheels=\"$sum\"" - "$WHEELS" >/dev/null
-    if ((${#wheels[@]})); then
-        tar --create --directory "$folder" "${wheels[@]##*/}" | docker import --change "LABEL wheels=\"$sum\"" - "$WHEELS" >/dev/null
-    fi
+    contents=(--files-from /dev/null)
+    ((${#wheels[@]})) && contents=(--directory "$folder" "${wheels[@]##*/}")
+    tar --create "${contents[@]}" | docker import --change "LABEL wheels=\"$sum\"" - "$WHEELS" >/dev/null
 fi

@@ -37,6 +37,16 @@ def test_ports_are_published_on_loopback_alone(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
 
 
+def test_torchserve_is_reached_through_the_gateway_alone() -> None:
+    assert "ports" not in SERVICES["torchserve"]
+    assert SERVICES["gateway"]["ports"] == ["127.0.0.1:${TORCHSERVE_PORT:-8080}:8080"]
+
+
+def test_an_image_is_built_once() -> None:
+    built = [service["image"] for service in SERVICES.values() if "build" in service]
+    assert len(built) == len(set(built))
+
+
 def test_what_a_service_waits_for_is_there() -> None:
     for service in SERVICES.values():
         for other, wish in service.get("depends_on", {}).items():
