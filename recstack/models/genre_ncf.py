@@ -18,8 +18,8 @@ from recstack.models.fitting import Batch, Schedule, device, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
 
-RANKED_BATCHES, RANKED_ROWS = 4, 2
-"""The ranker is small and learns from every second row of every fourth batch; more costs time and adds nothing."""
+RANKED_BATCHES, RANKED_ROWS = 8, 2
+"""The ranker is small and learns from every second row of every eighth batch; more costs time and adds nothing."""
 
 
 class GenreNCF(Recommender):
@@ -206,8 +206,9 @@ class SampledLoss:
         user = module.users(
             *(features.index_select(0, rows) for features in (self.genres, self.scalars, self.recent, self.ratings))
         )
-        vectors, bias = module.items(negatives)
-        own_vectors, own_bias = module.items(positives)
+        all_vectors, all_bias = module.items(torch.cat([negatives, positives]))
+        vectors, own_vectors = all_vectors.split([len(negatives), len(rows)])
+        bias, own_bias = all_bias.split([len(negatives), len(rows)])
         right = (user * own_vectors).sum(1) + own_bias + self.popularity[snapshot, positives] @ module.popularity_weight
         present, place = torch.unique(snapshot, return_inverse=True)
         trend = self.popularity[present[:, None], negatives] @ module.popularity_weight  # [snapshots of the batch, M]
@@ -250,15 +251,13 @@ class SampledLoss:
         Others would teach it that the odd one out is right.
         """
         module, config = self.module, self.module.config
-        best = wrong.topk(min(config.candidates, wrong.shape[1]), dim=1, sorted=False).values
-        floor = best.amin(1, keepdim=True)
+        best, columns = wrong.topk(min(config.candidates, wrong.shape[1]), dim=1, sorted=False)
+        floor = best.amin(1)
         alive = best > -torch.inf
         level = best.masked_fill(~alive, 0.0).sum(1, keepdim=True) / alive.sum(1, keepdim=True).clamp(min=1)
-        lots = torch.rand(wrong.shape[1], generator=draws, device=wrong.device)
-        lots = torch.where(wrong >= floor, lots, -1.0)
-        column = lots.topk(min(config.ranked_negatives, wrong.shape[1]), dim=1, sorted=False).indices
-        reached = right >= floor.squeeze(1)
-        rows, column = rows[reached], column[reached]
+        lots = torch.randperm(best.shape[1], generator=draws, device=best.device)[: config.ranked_negatives]
+        reached = right >= floor
+        rows, column = rows[reached], columns[reached][:, lots]
         scores = torch.cat([right[reached][:, None], wrong[reached].gather(1, column)], 1)
         dead = scores == -torch.inf
         scores = scores.masked_fill(dead, 0.0)

@@ -17,7 +17,7 @@ class Config:
     """Defaults were chosen on the validation part of MovieLens-100K, global time."""
 
     dimension: int = 64
-    recent: int = 16
+    recent: int = 10
     """Newest items of the history that the user tower reads, at most `spec.RECENT_LENGTH`."""
     heads: int = 2
     """Poolings of the recent items, each with its own learned fading by position."""
@@ -42,6 +42,21 @@ class Config:
     patience: int = 3
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
+
+
+class Dropout(nn.Module):
+    """`nn.Dropout` from uniform draws, which a CPU makes in half the time of Bernoulli ones."""
+
+    def __init__(self, share: float) -> None:
+        """Zero this share of the values in training."""
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Values of the same shape and expectation."""
+        if not self.training:
+            return values
+        return values * (torch.rand_like(values) >= self.share) / (1 - self.share)
 
 
 class GenreNCFModule(nn.Module):
@@ -95,10 +110,10 @@ class GenreNCFModule(nn.Module):
         self.profile = nn.Sequential(
             nn.Linear(n_genres + n_user_scalars + heads * size, config.hidden),
             nn.GELU(),
-            nn.Dropout(config.dropout),
+            Dropout(config.dropout),
             nn.Linear(config.hidden, size),
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         # The ranker's first layer in parts: a user's and an item's are computed once, not once a candidate.
         self.ranker_user = nn.Linear(size, config.ranker_hidden)
         self.ranker_item = nn.Linear(size, config.ranker_hidden, bias=False)
@@ -118,10 +133,9 @@ class GenreNCFModule(nn.Module):
         if self.training:
             present = present & (torch.rand(present.shape, device=present.device) > self.config.history_dropout)
         rows = torch.where(present, self.row[recent], self.unknown)
-        embedded = self.history_embedding(rows)
         logits = self.position + self.rating_weight[:, None] * ratings[:, None] + self.attention(rows).transpose(1, 2)
         weights = logits.masked_fill(~present[:, None], -1e4).softmax(-1) * present.any(1)[:, None, None]
-        pooled = weights @ embedded
+        pooled = _pooled(self.history_embedding, rows, weights)
         vector = (pooled * self.head_weight).sum(1)
         vector = vector + self.profile(torch.cat([genres, scalars, pooled.flatten(1)], 1))
         dropped: Tensor = self.dropout(vector)
@@ -163,3 +177,10 @@ class GenreNCFModule(nn.Module):
         hidden = F.relu(self.ranker_facts(facts) + parts + self.ranker_user(user)[:, None])
         correction: Tensor = self.ranker(hidden)
         return correction.squeeze(-1)
+
+
+def _pooled(embedding: nn.Embedding, rows: Tensor, weights: Tensor) -> Tensor:
+    """[B, H, d] sums of L embeddings by [B, H, L] weights; no [B, L, d] of them is made."""
+    bags = rows[:, None].expand_as(weights).flatten(0, 1)
+    summed = F.embedding_bag(bags, embedding.weight, mode="sum", per_sample_weights=weights.flatten(0, 1))
+    return summed.view(*weights.shape[:2], embedding.embedding_dim)
