@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recstack.features.encode import Encoder, Floats, Ints, ItemBatch, UserBatch
+from recstack.models.search_space import SearchSpace
 
 Mask = npt.NDArray[np.bool_]
 
@@ -49,6 +50,8 @@ class Recommender(ABC):
     """A trained model. `score` sees features only, never a user id, so that it answers for strangers too."""
 
     name: ClassVar[str]
+    space: ClassVar[SearchSpace] = {}
+    """What `recstack tune` may choose."""
 
     @classmethod
     @abstractmethod

@@ -207,8 +207,8 @@ class SampledLoss:
             *(features.index_select(0, rows) for features in (self.genres, self.scalars, self.recent, self.ratings))
         )
         all_vectors, all_bias = module.items(torch.cat([negatives, positives]))
-        vectors, own_vectors = all_vectors.split([len(negatives), len(rows)])
-        bias, own_bias = all_bias.split([len(negatives), len(rows)])
+        vectors, own_vectors = torch.split(all_vectors, [len(negatives), len(rows)])
+        bias, own_bias = torch.split(all_bias, [len(negatives), len(rows)])
         right = (user * own_vectors).sum(1) + own_bias + self.popularity[snapshot, positives] @ module.popularity_weight
         present, place = torch.unique(snapshot, return_inverse=True)
         trend = self.popularity[present[:, None], negatives] @ module.popularity_weight  # [snapshots of the batch, M]

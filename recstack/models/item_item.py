@@ -10,6 +10,7 @@ from scipy import sparse
 
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.models.search_space import Between, SearchSpace
 
 BLOCK = 256
 """Items whose similarities are dense in memory at the same time: 256 x 60,000 float32 are 60 MB."""
@@ -37,6 +38,10 @@ class ItemItem(Recommender):
     """
 
     name: ClassVar[str] = "item_item"
+    space: ClassVar[SearchSpace] = {
+        "shrinkage": Between(0.1, 300.0, log=True),
+        "neighbours": Between(10, 1000, log=True),
+    }
 
     def __init__(self, similarity: sparse.csr_array, popularity: Floats) -> None:
         """Keep the sparse [I, I] similarities and the [I] popularity scaled to 0..1."""

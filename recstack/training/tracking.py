@@ -78,6 +78,13 @@ class Run:
         source = LocalArtifactDatasetSource(str(path))
         mlflow.log_input(MetaDataset(source=source, name=name, digest=fingerprint), context="training")
 
+    @contextmanager
+    def child(self, name: str) -> Iterator["Run"]:
+        """A run below this one."""
+        experiment = mlflow.get_run(self.run_id).info.experiment_id  # it is not inherited
+        with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True) as active:
+            yield Run(active.info.run_id, self.url.replace(self.run_id, active.info.run_id))
+
     def model(self, bundle: Path) -> str:
         """Log a bundle as an MLflow model with its signature; returns its URI."""
         info = mlflow.pyfunc.log_model(
@@ -152,6 +159,19 @@ class Tracker:
             ) from error
         with active:
             yield self._run(run_id)
+
+    @contextmanager
+    def reopened(self, run_id: str | None, name: str) -> Iterator[Run]:
+        """The run that an earlier call began, or a new one where there is none; its children left open were killed."""
+        if run_id is None:
+            with self.run(name) as run:
+                yield run
+            return
+        open_children = f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'"
+        for left in self._client.search_runs([self._experiment], open_children):
+            self._client.set_terminated(left.info.run_id, "KILLED")
+        with self.resume(run_id) as run:
+            yield run
 
     def champion(self) -> Version | None:
         """The version that carries the alias, if any."""
