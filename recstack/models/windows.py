@@ -37,8 +37,9 @@ def known_first(recent: Ints, ratings: Floats, trained: Mask, length: int) -> tu
     """The newest `length` of the [B, 50] recent items that training knows, without gaps; -1 pads at the end."""
     known = (recent >= 0) & trained[recent]
     order = np.argsort(~known, axis=1, kind="stable")[:, :length]
-    known, items, ratings = (np.take_along_axis(array, order, axis=1) for array in (known, recent, ratings))
-    return np.where(known, items, -1), np.where(known, ratings, np.float32(0))
+    kept = np.take_along_axis(known, order, axis=1)
+    items = np.where(kept, np.take_along_axis(recent, order, axis=1), -1)
+    return items, np.where(kept, np.take_along_axis(ratings, order, axis=1), np.float32(0))
 
 
 def windows(data: TrainingData, rows: Ints, trained: Mask, length: int, random: np.random.Generator) -> Windows:
@@ -53,8 +54,8 @@ def windows(data: TrainingData, rows: Ints, trained: Mask, length: int, random: 
     step = max(length // 2, 1)
     number = np.maximum(-(-(seen - length) // step), 0)
     keep = shared | _drawn(data.user[rows], ~shared, random)
-    rows, recent, ratings, seen, shared, number = (a[keep] for a in (rows, recent, ratings, seen, shared, number))
-    lengths = np.where(shared, seen - number * step, (recent >= 0).sum(axis=1))
+    rows, shared, number, recent, ratings = rows[keep], shared[keep], number[keep], recent[keep], ratings[keep]
+    lengths = np.where(shared, seen[keep] - number * step, (recent >= 0).sum(axis=1))
 
     # The newest row of each window comes last and lends it its history.
     alone = np.where(shared, -1, rows)
@@ -63,10 +64,10 @@ def windows(data: TrainingData, rows: Ints, trained: Mask, length: int, random: 
     last = np.append((key[:, 1:] != key[:, :-1]).any(axis=0), True) if len(rows) else np.zeros(0, dtype=bool)
     newest = order[last]
     place = lengths[newest][:, None] - 1 - np.arange(length)
-    items, values = (np.take_along_axis(a[newest], place.clip(min=0), axis=1) for a in (recent, ratings))
+    within, place = place >= 0, place.clip(min=0)
     return Windows(
-        items=np.where(place >= 0, items, -1),
-        ratings=np.where(place >= 0, values, np.float32(0)),
+        items=np.where(within, np.take_along_axis(recent[newest], place, axis=1), -1),
+        ratings=np.where(within, np.take_along_axis(ratings[newest], place, axis=1), np.float32(0)),
         offsets=np.append(0, np.flatnonzero(last) + 1),
         rows=rows[order],
         lengths=lengths[order],
