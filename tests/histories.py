@@ -1,5 +1,6 @@
 """Interactions small enough to reason about, and the features and tensors that follow; shared by tests of models."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,9 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.evaluation.protocols import LiveFeatures
-from recstack.features.encode import Encoder
+from recstack.features.encode import Encoder, UserBatch
 from recstack.features.profile import Histories, ItemGenres, user_states
+from recstack.features.request import History, user_rows
 from recstack.features.spec import schema
 from recstack.models.base import TrainingData
 
@@ -84,7 +86,7 @@ class Log:
             user=np.unique(self.user, return_inverse=True)[1],
             item=encoder.positions(self.item),
             rating=self.rating.astype(np.float32),
-            users=encoder.users(self._just_before(), self.time),
+            users=encoder.users(self._just_before(), self.time, ids=self.user),
             popularity=items.popularity[None],
             snapshot=np.zeros(len(self.user), dtype=np.int64),
             eligible=np.ones(len(self.user), dtype=bool),
@@ -112,3 +114,20 @@ def random_log(n_users: int = 60, n_items: int = 45, seed: int = 0) -> Log:
         start = int(random.integers(0, 60))
         rows += [(user, int(item), start + place // 3) for place, item in enumerate(chosen)]
     return log(rows, n_items)
+
+
+def of_one_genre(n_users: int = 90, n_items: int = 90) -> Log:
+    """Each user takes ten items of the one genre that they like, in random order; a third of the items a genre."""
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(n_users):
+        liked = np.arange(user % len(GENRES), n_items, len(GENRES))
+        rows += [(user, int(item), day) for day, item in enumerate(random.choice(liked, 10, replace=False))]
+    return log(rows, n_items)
+
+
+def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
+    """Users whom training never saw, who like these items; the last one is the newest."""
+    now = int(history.time.max())
+    rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)
+    return data.encoder.users(rows, np.full(len(liked), now))

@@ -113,7 +113,7 @@ def evaluation_set(
     features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
     if len(features) != len(user_ids):
         raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
-    users = encoder.users(features, _epoch_seconds(times))
+    users = encoder.users(features, _epoch_seconds(times), ids=user_ids)
     if not each_alone:
         # Other items of the last second are training data, yet not strictly before the target.
         offsets, seen = _items_of(history, user_ids)

@@ -40,6 +40,8 @@ class UserBatch:
     """[B + 1] offsets into `seen`."""
     seen: Ints
     """Every item that each user has seen, user after user."""
+    ids: Ints
+    """[B] user ids; -1 for strangers."""
 
     def __len__(self) -> int:
         return len(self.genres)
@@ -56,6 +58,7 @@ class UserBatch:
             self.recent_ratings[rows],
             offsets - offsets[0],
             self.seen[offsets[0] : offsets[-1]],
+            self.ids[rows],
         )
 
     def unseen(self, n_items: int) -> npt.NDArray[np.bool_]:
@@ -118,17 +121,21 @@ class Encoder:
         found = np.searchsorted(self.item_ids, ids).clip(max=max(len(self.item_ids) - 1, 0))
         return np.where(self.item_ids[found] == ids, found, -1) if len(self.item_ids) else np.full(ids.shape, -1)
 
-    def users(self, rows: pa.Table, as_of: Ints) -> UserBatch:
+    def users(self, rows: pa.Table, as_of: Ints, *, ids: Ints | None = None) -> UserBatch:
         """Encode B rows of `spec.schema("user")`; a missing entity is a row of nulls.
 
         Args:
             rows: the features; extra columns are ignored, order does not matter.
             as_of: [B] epoch second of the request or training row; recency counts from it.
+            ids: [B] whose rows they are, -1 for strangers; None where all are.
 
         Raises:
-            ValueError: a profile's length differs from the vocabulary's.
+            ValueError: a profile's length differs from the vocabulary's, or the number of ids from that of rows.
         """
         count = len(rows)
+        ids = np.full(count, -1, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
+        if len(ids) != count:
+            raise ValueError(f"{len(ids)} user ids for {count} rows of features")
         recent, recent_ratings = self._recent(rows)
         seen_offsets, seen = self._seen(rows)
         scalars = [self._standardise(name, values) for name, values in _user_scalars(rows, as_of).items()]
@@ -139,6 +146,7 @@ class Encoder:
             recent_ratings=recent_ratings,
             seen_offsets=seen_offsets,
             seen=seen,
+            ids=ids,
         )
 
     def items(self, rows: pa.Table) -> ItemBatch:

@@ -47,7 +47,11 @@ class Progress:
 
 
 class Recommender(ABC):
-    """A trained model. `score` sees features only, never a user id, so that it answers for strangers too."""
+    """A trained model.
+
+    `score` answers for everybody, users whom training never saw included, and knows them by their features. A user id
+    may do one thing: find a vector that training made for that user.
+    """
 
     name: ClassVar[str]
     space: ClassVar[SearchSpace] = {}
@@ -85,7 +89,7 @@ class Recommender(ABC):
         """Score the whole catalogue.
 
         Args:
-            users: B users.
+            users: B users, known or strangers; a stranger is scored by the features alone.
             allowed: [B, I] which items may be recommended to each.
 
         Returns:

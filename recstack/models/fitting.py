@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from recstack.errors import UserError
-from recstack.models.base import Progress
+from recstack.models.base import Progress, TrainingData
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,20 @@ class Batch:
 def device() -> torch.device:
     """CUDA if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def eligible_rows(data: TrainingData, name: str) -> Tensor:
+    """[N] numbers of the training rows whose users the training filter admits.
+
+    Raises:
+        UserError: there are none for the model of this name.
+    """
+    if not data.eligible.any():
+        raise UserError(
+            f"there is nothing for {name} to learn from: no interaction is of a user whom the training filter admits;"
+            " build the features with a wider `training_filter`, or choose a model that needs none"
+        )
+    return torch.from_numpy(np.flatnonzero(data.eligible))
 
 
 def fit_epochs(

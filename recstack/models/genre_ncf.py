@@ -1,6 +1,5 @@
 """Genre-aware neural collaborative filter: who you are is what you did, so strangers are scored without retraining."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.errors import UserError
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
-from recstack.models.fitting import Batch, Schedule, device, fit_epochs
+from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
 
@@ -49,11 +47,7 @@ class GenreNCF(Recommender):
         Raises:
             UserError: no row is eligible, or the checkpoint is of another model.
         """
-        if not data.eligible.any():
-            raise UserError(
-                "there is nothing for genre_ncf to learn from: no interaction is of a user whom the training filter"
-                " admits; build the features with a wider `training_filter`, or choose a model that needs none"
-            )
+        rows = eligible_rows(data, cls.name)
         config = Config(**(options or {}))
         torch.manual_seed(seed)
         trained = np.bincount(data.item, minlength=len(data.items)) > 0
@@ -61,7 +55,6 @@ class GenreNCF(Recommender):
         place = device()
         module.to(place)
         loss = SampledLoss(module, data, place)
-        rows = np.flatnonzero(data.eligible)
         model = cls(module)
 
         def score() -> float:
@@ -70,7 +63,7 @@ class GenreNCF(Recommender):
 
         fitted = fit_epochs(
             module,
-            torch.from_numpy(rows).to(place),
+            rows.to(place),
             loss,
             Schedule(
                 config.epochs,
@@ -97,12 +90,7 @@ class GenreNCF(Recommender):
         module = self.module
         place = module.content.device
         genres = torch.from_numpy(users.genres).to(place)
-        vector = module.users(
-            genres,
-            torch.from_numpy(users.scalars).to(place),
-            torch.from_numpy(users.recent).to(place),
-            torch.from_numpy(users.recent_ratings).to(place),
-        )
+        vector = module.encode(users)
         catalogue, offset = self._catalogue()
         allowed_items = torch.from_numpy(allowed).to(place)
         plain = vector @ catalogue.T + offset
@@ -130,26 +118,13 @@ class GenreNCF(Recommender):
 
     def save(self, folder: Path) -> None:
         """Write `config.json` and `weights.pt` (a state dict)."""
-        facts = {
-            "config": asdict(self.module.config),
-            "best_epoch": self.best_epoch,
-            "n_user_scalars": self.module.n_user_scalars,
-        }
-        (folder / "config.json").write_text(json.dumps(facts, indent=2))
-        torch.save(self.module.state_dict(), folder / "weights.pt")
+        self.module.save(folder, self.best_epoch)
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote. Content and popularity come from `items`, as they are known now."""
-        facts = json.loads((folder / "config.json").read_text())
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
-        trained = weights["trained"].numpy()
-        module = GenreNCFModule(
-            Config(**facts["config"]), items.genres.shape[1], facts["n_user_scalars"], items, trained
-        )
-        current = {name: value for name, value in module.state_dict().items() if name in _CATALOGUE_FACTS}
-        module.load_state_dict({**weights, **current})
-        return cls(module.to(device()), facts["best_epoch"])
+        module, best_epoch = GenreNCFModule.load(folder, Config, items)
+        return cls(module.to(device()), best_epoch)
 
     def _prior(self, users: UserBatch, genres: Tensor) -> Tensor:
         """[B, I] what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n known interactions.
@@ -163,15 +138,9 @@ class GenreNCF(Recommender):
 
     @torch.inference_mode()
     def _catalogue(self) -> tuple[Tensor, Tensor]:
-        module = self.module
         if self._vectors is None:
-            everything = torch.arange(module.unknown, device=module.content.device)
-            self._vectors, bias = module.items(everything)
-            self._offset = bias + module.popularity @ module.popularity_weight
+            self._vectors, self._offset = self.module.catalogue()
         return self._vectors, self._offset
-
-
-_CATALOGUE_FACTS = {"genres", "content", "popularity"}
 
 
 class SampledLoss:

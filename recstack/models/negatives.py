@@ -1,7 +1,10 @@
-"""Negative sampling on the device: one draw a batch, shared by its rows, never a known positive of the row's user."""
+"""Negative sampling on the device: one draw for a batch or one a row, never a known positive of the row's user."""
 
 import torch
 from torch import Tensor
+
+REDRAWS = 8
+"""Draws of a negative until one is no known positive."""
 
 
 class NegativeSampler:
@@ -48,3 +51,40 @@ class NegativeSampler:
         column = column[positives]
         hit = column >= 0
         return row[hit], column[hit]
+
+
+class OwnNegatives:
+    """Draws negatives for each row by itself, as the pairs of binary cross-entropy need them."""
+
+    def __init__(self, user: Tensor, item: Tensor, n_items: int, exponent: float) -> None:
+        """Index the positives.
+
+        Args:
+            user: [N] dense user number of each training interaction.
+            item: [N] its item.
+            n_items: size of the catalogue, which is drawn from as a whole.
+            exponent: 0 draws uniformly, 1 by popularity; an item that nobody chose counts as if chosen once.
+        """
+        self._n_items = n_items
+        self._positives = torch.unique(user * n_items + item)
+        weights = torch.bincount(item, minlength=n_items).clamp(min=1).double() ** exponent
+        self._cumulative = weights.cumsum(0)
+
+    def draw(self, users: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """[B, count] items for B users, and where they are fit to be negatives.
+
+        A known positive is drawn again, at most `REDRAWS` times: who has chosen nearly everything has few negatives.
+        """
+        shape, place = (len(users), count), users.device
+        items = torch.zeros(shape, dtype=torch.long, device=place)
+        fit = torch.zeros(shape, dtype=torch.bool, device=place)
+        for _ in range(REDRAWS):
+            uniform = torch.rand(shape, dtype=torch.float64, generator=generator, device=place)
+            drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+            items = torch.where(fit, items, drawn.clamp(max=self._n_items - 1))
+            pairs = users[:, None] * self._n_items + items
+            found = torch.searchsorted(self._positives, pairs).clamp(max=len(self._positives) - 1)
+            fit = self._positives[found] != pairs
+            if fit.all():
+                break
+        return items, fit

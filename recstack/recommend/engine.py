@@ -173,7 +173,8 @@ class Engine:
 
     def _score(self, requests: Sequence[Request], rows: pa.Table, now: int) -> list[_Scored]:
         try:
-            users = self._catalogue.encoder.users(rows, np.full(len(rows), now))
+            ids = np.array([-1 if request.user_id is None else request.user_id for request in requests])
+            users = self._catalogue.encoder.users(rows, np.full(len(rows), now), ids=ids)
             allowed = self._allowed(requests, users)
             scores = self._model.score(users, allowed)
             return [_Scored(users[i : i + 1], allowed[i], scores[i]) for i in range(len(rows))]

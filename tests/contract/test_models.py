@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,11 @@ def test_scoring_leaves_its_input_alone(model: Recommender, users: UserBatch, al
     model.score(users, allowed)
     for ours, theirs in zip(before, (allowed, users.recent, users.seen), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_id_that_training_never_saw_is_a_stranger(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    nobody, unheard_of = (replace(users, ids=np.full(len(users), number)) for number in (-1, 10**12))
+    np.testing.assert_array_equal(model.score(unheard_of, allowed), model.score(nobody, allowed))
 
 
 def test_a_user_of_whom_nothing_is_known_gets_finite_scores(model: Recommender, data: TrainingData) -> None:

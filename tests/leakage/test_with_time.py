@@ -107,6 +107,7 @@ def test_no_row_of_the_training_set_holds_its_own_item_or_an_item_of_its_future(
     ratings.sort(key=lambda r: (r.user, r.second, r.item))
     ids = train.encoder.item_ids
     assert ids[train.item].tolist() == [r.item for r in ratings]
+    assert train.users.ids.tolist() == [r.user for r in ratings]
     for number, rating in enumerate(ratings):
         batch = train.users[number : number + 1]
         past = {r.item for r in brute_force.known(ratings, rating.user, rating.second)}

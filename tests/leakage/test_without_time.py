@@ -57,6 +57,7 @@ def test_the_own_rating_is_in_no_tensor_of_its_row(timeless_shop: Workspace, par
     data = timeless_shop.experiment.data(parts)
     known = ratings(timeless_shop, parts)
     assert data.encoder.item_ids[data.item].tolist() == [r.item for r in known]
+    assert data.users.ids.tolist() == [r.user for r in known]
     # `user` is what serving reads: it knows everything, and rows made from it would hold their own target.
     served = timeless_shop.table("user").sort_by(c.USER_ID)
     owner = np.searchsorted(served[c.USER_ID].to_numpy(), [r.user for r in known])

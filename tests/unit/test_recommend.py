@@ -53,6 +53,7 @@ class Fixed(Recommender):
         raise NotImplementedError
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
+        self.ids = users.ids.tolist()
         self.scalars = dict(zip(USER_SCALARS, users.scalars[0], strict=True))
         if self.scores is None:
             raise FloatingPointError("the model is broken")
@@ -98,6 +99,13 @@ def test_a_stranger_has_activity_scalars_only_where_the_training_data_had_timest
     assert model.scalars[c.INTENSITY] != 0
     ask({"liked": [21, 22]}, engine(model=model, timed=False))
     assert [model.scalars[name] for name in ("recency", c.FREQUENCY, c.INTENSITY)] == [0, 0, 0]
+
+
+def test_the_model_is_told_the_id_of_a_user_and_that_others_are_strangers() -> None:
+    model = Fixed([1.0] * len(tiny.IDS))
+    served = engine(model=model)
+    served.answer([served.parse(body) for body in ({"liked": [21]}, {"user_id": 2}, {"user_id": 999})], tiny.NOW)
+    assert model.ids == [2, 999, -1]
 
 
 def test_named_items_that_the_catalogue_lacks_are_reported() -> None:

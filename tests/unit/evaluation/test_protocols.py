@@ -48,7 +48,7 @@ class TestGlobalTime:
 
     def test_every_interaction_of_the_part_is_a_target_of_its_own(self) -> None:
         cases = build("global-time", self.history, self.split)
-        assert cases.user_ids.tolist() == [1, 1, 1, 2, 2]
+        assert cases.user_ids.tolist() == cases.users.ids.tolist() == [1, 1, 1, 2, 2]
         assert cases.relevant_offsets.tolist() == [0, 1, 2, 3, 4, 5]
 
     def test_history_is_live_and_ends_strictly_before_the_target(self) -> None:

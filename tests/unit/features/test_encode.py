@@ -105,7 +105,8 @@ def test_seen_items_are_positions_of_the_catalogue(encoder: Encoder) -> None:
 
 def test_a_slice_of_a_batch_is_the_batch_of_the_slice(encoder: Encoder) -> None:
     rows = users(user(), user(seen_items=None, genre_profile=None), user(seen_items=BitMap([10]).serialize()))
-    part, alone = encoder.users(rows, np.full(3, NOW))[1:], encoder.users(rows.slice(1), np.full(2, NOW))
+    part = encoder.users(rows, np.full(3, NOW), ids=np.array([7, 8, 9]))[1:]
+    alone = encoder.users(rows.slice(1), np.full(2, NOW), ids=np.array([8, 9]))
     for name in part.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
     with pytest.raises(ValueError, match="contiguous"):
@@ -118,6 +119,13 @@ def test_somebody_without_any_feature_is_neutral_everywhere(encoder: Encoder) ->
     assert not batch.scalars.any()
     assert (batch.recent == -1).all()
     assert len(batch.seen) == 0
+
+
+def test_rows_that_nobody_is_named_for_are_strangers(encoder: Encoder) -> None:
+    assert encoder.users(users(user(), user()), np.full(2, NOW)).ids.tolist() == [-1, -1]
+    assert encoder.users(users(user(), user()), np.full(2, NOW), ids=np.array([4, -1])).ids.tolist() == [4, -1]
+    with pytest.raises(ValueError, match="1 user ids for 2 rows"):
+        encoder.users(users(user(), user()), np.full(2, NOW), ids=np.array([4]))
 
 
 def test_a_profile_of_another_vocabulary_is_refused(encoder: Encoder) -> None:

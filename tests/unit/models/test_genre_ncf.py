@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -6,13 +5,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from histories import GENRES, Log, log, random_log
+from histories import GENRES, Log, log, of_one_genre, random_log, strangers
 
 from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features.encode import Encoder, Floats, UserBatch, empty_rows
 from recstack.features.profile import ItemGenres
-from recstack.features.request import History, user_rows
 from recstack.models.base import TrainingData, top_k
 from recstack.models.fitting import Batch
 from recstack.models.genre_ncf import GenreNCF, SampledLoss
@@ -24,13 +22,6 @@ SURE = {"dropout": 0.0, "history_dropout": 0.0, "id_dropout": 0.0}
 
 def training(history: Log) -> TrainingData:
     return history.training(history.encoder())
-
-
-def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
-    """Users whom training never saw, who like these items; the last one is the newest."""
-    now = int(history.time.max())
-    rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)
-    return data.encoder.users(rows, np.full(len(liked), now))
 
 
 def best(model: GenreNCF, data: TrainingData, users: UserBatch, k: int) -> np.ndarray:
@@ -46,16 +37,6 @@ def with_loud_ranker(model: GenreNCF) -> GenreNCF:
     torch.manual_seed(0)
     torch.nn.init.normal_(model.module.ranker.weight, std=100.0)
     return model
-
-
-def of_one_genre(n_users: int = 90, n_items: int = 90) -> Log:
-    """Each user takes ten items of the one genre that they like, in random order; a third of the items a genre."""
-    random = np.random.default_rng(0)
-    rows = []
-    for user in range(n_users):
-        liked = np.arange(user % N_GENRES, n_items, N_GENRES)
-        rows += [(user, int(item), day) for day, item in enumerate(random.choice(liked, 10, replace=False))]
-    return log(rows, n_items)
 
 
 @pytest.fixture(scope="module")

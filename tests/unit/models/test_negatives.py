@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from recstack.models.negatives import NegativeSampler
+from recstack.models.negatives import NegativeSampler, OwnNegatives
 
 COUNTS = torch.tensor([0, 1, 4, 9, 16, 25, 0, 100])  # interactions of each item; two items were never chosen
 POSITIVES = COUNTS.nonzero().flatten().repeat_interleave(COUNTS[COUNTS > 0])
@@ -86,3 +86,38 @@ def test_each_draw_is_new_and_follows_from_the_generator() -> None:
     first, second = (subject.draw(50, draws)[0].tolist() for _ in range(2))
     assert first != second
     assert [subject.draw(50, again)[0].tolist() for _ in range(2)] == [first, second]
+
+
+class TestOwnNegatives:
+    def test_they_are_drawn_uniformly_over_the_catalogue_or_by_popularity(self) -> None:
+        nobody = torch.full((4000,), int(USERS.max()) + 1)
+        for exponent in (0.0, 1.0):
+            drawn, fit = OwnNegatives(USERS, POSITIVES, 8, exponent).draw(nobody, 4, generator())
+            assert fit.all()
+            weights = COUNTS.clamp(min=1).numpy() ** exponent
+            np.testing.assert_allclose(
+                np.bincount(drawn.flatten(), minlength=8) / 16_000, weights / weights.sum(), atol=0.02
+            )
+
+    def test_a_known_positive_is_never_fit_and_nothing_else_is_unfit(self) -> None:
+        positives = set(zip(USERS.tolist(), POSITIVES.tolist(), strict=True))
+        users = torch.unique(USERS).repeat(20)
+        drawn, fit = OwnNegatives(USERS, POSITIVES, 8, 1.0).draw(users, 3, generator())
+        expected = [
+            [(u, i) not in positives for i in row] for u, row in zip(users.tolist(), drawn.tolist(), strict=True)
+        ]
+        assert fit.tolist() == expected
+        assert fit.float().mean() > 0.9  # unfit ones were drawn again
+
+    def test_who_has_chosen_everything_has_no_negatives(self) -> None:
+        _, fit = OwnNegatives(torch.zeros(8, dtype=torch.long), torch.arange(8), 8, 0.0).draw(
+            torch.zeros(5, dtype=torch.long), 4, generator()
+        )
+        assert not fit.any()
+
+    def test_each_draw_is_new_and_follows_from_the_generator(self) -> None:
+        subject, draws, again = OwnNegatives(USERS, POSITIVES, 8, 0.0), generator(7), generator(7)
+        users = torch.zeros(50, dtype=torch.long)
+        first, second = (subject.draw(users, 4, draws)[0].tolist() for _ in range(2))
+        assert first != second
+        assert [subject.draw(users, 4, again)[0].tolist() for _ in range(2)] == [first, second]

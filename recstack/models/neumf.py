@@ -1,0 +1,142 @@
+"""NeuMF as its paper has it: a vector for each user. The neural reference that models without user ids have to beat."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recstack.features.encode import Encoder, Floats, Ints, ItemBatch, UserBatch
+from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.models.fitting import Batch, device, fit_epochs
+from recstack.models.negatives import OwnNegatives
+from recstack.models.neumf_network import Config, NeuMFModule
+
+PAIRS = 2**16
+"""Users times items that are compared at once: what stays in a processor's cache."""
+
+
+class NeuMF(Recommender):
+    """Neural matrix factorisation (He et al., "Neural collaborative filtering", WWW 2017), without pre-training.
+
+    A user of the training part has a vector of their own, whatever happened since. A stranger gets one by a fold-in: a
+    ridge regression, over the training users, from the mean item vector of a history to the user's vector.
+    """
+
+    name: ClassVar[str] = "neumf"
+
+    def __init__(self, module: NeuMFModule, user_ids: Ints, best_epoch: int = 0) -> None:
+        """Wrap a trained module; `user_ids` [U] ascend and name the rows of its user embedding."""
+        self.module = module.eval()
+        self.user_ids = user_ids
+        self.best_epoch = best_epoch
+
+    @classmethod
+    def fit(
+        cls,
+        data: TrainingData,
+        *,
+        seed: int = 0,
+        validate: Callable[[Recommender], float] | None = None,
+        report: Callable[[Progress], None] | None = None,
+        checkpoint: Path | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Self:
+        """Binary cross-entropy of positives and sampled negatives, of all users; see `Recommender.fit` and `Config`.
+
+        Raises:
+            UserError: the checkpoint is of another model.
+        """
+        config = Config(**(options or {}))
+        torch.manual_seed(seed)
+        user_ids, user = np.unique(data.users.ids, return_inverse=True)
+        module = NeuMFModule(config, len(user_ids), np.bincount(data.item, minlength=len(data.items)) > 0)
+        place = device()
+        module.to(place)
+        users, items = torch.from_numpy(user).to(place), torch.from_numpy(data.item).to(place)
+        order = users.argsort(stable=True)
+        offsets = torch.searchsorted(users[order], torch.arange(len(user_ids) + 1, device=place))
+        model = cls(module, user_ids)
+
+        def score() -> float:
+            module.learn_fold_in(offsets, items[order])
+            return validate(model) if validate is not None else 0.0
+
+        fitted = fit_epochs(
+            module,
+            torch.arange(len(items), device=place),
+            PairLoss(module, users, items),
+            config,
+            seed=seed,
+            validate=score if validate is not None else None,
+            report=report,
+            checkpoint=checkpoint,
+        )
+        module.learn_fold_in(offsets, items[order])
+        return cls(module, user_ids, fitted.best_epoch)
+
+    def refit_options(self) -> dict[str, Any]:
+        """The best epoch as the last one, and the same configuration otherwise."""
+        return {**asdict(self.module.config), "stop_after": self.best_epoch}
+
+    @torch.inference_mode()
+    def score(self, users: UserBatch, allowed: Mask) -> Floats:
+        """[B, I] logits. Somebody who is asked about more than once costs as much as once."""
+        module = self.module
+        vectors, asked = torch.unique(self._vectors(users), dim=0, return_inverse=True)
+        catalogue = module.items(torch.arange(len(module.row), device=vectors.device))[None]
+        step = max(PAIRS // len(module.row), 1)
+        scores = torch.cat([module(some, catalogue) for some in torch.split(vectors, step)])
+        found: Floats = scores.float()[asked].cpu().numpy()
+        return np.where(allowed, found, np.float32(-np.inf))
+
+    def save(self, folder: Path) -> None:
+        """Write `config.json`, `user_ids.npy` and `weights.pt` (a state dict)."""
+        facts = {"config": asdict(self.module.config), "best_epoch": self.best_epoch}
+        (folder / "config.json").write_text(json.dumps(facts, indent=2))
+        np.save(folder / "user_ids.npy", self.user_ids)
+        torch.save(self.module.state_dict(), folder / "weights.pt")
+
+    @classmethod
+    def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
+        """Read what `save` wrote."""
+        facts = json.loads((folder / "config.json").read_text())
+        user_ids = np.load(folder / "user_ids.npy")
+        module = NeuMFModule(Config(**facts["config"]), len(user_ids), np.ones(len(items), dtype=bool))
+        module.load_state_dict(torch.load(folder / "weights.pt", weights_only=True, map_location="cpu"))
+        return cls(module.to(device()), user_ids, facts["best_epoch"])
+
+    def _vectors(self, users: UserBatch) -> Tensor:
+        """[B, D] the user's own vector, or the fold-in's for whom training never saw."""
+        module, place = self.module, self.module.row.device
+        found = np.searchsorted(self.user_ids, users.ids).clip(max=len(self.user_ids) - 1)
+        known = torch.from_numpy((users.ids >= 0) & (self.user_ids[found] == users.ids)).to(place)
+        folded = module.strangers(*(torch.from_numpy(array).to(place) for array in (users.seen_offsets, users.seen)))
+        return torch.where(known[:, None], module.user(torch.from_numpy(found).to(place)), folded)
+
+
+class PairLoss:
+    """Binary cross-entropy of each positive and its own negatives (equation 7 of the paper)."""
+
+    def __init__(self, module: NeuMFModule, user: Tensor, item: Tensor) -> None:
+        """Index the positives: [N] rows of the user embedding, [N] items."""
+        self.module = module
+        self.user, self.item = user, item
+        self.negatives = OwnNegatives(user, item, len(module.row), module.config.popularity_exponent)
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """See `fit_epochs`."""
+        drawn, fit = self.negatives.draw(self.user[batch.rows], self.module.config.negatives, batch.draws)
+        rows = batch.rows[batch.share]
+        items = torch.cat([self.item[rows][:, None], drawn[batch.share]], 1)
+        logits = self.module(self.module.user(self.user[rows]), self.module.items(items)).float()
+        label, weight = torch.zeros_like(logits), torch.ones_like(logits)
+        label[:, 0] = 1.0
+        weight[:, 1:] = fit[batch.share]
+        loss: Tensor = F.binary_cross_entropy_with_logits(logits, label, weight, reduction="sum") / len(batch.rows)
+        return loss
