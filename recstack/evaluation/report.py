@@ -99,7 +99,7 @@ class Report:
             row.append(f"{self.seconds.get(row[0], float('nan')):.1f}")
         parts = [self.title, _markdown(head, rows)]
         if self.differences:
-            parts.append("* the difference is beyond noise: its paired 95 % interval leaves 0 out")
+            parts.append("`*`: the difference is beyond noise, its paired 95 % interval leaves 0 out")
         if self.breadth:
             rows = [[name, *(cell(self.models[name][metric]) for metric in self.breadth)] for name in self.ordered]
             parts.append(_markdown(["model", *self.breadth], rows))
