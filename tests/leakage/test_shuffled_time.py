@@ -1,7 +1,6 @@
 """Who follows a path through the catalogue is predicted well only as long as nobody shuffles when things happened."""
 
 import numpy as np
-import torch
 from histories import DAY, Log, log
 
 from recstack.evaluation.bootstrap import intervals
@@ -43,7 +42,6 @@ def ndcg(history: Log) -> Doubles:
 
 
 def test_shuffling_time_lowers_the_score_of_a_model_that_learns_from_order() -> None:
-    torch.set_num_threads(1)
     honest, without_order = (intervals(ndcg(history)[:, None])[0] for history in (paths(), shuffled(paths())))
     assert honest.low > 0.9
     assert without_order.high < honest.low - 0.15
