@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.evaluation.protocols import LiveFeatures
-from recstack.features.encode import Encoder
+from recstack.features.encode import Encoder, UserBatch
 from recstack.features.profile import Histories, ItemGenres, user_states
-from recstack.features.spec import schema
+from recstack.features.spec import RECENT_LENGTH, schema
 from recstack.models.base import TrainingData
 
 DAY = 86_400
@@ -113,3 +113,19 @@ def random_log(n_users: int = 60, n_items: int = 45, seed: int = 0) -> Log:
         start = int(random.integers(0, 60))
         rows += [(user, int(item), start + place // 3) for place, item in enumerate(chosen)]
     return log(rows, n_items)
+
+
+def viewers(*histories: list[int], genres: list[list[float]] | None = None) -> UserBatch:
+    """Users of whom nothing is known but the items of their histories, newest first, and a centred genre profile."""
+    count = len(histories)
+    recent = np.full((count, RECENT_LENGTH), -1)
+    for row, items in enumerate(histories):
+        recent[row, : len(items)] = items[:RECENT_LENGTH]
+    return UserBatch(
+        genres=np.zeros((count, len(GENRES)), dtype=np.float32) if genres is None else np.float32(genres),
+        scalars=np.zeros((count, 6), dtype=np.float32),
+        recent=recent,
+        recent_ratings=np.zeros((count, RECENT_LENGTH), dtype=np.float32),
+        seen_offsets=np.append(0, np.cumsum([len(items) for items in histories])),
+        seen=np.array([item for items in histories for item in sorted(items)], dtype=np.int64),
+    )

@@ -86,3 +86,23 @@ def test_each_draw_is_new_and_follows_from_the_generator() -> None:
     first, second = (subject.draw(50, draws)[0].tolist() for _ in range(2))
     assert first != second
     assert [subject.draw(50, again)[0].tolist() for _ in range(2)] == [first, second]
+
+
+@pytest.mark.parametrize("exponent", [0.0, 1.0])
+def test_each_row_gets_negatives_of_its_own_by_popularity_to_the_exponent(exponent: float) -> None:
+    drawn, _ = sampler(exponent).own(torch.zeros(500, dtype=torch.long), 8, generator())
+    weights = np.where(COUNTS > 0, COUNTS.double().numpy() ** exponent, 0)
+    assert drawn.shape == (500, 8)
+    np.testing.assert_allclose(np.bincount(drawn.flatten(), minlength=8) / 4000, weights / weights.sum(), atol=0.03)
+    assert len(set(map(tuple, drawn.tolist()))) > 100
+
+
+def test_a_rows_own_negatives_are_marked_where_its_user_chose_them() -> None:
+    drawn, negative = sampler(0.5).own(USERS, 6, generator())
+    positives = set(zip(USERS.tolist(), POSITIVES.tolist(), strict=True))
+    expected = [
+        [(user, item) not in positives for item in row]
+        for user, row in zip(USERS.tolist(), drawn.tolist(), strict=True)
+    ]
+    assert negative.tolist() == expected
+    assert 0 < negative.float().mean() < 1
