@@ -12,7 +12,7 @@ from recstack.evaluation.protocols import LiveFeatures
 from recstack.features.encode import Encoder, UserBatch
 from recstack.features.profile import Histories, ItemGenres, user_states
 from recstack.features.request import History, user_rows
-from recstack.features.spec import schema
+from recstack.features.spec import RECENT_LENGTH, schema
 from recstack.models.base import TrainingData
 
 DAY = 86_400
@@ -86,6 +86,7 @@ class Log:
             user=np.unique(self.user, return_inverse=True)[1],
             item=encoder.positions(self.item),
             rating=self.rating.astype(np.float32),
+            moment=self.time,
             users=encoder.users(self._just_before(), self.time, ids=self.user),
             popularity=items.popularity[None],
             snapshot=np.zeros(len(self.user), dtype=np.int64),
@@ -131,3 +132,20 @@ def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) 
     now = int(history.time.max())
     rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)
     return data.encoder.users(rows, np.full(len(liked), now))
+
+
+def viewers(*histories: list[int], genres: list[list[float]] | None = None) -> UserBatch:
+    """Users of whom nothing is known but the items of their histories, newest first, and a centred genre profile."""
+    count = len(histories)
+    recent = np.full((count, RECENT_LENGTH), -1)
+    for row, items in enumerate(histories):
+        recent[row, : len(items)] = items[:RECENT_LENGTH]
+    return UserBatch(
+        genres=np.zeros((count, len(GENRES)), dtype=np.float32) if genres is None else np.float32(genres),
+        scalars=np.zeros((count, 6), dtype=np.float32),
+        recent=recent,
+        recent_ratings=np.zeros((count, RECENT_LENGTH), dtype=np.float32),
+        seen_offsets=np.append(0, np.cumsum([len(items) for items in histories])),
+        seen=np.array([item for items in histories for item in sorted(items)], dtype=np.int64),
+        ids=np.full(count, -1),
+    )

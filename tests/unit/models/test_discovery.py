@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 import recstack.models
 from recstack.models import models
 from recstack.models.popularity import Popularity
+from recstack.settings import ROOT
 
 CLASH = """
 from recstack.models.popularity import Popularity
@@ -31,6 +33,11 @@ def test_a_new_file_is_a_new_model(extra_folder: Path) -> None:
     found = models()
     assert found["fresh"].__name__ == "Impostor"
     assert found["popularity"] is Popularity
+
+
+def test_finding_the_models_loads_no_spark() -> None:
+    code = "import sys; from recstack.models import models; assert models(); assert 'pyspark' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_two_models_of_one_name_are_refused(extra_folder: Path) -> None:

@@ -1,0 +1,68 @@
+"""Factorisation in Spark, apart from the model that uses it: what answers requests loads the model and no Spark."""
+
+import numpy as np
+import pyarrow as pa
+from pyspark.ml.recommendation import ALS
+from pyspark.sql import DataFrame
+
+from recstack.features.encode import Floats, Ints
+from recstack.spark import open_session
+
+BLOCK_ROWS = 1_000_000
+"""Interactions of one block of Spark's ALS, the unit of its parallelism."""
+
+
+def factorise(
+    user: Ints,
+    item: Ints,
+    *,
+    rank: int,
+    regularisation: float,
+    confidence: float,
+    iterations: int,
+    seed: int,
+) -> tuple[Floats, Floats]:
+    """Implicit ALS (Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008).
+
+    Runs in the session that is open, else in one on this machine. Equal input and seed give equal factors up to a
+    million interactions; of more there are several blocks, whose sums Spark adds in the order in which they end, and
+    factors are equal up to rounding.
+
+    Args:
+        user: [N] user numbers.
+        item: [N] item numbers.
+        rank: d.
+        regularisation: λ; Spark multiplies it by the number of interactions of the user or item.
+        confidence: α; an interaction has confidence 1 + α.
+        iterations: each solves for all items, then for all users.
+        seed: of the first factors.
+
+    Returns:
+        [max user + 1, d] and [max item + 1, d] factors; zeros for numbers that don't occur.
+    """
+    blocks = -(-len(user) // BLOCK_ROWS)
+    spark = open_session("local[*]")
+    table = pa.table({"user": user.astype(np.int32), "item": item.astype(np.int32)})
+    frame = spark.createDataFrame(table).selectExpr("user", "item", "CAST(1 AS FLOAT) AS rating").coalesce(blocks)
+    model = ALS(
+        rank=rank,
+        maxIter=iterations,
+        regParam=regularisation,
+        alpha=confidence,
+        implicitPrefs=True,
+        numUserBlocks=blocks,
+        numItemBlocks=blocks,
+        userCol="user",
+        itemCol="item",
+        ratingCol="rating",
+        seed=seed,
+    ).fit(frame)
+    return _dense(model.userFactors, int(user.max()) + 1, rank), _dense(model.itemFactors, int(item.max()) + 1, rank)
+
+
+def _dense(factors: DataFrame, rows: int, rank: int) -> Floats:
+    table = factors.toArrow()
+    dense = np.zeros((rows, rank), dtype=np.float32)
+    values = table["features"].combine_chunks().flatten().to_numpy()
+    dense[table["id"].to_numpy()] = values.reshape(-1, rank)
+    return dense
