@@ -150,9 +150,14 @@ def report(
         ratios=finite,
         champion=champion,
         differences={name: difference(each, users[champion]) for name, each in users.items() if name != champion},
-        curves=dict(curves or {}),
+        curves={name: [_finite(epoch) for epoch in epochs] for name, epochs in (curves or {}).items()},
         seconds=dict(seconds),
     )
+
+
+def _finite(epoch: Mapping[str, float]) -> dict[str, float]:
+    """A loss that ran away leaves a gap in its curve, and must not cost the report."""
+    return {name: value for name, value in epoch.items() if np.isfinite(value)}
 
 
 def per_user(cases: EvaluationSet, runs: Sequence[Ranking], metric: str) -> Doubles:
