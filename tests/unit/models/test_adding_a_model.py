@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,4 +56,4 @@ def test_the_example_keeps_the_weight_that_validation_prefers(example: type[Reco
 
 
 def _with_profile(user: UserBatch, genres: np.ndarray) -> UserBatch:
-    return UserBatch(genres, user.scalars, user.recent, user.recent_ratings, user.seen_offsets, user.seen)
+    return replace(user, genres=genres)
