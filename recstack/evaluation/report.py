@@ -20,6 +20,8 @@ BASELINES = (Popularity.name, ItemItem.name)
 TABLE_METRICS = (HEADLINE, "recall@10", "recall@20", "mrr", "hr@10", "coverage", "novelty", "popularity_bias")
 HELD_OUT_METRICS = ("ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50", HEADLINE, "coverage")
 """What papers on `held-out-users` report, then what is watched everywhere."""
+RATING_METRICS = ("rmse", "mae", "user_rmse", "user_mae")
+"""Of the models that predict ratings; see `evaluation.ratings`."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,26 @@ class Report:
             f"{self.dataset}, {self.protocol}: {self.n_users:,} users, {self.n_targets:,} targets"
             f" ({self.unhittable_share:.1%} can't be hit); mean over users [95 % interval]"
         )
-        return "\n".join([title, "", *(f"| {' | '.join(row)} |" for row in rows)])
+        return "\n".join([title, "", *(f"| {' | '.join(row)} |" for row in rows), *self._ratings_table()])
+
+    def _ratings_table(self) -> list[str]:
+        """Lines of a second table, smallest RMSE first, if a model predicts ratings."""
+        rated = [name for name, metrics in self.models.items() if RATING_METRICS[0] in metrics]
+        if not rated:
+            return []
+        rows = [["ratings", *RATING_METRICS], ["---"] * (1 + len(RATING_METRICS))]
+        for name in sorted(rated, key=lambda name: self.models[name][RATING_METRICS[0]].mean):
+            figures = [self.models[name][metric] for metric in RATING_METRICS]
+            rows.append([name, *(f"{_number(f.mean)} [{_number(f.ci_low)}, {_number(f.ci_high)}]" for f in figures)])
+        return ["", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
 def report(
-    dataset: str, cases: EvaluationSet, rankings: Mapping[str, Sequence[Ranking]], seconds: Mapping[str, float]
+    dataset: str,
+    cases: EvaluationSet,
+    rankings: Mapping[str, Sequence[Ranking]],
+    seconds: Mapping[str, float],
+    ratings: Mapping[str, Metrics] | None = None,
 ) -> Report:
     """Summarise what models answered to the same cases.
 
@@ -92,6 +109,7 @@ def report(
         cases: the rankings asked for.
         rankings: by model name, one `Ranking` for each training seed.
         seconds: by model name, time spent.
+        ratings: by name of the models that predict ratings, `rating_metrics` of them.
     """
     everything = np.ones(len(cases), dtype=bool)
     slices = {
@@ -105,6 +123,7 @@ def report(
         models[model] = _estimates(cases, runs, everything)
         if shares:
             models[model]["coverage"] = _range(shares)
+        models[model] |= (ratings or {}).get(model, {})
 
     return Report(
         dataset=dataset,
