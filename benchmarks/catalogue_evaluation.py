@@ -46,6 +46,8 @@ def made_up(draw: np.random.Generator) -> EvaluationSet:
         recent_ratings=np.zeros((N_USERS, RECENT_LENGTH), dtype=np.float32),
         seen_offsets=np.arange(N_USERS + 1) * SEEN,
         seen=own[:, :SEEN].ravel(),
+        seen_ratings=np.full(N_USERS * SEEN, np.nan, dtype=np.float16),
+        ids=np.arange(N_USERS),
     )
     return EvaluationSet(
         protocol="made up",
@@ -53,6 +55,8 @@ def made_up(draw: np.random.Generator) -> EvaluationSet:
         user_ids=np.arange(N_USERS),
         relevant_offsets=np.arange(N_USERS + 1) * TARGETS,
         relevant=own[:, SEEN:].ravel(),
+        places=own[:, SEEN:].ravel(),
+        ratings=np.ones(N_USERS * TARGETS, dtype=np.float32),
         candidates=None,
         item_counts=counts,
         n_training_users=N_USERS,

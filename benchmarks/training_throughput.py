@@ -44,6 +44,7 @@ def made_up() -> TrainingData:
         draw.normal(size=(N_ROWS, RECENT_LENGTH)).astype(np.float32),
         np.zeros(N_ROWS + 1, dtype=np.int64),
         np.zeros(0, dtype=np.int64),
+        np.zeros(0, dtype=np.float16),
         user,
     )
     return TrainingData(

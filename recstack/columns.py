@@ -31,6 +31,7 @@ INTENSITY: Final = "intensity"
 RECENT_ITEMS: Final = "recent_items"
 RECENT_RATINGS: Final = "recent_ratings"
 SEEN_ITEMS: Final = "seen_items"
+SEEN_RATINGS: Final = "seen_ratings"
 
 # Item features (beside YEAR, TYPE, EPISODES and MEAN_SCORE).
 GENRE_INDICES: Final = "genre_indices"

@@ -96,22 +96,23 @@ def stratified(interactions: DataFrame, seed: int) -> DataFrame:
     """Of each rating value a random 20 % are test, then 10 % of the others validation; each user has a train row.
 
     A rating value with 5 rows or more is thus in train and in test. A user without any train row gets one back, one of
-    the rating that is most frequent in the data, so that rare ratings stay in test.
+    the rating that is most frequent in the data, so that rare ratings stay in test. For the same reason the only row of
+    a user is drawn after all others of its rating: it would have to come back.
     """
-    count, rank, drawn = "_count", "_rank", "_drawn"
+    count, rank, drawn, only = "_count", "_rank", "_drawn", "_only"
     rating = Window.partitionBy(c.RATING)
+    user = Window.partitionBy(c.USER_ID)
     order = [_draw(seed, c.USER_ID, c.ITEM_ID), F.col(c.USER_ID), F.col(c.ITEM_ID)]
-    ranked = interactions.select(
+    ranked = interactions.withColumn(only, F.count(F.lit(1)).over(user) == 1).select(
         "*",
         F.count(F.lit(1)).over(rating).alias(count),
-        F.row_number().over(rating.orderBy(*order)).alias(rank),
+        F.row_number().over(rating.orderBy(only, *order)).alias(rank),
     )
     test = F.floor(F.col(count) / 5)
     validation = F.floor((F.col(count) - test) / 10)
     part = F.when(F.col(rank) <= test, TEST).when(F.col(rank) <= test + validation, VALIDATION).otherwise(TRAIN)
     divided = ranked.select("*", part.alias(drawn))
 
-    user = Window.partitionBy(c.USER_ID)
     has_train = F.bool_or(F.col(drawn) == TRAIN).over(user)
     returned = F.row_number().over(user.orderBy(F.desc(count), F.desc(c.RATING), *order)) == 1
     split = F.when(~has_train & returned, TRAIN).otherwise(F.col(drawn))

@@ -59,6 +59,7 @@ def features(history: Sequence[Rating], item_genres: Mapping[int, Sequence[int]]
         c.RECENT_ITEMS: [r.item for r in newest_first[:50]],
         c.RECENT_RATINGS: [r.rating for r in newest_first[:50]],
         c.SEEN_ITEMS: {r.item for r in history},
+        c.SEEN_RATINGS: np.array([r.rating for r in sorted(history, key=lambda r: r.item)], dtype="<f2").tobytes(),
     }
 
 

@@ -147,5 +147,6 @@ def viewers(*histories: list[int], genres: list[list[float]] | None = None) -> U
         recent_ratings=np.zeros((count, RECENT_LENGTH), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(items) for items in histories])),
         seen=np.array([item for items in histories for item in sorted(items)], dtype=np.int64),
+        seen_ratings=np.full(sum(map(len, histories)), np.nan, dtype=np.float16),
         ids=np.full(count, -1),
     )

@@ -22,6 +22,10 @@ class EvaluationSet:
     """[N + 1] offsets into `relevant`; every ranking has at least one relevant item."""
     relevant: Ints
     """[P] what the user chose, ranking after ranking; -1 is an item that training never saw: always a miss."""
+    places: Ints
+    """[P] the same items where training never saw them too: a rating can be predicted of any item of the catalogue."""
+    ratings: Floats
+    """[P] the ratings that the user gave them."""
     candidates: Ints | None
     """[N, C] items to rank, ascending, -1 pads (sampled protocol); None ranks the full catalogue."""
     item_counts: Ints

@@ -14,6 +14,7 @@ from recstack.evaluation.candidates import drawn_negatives, given_negatives
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.slices import target_slices
 from recstack.features.encode import Encoder, Floats, Ints
+from recstack.features.profile import HALF
 from recstack.models.base import Mask
 from recstack.splits import BY_CHANCE, FOLD_IN, HELD_OUT_USERS
 
@@ -42,9 +43,10 @@ class _Rows(NamedTuple):
     item: Ints
     """Position in the catalogue, -1 where not in it."""
     time: pa.Array
+    rating: Floats
 
     def where(self, mask: Mask) -> "_Rows":
-        return _Rows(self.user[mask], self.item[mask], self.time.filter(pa.array(mask)))
+        return _Rows(self.user[mask], self.item[mask], self.time.filter(pa.array(mask)), self.rating[mask])
 
 
 def evaluation_set(
@@ -70,7 +72,7 @@ def evaluation_set(
 
     Args:
         protocol: one of `PROTOCOLS`.
-        interactions: user_id, item_id, timestamp (null without time) and split, any order, all parts; for
+        interactions: user_id, item_id, rating, timestamp (null without time) and split, any order, all parts; for
             held-out-users with the part "fold-in" (`splits.with_fold_in`).
         live_features: see `LiveFeatures`.
         encoder: of the models to be evaluated.
@@ -98,6 +100,7 @@ def evaluation_set(
         table[c.USER_ID].to_numpy(),
         encoder.positions(table[c.ITEM_ID].to_numpy()),
         table[c.TIMESTAMP].combine_chunks(),
+        table[c.RATING].to_numpy().astype(np.float32),
     )
     split = table[c.SPLIT].to_numpy(zero_copy_only=False)
     known = rows.where(np.isin(split, KNOWN[part]))
@@ -125,14 +128,14 @@ def evaluation_set(
     users = encoder.users(features, _epoch_seconds(times), ids=user_ids)
     if not each_alone:
         # Other items of the last second are training data, yet not strictly before the target.
-        offsets, seen = _items_of(history, user_ids)
-        users = replace(users, seen_offsets=offsets, seen=seen)
+        offsets, seen, ratings = _items_of(history, user_ids)
+        users = replace(users, seen_offsets=offsets, seen=seen, seen_ratings=ratings.astype(HALF))
 
     cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
     candidates = None
     if protocol == LEAVE_LAST_OUT_SAMPLED:
         if negatives is None:
-            rivals = drawn_negatives(*_items_of(rows, user_ids), counts, random)
+            rivals = drawn_negatives(*_items_of(rows, user_ids)[:2], counts, random)
         else:
             rivals = given_negatives(negatives, user_ids, relevant, encoder)
         candidates = np.sort(np.column_stack([relevant, rivals]), axis=1)
@@ -142,6 +145,8 @@ def evaluation_set(
         user_ids=user_ids,
         relevant_offsets=np.append(first, len(relevant)),
         relevant=relevant,
+        places=targets.item,
+        ratings=targets.rating,
         candidates=candidates,
         item_counts=counts,
         n_training_users=len(np.unique(known.user)),
@@ -165,10 +170,10 @@ def _draw(targets: _Rows, protocol: str, max_users: int | None, random: np.rando
     return targets.where(chosen)
 
 
-def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints]:
-    """Offsets [N + 1] and items, in the catalogue, of N ascending users."""
+def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints, Floats]:
+    """Offsets [N + 1], items, in the catalogue, and their ratings of N ascending users."""
     mine = rows.where((rows.item >= 0) & np.isin(rows.user, user_ids))
-    return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item
+    return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item, mine.rating
 
 
 def _epoch_seconds(times: pa.Array) -> Ints:

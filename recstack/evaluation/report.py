@@ -22,6 +22,8 @@ HELD_OUT_ACCURACY = ("ndcg@100", "recall@20", "recall@50", "capped_recall@20", "
 """What papers on `held-out-users` report, then what is watched everywhere."""
 BREADTH = ("coverage", "novelty", "popularity_bias", "diversity", "miscalibration")
 """What the lists are like, whether or not they are right."""
+RATING_METRICS = ("rmse", "mae", "user_rmse", "user_mae")
+"""Of the models that predict ratings; see `evaluation.ratings`."""
 
 Curve = list[dict[str, float]]
 """Metrics after each epoch."""
@@ -103,6 +105,10 @@ class Report:
         if self.breadth:
             rows = [[name, *(cell(self.models[name][metric]) for metric in self.breadth)] for name in self.ordered]
             parts.append(_markdown(["model", *self.breadth], rows))
+        if rated := [name for name, metrics in self.models.items() if RATING_METRICS[0] in metrics]:
+            rated.sort(key=lambda name: self.models[name][RATING_METRICS[0]].mean)
+            rows = [[name, *(cell(self.models[name][metric]) for metric in RATING_METRICS)] for name in rated]
+            parts.append(_markdown(["ratings", *RATING_METRICS], rows))
         return "\n\n".join(parts)
 
 
@@ -113,6 +119,7 @@ def report(
     seconds: Mapping[str, float],
     champion: str | None = None,
     curves: Mapping[str, Curve] | None = None,
+    ratings: Mapping[str, Metrics] | None = None,
 ) -> Report:
     """Summarise what models answered to the same cases.
 
@@ -123,11 +130,13 @@ def report(
         seconds: by model name, time spent.
         champion: the model to compare the others with; None takes the one with the best NDCG@10.
         curves: of models that learn in epochs.
+        ratings: by name of the models that predict ratings, `rating_metrics` of them.
 
     Raises:
         UserError: the champion is not among the models.
     """
     models = of_all(cases, rankings)
+    models = {name: metrics | (ratings or {}).get(name, {}) for name, metrics in models.items()}
     if champion is None:
         champion = max(models, key=lambda name: models[name][HEADLINE].mean)
     choose("compared model", champion, models)

@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 from pyroaring import BitMap
 
 from recstack import columns as c
+from recstack.features.profile import HALF
 from recstack.features.spec import NEUTRAL_SCORE, RECENT_LENGTH, schema
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Halves = npt.NDArray[np.float16]
 
 DAY = 86_400
 USER_SCALARS = (c.RATING_COUNT, c.RATING_MEAN, c.RATING_RANGE, "recency", c.FREQUENCY, c.INTENSITY)
@@ -40,6 +42,8 @@ class UserBatch:
     """[B + 1] offsets into `seen`."""
     seen: Ints
     """Every item that each user has seen, user after user."""
+    seen_ratings: Halves
+    """Their ratings as given; NaN where the features hold the item alone."""
     ids: Ints
     """[B] user ids; -1 for strangers."""
 
@@ -58,6 +62,7 @@ class UserBatch:
             self.recent_ratings[rows],
             offsets - offsets[0],
             self.seen[offsets[0] : offsets[-1]],
+            self.seen_ratings[offsets[0] : offsets[-1]],
             self.ids[rows],
         )
 
@@ -130,14 +135,15 @@ class Encoder:
             ids: [B] whose rows they are, -1 for strangers; None where all are.
 
         Raises:
-            ValueError: a profile's length differs from the vocabulary's, or the number of ids from that of rows.
+            ValueError: a profile's length differs from the vocabulary's, seen items and their ratings differ in number,
+                or ids and rows do.
         """
         count = len(rows)
         ids = np.full(count, -1, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
         if len(ids) != count:
             raise ValueError(f"{len(ids)} user ids for {count} rows of features")
         recent, recent_ratings = self._recent(rows)
-        seen_offsets, seen = self._seen(rows)
+        seen_offsets, seen, seen_ratings = self._seen(rows)
         scalars = [self._standardise(name, values) for name, values in _user_scalars(rows, as_of).items()]
         return UserBatch(
             genres=self._profiles(rows, count),
@@ -146,6 +152,7 @@ class Encoder:
             recent_ratings=recent_ratings,
             seen_offsets=seen_offsets,
             seen=seen,
+            seen_ratings=seen_ratings,
             ids=ids,
         )
 
@@ -213,13 +220,18 @@ class Encoder:
         ratings[recent < 0] = 0.0
         return recent, ratings
 
-    def _seen(self, rows: pa.Table) -> tuple[Ints, Ints]:
-        bitmaps = rows[c.SEEN_ITEMS].to_pylist()
-        lists = [self.positions(np.asarray(BitMap.deserialize(b).to_array())) if b else _NOTHING for b in bitmaps]
-        lists = [places[places >= 0] for places in lists]
-        offsets = np.zeros(len(lists) + 1, dtype=np.int64)
-        np.cumsum([len(places) for places in lists], out=offsets[1:])
-        return offsets, np.concatenate([_NOTHING, *lists])
+    def _seen(self, rows: pa.Table) -> tuple[Ints, Ints, Halves]:
+        items, ratings = [], []
+        for bitmap, values in zip(rows[c.SEEN_ITEMS].to_pylist(), rows[c.SEEN_RATINGS].to_pylist(), strict=True):
+            places = self.positions(np.asarray(BitMap.deserialize(bitmap).to_array())) if bitmap else _NOTHING
+            given = np.frombuffer(values, HALF) if values else np.full(len(places), np.nan, HALF)
+            if len(given) != len(places):
+                raise ValueError(f"{len(places)} items seen, but {len(given)} ratings of them")
+            items.append(places[places >= 0])
+            ratings.append(given[places >= 0])
+        offsets = np.zeros(len(items) + 1, dtype=np.int64)
+        np.cumsum([len(places) for places in items], out=offsets[1:])
+        return offsets, np.concatenate([_NOTHING, *items]), np.concatenate([np.zeros(0, HALF), *ratings])
 
 
 _NOTHING = np.zeros(0, dtype=np.int64)

@@ -15,6 +15,9 @@ Ints = npt.NDArray[np.int64]
 
 DAY = 86_400
 
+HALF = np.dtype("<f2")
+"""Of `seen_ratings`: three digits in two bytes; ratings in halves or tenths of a star come out as they went in."""
+
 
 @dataclass(frozen=True)
 class ItemGenres:
@@ -78,7 +81,8 @@ def user_states(histories: Histories, start: Ints, end: Ints, genres: ItemGenres
     """
     rating_sum, count = _genre_sums(histories, start, end, genres)
     low, high = _running_extremes(histories.rating, start, end)
-    return _table(histories, start, end, genre_score(rating_sum, count), high - low, _seen(histories, start, end))
+    seen, ratings = _seen(histories, start, end)
+    return _table(histories, start, end, genre_score(rating_sum, count), high - low, seen, ratings)
 
 
 def states_without_own(histories: Histories, start: Ints, end: Ints, genres: ItemGenres) -> pa.Table:
@@ -108,7 +112,10 @@ def states_without_own(histories: Histories, start: Ints, end: Ints, genres: Ite
     high = histories.rating[np.where(own == last, last - 1, last).clip(min=0)]
     complete = [BitMap(histories.item[a:b]) for a, b in zip(start, end, strict=True)]
     seen = [(complete[u] - BitMap([histories.item[i]])).serialize() for i, u in enumerate(user)]
-    return _table(histories, first, last + 1, genre_score(rating_sum, count), high - low, seen, own)
+    by_item, half = np.lexsort((histories.item, user)), _half(histories.rating)
+    orders = [by_item[a:b] for a, b in zip(start, end, strict=True)]
+    ratings = [half[orders[u][orders[u] != i]].tobytes() for i, u in enumerate(user)]
+    return _table(histories, first, last + 1, genre_score(rating_sum, count), high - low, seen, ratings, own)
 
 
 def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres) -> tuple[Floats, Floats]:
@@ -150,16 +157,25 @@ def _running_extremes(rating: Floats, start: Ints, end: Ints) -> tuple[Floats, F
     return low, high
 
 
-def _seen(histories: Histories, start: Ints, end: Ints) -> list[bytes]:
-    bitmaps, bitmap, done = [], BitMap(), -1
-    previous = -1
-    for first, last in zip(start.tolist(), end.tolist(), strict=True):
+def _seen(histories: Histories, start: Ints, end: Ints) -> tuple[list[bytes], list[bytes]]:
+    """Items seen at each point as a bitmap, and their ratings in the bitmap's order."""
+    bitmaps, ratings, half = [], [], _half(histories.rating)
+    bitmap, by_item, done, previous = BitMap(), np.zeros(0, np.int64), -1, -1
+    final = end[np.searchsorted(start, start, side="right") - 1]  # what the user's last point sees
+    for first, last, most in zip(start.tolist(), end.tolist(), final.tolist(), strict=True):
         if first != previous:
             bitmap, done, previous = BitMap(), first, first
+            by_item = first + np.argsort(histories.item[first:most])
         bitmap.update(histories.item[done:last].tolist())
         done = last
         bitmaps.append(bitmap.serialize())
-    return bitmaps
+        ratings.append(half[by_item[by_item < last]].tobytes())
+    return bitmaps, ratings
+
+
+def _half(rating: Floats) -> npt.NDArray[np.float16]:
+    largest = np.finfo(HALF).max
+    return rating.clip(-largest, largest).astype(HALF)
 
 
 def _table(
@@ -169,6 +185,7 @@ def _table(
     profile: Floats,
     rating_range: Floats,
     seen: list[bytes],
+    seen_ratings: list[bytes],
     own: Ints | None = None,
 ) -> pa.Table:
     """Assemble the rows; `own` names one interaction a row that is taken out of counts and recent items."""
@@ -205,6 +222,7 @@ def _table(
             offsets, histories.rating[recent].astype(np.float32), mask=pa.array(empty)
         ),
         c.SEEN_ITEMS: pa.array(seen, type=pa.binary(), mask=empty),
+        c.SEEN_RATINGS: pa.array(seen_ratings, type=pa.binary(), mask=empty),
     }
     return pa.table([values[f.name].cast(f.type) for f in schema("user")], schema=schema("user"))
 

@@ -48,6 +48,9 @@ FEATURES: Final[dict[Owner, tuple[Feature, ...]]] = {
         Feature(c.RECENT_ITEMS, pa.list_(pa.int64()), (), f"last {RECENT_LENGTH} items, newest first"),
         Feature(c.RECENT_RATINGS, pa.list_(pa.float32()), (), "ratings of recent_items"),
         Feature(c.SEEN_ITEMS, pa.binary(), b"", "every item seen, a serialized 32-bit Roaring bitmap"),
+        Feature(
+            c.SEEN_RATINGS, pa.binary(), b"", "ratings of seen_items, by ascending item id, as little-endian float16"
+        ),
     ),
     "item": (
         Feature(c.GENRE_INDICES, pa.list_(pa.int64()), (), "positions of the item's genres in the vocabulary"),

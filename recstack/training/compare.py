@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from recstack.archive.bundle import Bundle
 from recstack.errors import choose
 from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import Ranking, rank
+from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report import Curve, Report, report
 from recstack.models import models
 from recstack.models.base import Progress
+from recstack.models.rating_model import RatingModel
 from recstack.splits import TRAIN, VALIDATION
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
@@ -48,6 +51,7 @@ def compare(
         say: told what is going on, a line a fit.
     """
     rankings: dict[str, list[Ranking]] = {}
+    errors: dict[str, list[Doubles]] = {}
     seconds: dict[str, float] = {}
     curves: dict[str, Curve] = {}
     for name in names:
@@ -70,7 +74,10 @@ def compare(
         for seed in range(seeds):
             model = models()[name].fit(data, seed=seed, options=options) if seed else first
             rankings[name].append(rank(model, cases))
+            if isinstance(model, RatingModel):
+                errors.setdefault(name, []).append(rating_errors(model, cases))
             seconds[name] = round(time.monotonic() - start, 2)
             say(f"{name}: fit {seed + 1} of {seeds} is evaluated after {seconds[name]:.1f} s")
     dataset = experiment.settings.dataset
-    return Comparison(report(dataset, cases, rankings, seconds, champion, curves), cases, rankings)
+    ratings = {name: rating_metrics(cases, runs) for name, runs in errors.items()}
+    return Comparison(report(dataset, cases, rankings, seconds, champion, curves, ratings), cases, rankings)

@@ -117,6 +117,23 @@ def test_stratified_gives_one_row_back_to_every_user_without_any(spark: SparkSes
     assert set(parts(assign(frame(spark, rows), "stratified", seed=0)).values()) == {"train"}
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_stratified_keeps_ratings_0_to_10_in_train_and_test_whatever_else_their_users_rated(
+    spark: SparkSession, seed: int
+) -> None:
+    # Zeros are rare, and most of them are all that their user ever rated: those go back to train.
+    rng = np.random.default_rng(seed)
+    often = [*range(1, 11)] * 6
+    rows: Table = [(user, item, float(rng.choice(often)), None) for user in range(20) for item in range(25)]
+    rows += [(20 + user, 0, 0.0, None) for user in range(5)]
+    rows += [(user, 30, 0.0, None) for user in range(2)]
+    split = parts(assign(frame(spark, rows), "stratified", seed))
+    for label in ("train", "test"):
+        kept = {rating for user, item, rating, _ in rows if split[user, item] == label}
+        assert kept == {float(value) for value in range(11)}
+    assert {user for (user, _), label in split.items() if label == "train"} == {row[0] for row in rows}
+
+
 def test_held_out_users_keeps_a_user_in_one_part(spark: SparkSession, table: Table) -> None:
     split = parts(assign(frame(spark, table), "held-out-users", seed=3))
     users: dict[int, set[str]] = {}

@@ -20,6 +20,8 @@ def users(*seen: list[int]) -> UserBatch:
         recent_ratings=np.zeros((size, 50), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(items) for items in seen])).astype(np.int64),
         seen=np.array([item for items in seen for item in items], dtype=np.int64),
+        seen_ratings=np.full(sum(map(len, seen)), np.nan, dtype=np.float16),
+        ids=np.full(size, -1),
     )
 
 

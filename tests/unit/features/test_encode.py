@@ -15,6 +15,12 @@ NOW = 1_000 * DAY
 IDS = [30, 10, 20]
 
 
+def seen(ratings: dict[int, float]) -> dict[str, bytes]:
+    """The two features of these items; their ratings stand in ascending order of the items."""
+    values = np.array([ratings[item] for item in sorted(ratings)], dtype="<f2")
+    return {c.SEEN_ITEMS: BitMap(ratings).serialize(), c.SEEN_RATINGS: values.tobytes()}
+
+
 def user(**values: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
         c.GENRE_PROFILE: [7.5, 5.0],
@@ -26,7 +32,7 @@ def user(**values: Any) -> dict[str, Any]:
         c.INTENSITY: 2.0,
         c.RECENT_ITEMS: [20, 30],
         c.RECENT_RATINGS: [4.0, 2.0],
-        c.SEEN_ITEMS: BitMap([20, 30]).serialize(),
+        **seen({20: 4.0, 30: 2.0}),
     }
     return known | values
 
@@ -50,6 +56,7 @@ def items(**columns: Any) -> pa.Table:
     return pa.table([pa.array(IDS, pa.int64()), *arrays], names=[c.ITEM_ID, *spec.names("item")])
 
 
+NOTHING_SEEN = {c.SEEN_ITEMS: None, c.SEEN_RATINGS: None}
 TRAINING = users(user(), user(rating_count=20, rating_mean=4.0, rating_range=3.5, frequency=9, intensity=4.0))
 
 
@@ -96,15 +103,27 @@ def test_recent_items_are_padded_and_those_outside_the_catalogue_are_marked(enco
 
 
 def test_seen_items_are_positions_of_the_catalogue(encoder: Encoder) -> None:
-    rows = users(user(seen_items=BitMap([10, 30, 99]).serialize()), user(seen_items=None), user())
+    rows = users(user(**seen({10: 3.5, 30: 0.5, 99: 5.0})), user(**NOTHING_SEEN), user())
     batch = encoder.users(rows, np.full(3, NOW))
     assert batch.seen_offsets.tolist() == [0, 2, 2, 4]
     assert batch.seen.tolist() == [0, 2, 1, 2]
+    assert batch.seen_ratings.tolist() == [3.5, 0.5, 4.0, 2.0]
     assert batch.unseen(3).tolist() == [[False, True, False], [True, True, True], [True, False, False]]
 
 
+def test_seen_items_without_ratings_are_seen_all_the_same(encoder: Encoder) -> None:
+    batch = encoder.users(users(user(seen_ratings=None)), np.array([NOW]))
+    assert batch.seen.tolist() == [1, 2]
+    assert np.isnan(batch.seen_ratings).all()
+
+
+def test_ratings_that_are_not_those_of_the_seen_items_are_refused(encoder: Encoder) -> None:
+    with pytest.raises(ValueError, match="2 items seen, but 1 ratings"):
+        encoder.users(users(user(seen_ratings=b"\x00\x44")), np.array([NOW]))
+
+
 def test_a_slice_of_a_batch_is_the_batch_of_the_slice(encoder: Encoder) -> None:
-    rows = users(user(), user(seen_items=None, genre_profile=None), user(seen_items=BitMap([10]).serialize()))
+    rows = users(user(), user(**NOTHING_SEEN, genre_profile=None), user(**seen({10: 1.0})))
     part = encoder.users(rows, np.full(3, NOW), ids=np.array([7, 8, 9]))[1:]
     alone = encoder.users(rows.slice(1), np.full(2, NOW), ids=np.array([8, 9]))
     for name in part.__dataclass_fields__:

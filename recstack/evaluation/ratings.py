@@ -1,0 +1,77 @@
+"""How far predicted ratings lie from the held-out ones: RMSE and MAE, for models that predict ratings."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recstack.evaluation.bootstrap import TAIL, resampled_means
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.metrics import Doubles
+from recstack.evaluation.estimates import Estimate, Metrics
+from recstack.models.rating_model import RatingModel
+
+
+def rating_errors(model: RatingModel, cases: EvaluationSet, batch_size: int = 512) -> Doubles:
+    """[P] predicted minus given rating of every target; NaN for items outside the catalogue.
+
+    Items that training never saw count: a model must say something about them as well. Candidates don't matter here.
+
+    Args:
+        model: the trained model.
+        cases: N rankings; what they call targets is what the user rated.
+        batch_size: users rated at once; a batch holds [batch_size, I] ratings.
+
+    Raises:
+        ValueError: the model predicted something that is no number.
+    """
+    errors = np.full(len(cases.places), np.nan)
+    for start in range(0, len(cases), batch_size):
+        rows = slice(start, min(start + batch_size, len(cases)))
+        offsets = cases.relevant_offsets[rows.start : rows.stop + 1]
+        mine = slice(offsets[0], offsets[-1])
+        owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        predicted = model.rate(cases.users[rows])[owners, cases.places[mine]].astype(np.float64)
+        if not np.isfinite(predicted).all():
+            raise ValueError(f"{model.name} predicted ratings that are no numbers")
+        errors[mine] = np.where(cases.places[mine] >= 0, predicted - cases.ratings[mine], np.nan)
+    return errors
+
+
+def rating_metrics(cases: EvaluationSet, runs: Sequence[Doubles]) -> Metrics:
+    """RMSE and MAE over all held-out ratings, and `user_rmse` and `user_mae`: within a user first, then over users.
+
+    Intervals are over users as everywhere (`bootstrap.resampled_means`): ratings of one user are not independent.
+
+    Args:
+        cases: the rankings asked for.
+        runs: `rating_errors` of one model, one for each training seed.
+
+    Returns:
+        By metric; empty if no target lies in the catalogue.
+    """
+    in_catalogue = cases.places >= 0
+    if not in_catalogue.any():
+        return {}
+    _, owner = np.unique(cases.user_ids[cases.relevant_rows[in_catalogue]], return_inverse=True)
+    counts = np.bincount(owner).astype(np.float64)
+    by_seed, resampled = [], []
+    for run in runs:
+        error = run[in_catalogue]
+        squares, absolute = np.bincount(owner, error**2), np.bincount(owner, np.abs(error))
+        users = np.stack([counts, squares, absolute, np.sqrt(squares / counts), absolute / counts], axis=1)
+        by_seed.append(_figures(users.mean(axis=0)))
+        resampled.append(_figures(resampled_means(users)))
+    low, high = np.percentile(np.mean(resampled, axis=0), [TAIL, 100 - TAIL], axis=0)
+    found = {}
+    for column, name in enumerate(("rmse", "mae", "user_rmse", "user_mae")):
+        per_seed = [float(figures[column]) for figures in by_seed]
+        mean = float(np.mean(per_seed))
+        found[name] = Estimate(mean, min(float(low[column]), mean), max(float(high[column]), mean), per_seed)
+    return found
+
+
+def _figures(means: Doubles) -> Doubles:
+    """[..., 4] RMSE, MAE and the two of users from [..., 5] means over users."""
+    count, squares, absolute, user_rmse, user_mae = np.moveaxis(means, -1, 0)
+    figures: Doubles = np.stack([np.sqrt(squares / count), absolute / count, user_rmse, user_mae], axis=-1)
+    return figures
