@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from recstack.evaluation.bootstrap import TAIL, resampled_means
+from recstack.evaluation.estimates import Estimate, Metrics
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.metrics import Doubles
-from recstack.evaluation.estimates import Estimate, Metrics
 from recstack.models.rating_model import RatingModel
 
 

@@ -70,7 +70,7 @@ def test_the_loss_is_that_of_the_paper_over_negatives_that_the_user_did_not_choo
         for other in others:
             if (user, other) not in chosen:
                 distance = users[user] @ (items[item] - items[other]) + biases[item] - biases[other]
-                expected -= float(torch.log(torch.sigmoid(distance)))
+                expected -= torch.log(torch.sigmoid(distance)).item()
                 counted += 1
     assert counted == 3 * len(rows), "an item that the user chose is drawn again"
     assert float(found) == pytest.approx(expected / (3 * len(rows)), rel=1e-5)
