@@ -16,7 +16,7 @@ from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.training.compare import compare
 from recstack.training.experiment import Experiment
-from recstack.training.record import record_evaluation, write_evaluation
+from recstack.training.record import read_curve, record_evaluation, write_evaluation
 from recstack.training.tracking import Tracker
 
 
@@ -34,12 +34,13 @@ def rank_test_part(
         spark = open_session(settings.spark_master, settings.spark_driver_memory)
         experiment = Experiment(settings, spark, opened(interactions), opened(features))
         bundle = Bundle.read(trained / "bundle")
-        names = [bundle.manifest.model, *baselines]
-        comparison = compare(experiment, names, seeds=seeds, fitted=bundle)
+        model = bundle.manifest.model
+        names = [model, *(name for name in baselines if name != model)]
+        comparison = compare(experiment, names, seeds=seeds, fitted=bundle, learned=read_curve(trained), champion=model)
         write_evaluation(draft, comparison)
         tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
         with tracker.resume(opened(trained).manifest["run_id"]) as run:
-            record_evaluation(run, draft, comparison, bundle.manifest.model)
+            record_evaluation(run, draft, comparison, model)
         return {"models": names, "protocol": experiment.protocol}
 
     return build_once(settings.lake / "reports", inputs, build, mirror)

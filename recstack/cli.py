@@ -83,21 +83,30 @@ def evaluate(
     protocol: Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")] = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
+    champion: Annotated[
+        str | None, typer.Option(help="model to compare the others with; default: the best of them")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
+    html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on data of yours, apart from anything that is being served."""
+    from recstack.evaluation.page import page
     from recstack.lake import require_writable, write_atomically
     from recstack.training.evaluate import evaluate_dataset
 
-    file = out.resolve() if out is not None else None
-    if file is not None:
-        require_writable(file)
+    files = [file.resolve() if file is not None else None for file in (out, html)]
+    for file in files:
+        if file is not None:
+            require_writable(file)
     names = [name.strip() for name in models.split(",")]
     say = partial(print, flush=True)  # it takes minutes, and may write to a file
-    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, names, seeds, say)
+    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, names, seeds, say, champion)
     print(result.table())
-    if file is not None:
-        write_atomically(file, json.dumps(result.to_json(), indent=2, allow_nan=False))
+    as_json, as_page = files
+    if as_json is not None:
+        write_atomically(as_json, json.dumps(result.to_json(), indent=2, allow_nan=False))
+    if as_page is not None:
+        write_atomically(as_page, page(result))
 
 
 @data_app.command()

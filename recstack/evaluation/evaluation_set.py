@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recstack.evaluation.metrics import Doubles
-from recstack.features.encode import Ints, UserBatch
+from recstack.features.encode import Floats, Ints, UserBatch
 from recstack.models.base import Mask
 
 
@@ -30,6 +30,10 @@ class EvaluationSet:
     """Users of the training part."""
     slices: dict[str, Mask]
     """Named [N] masks over the rankings."""
+    target_slices: dict[str, Mask]
+    """Named [P] masks over the relevant items; they may overlap."""
+    item_genres: Floats
+    """[I, G] multi-hot genres; all zero, or G = 0, where the data have none."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""
@@ -39,6 +43,11 @@ class EvaluationSet:
     def relevant_rows(self) -> Ints:
         """[P] the ranking that each relevant item belongs to."""
         return np.repeat(np.arange(len(self)), np.diff(self.relevant_offsets))
+
+    def of_targets(self, mask: Mask) -> tuple[Ints, Ints]:
+        """The rankings of the relevant items in a [P] mask: offsets [n + 1] into the masked items, and users [n]."""
+        counts = np.bincount(self.relevant_rows[mask], minlength=len(self))
+        return np.append(0, np.cumsum(counts[counts > 0])), self.user_ids[counts > 0]
 
     @property
     def n_users(self) -> int:

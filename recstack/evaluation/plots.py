@@ -1,82 +1,112 @@
 """Pictures of an evaluation: what a single mean hides."""
 
-from collections.abc import Mapping, Sequence
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from cycler import cycler
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.metrics import Doubles, popularity_decile
-from recstack.evaluation.ranking import Ranking
 from recstack.evaluation.report import HEADLINE, Report
+from recstack.evaluation.slices import DECILES
+
+INK = "#1b1d21"
+"""Of text and axes; in a page it becomes the colour of the page's text, which is light where the page is dark."""
+
+COLOURS = ["#4e79a7", "#e8842c", "#59a14f", "#d1605e", "#9b72aa", "#76b7b2", "#b6992d", "#e377c2", "#9c755f", "#8f8f8f"]
+
+STYLE: dict[Any, Any] = {
+    "axes.prop_cycle": cycler(linestyle=["-", "--"]) * cycler(color=COLOURS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.15,
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
+    ),
+    "font.size": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "recstack",
+}
 
 
-def decile_recall(cases: EvaluationSet, runs: Sequence[Ranking]) -> Doubles:
-    """[10] share of the targets of each popularity decile that are in the first ten; NaN for a decile without targets.
-
-    Args:
-        cases: the rankings asked for.
-        runs: one model's answers, one for each training seed.
-    """
-    hittable = cases.relevant >= 0
-    decile = popularity_decile(cases.item_counts)[cases.relevant[hittable]]
-    hits = np.mean([run.hits for run in runs], axis=0)[hittable]
-    targets = np.bincount(decile, minlength=10)
-    shares: Doubles = np.full(10, np.nan)
-    np.divide(np.bincount(decile, weights=hits, minlength=10), targets, out=shares, where=targets > 0)
-    return shares
-
-
-def plot_decile_recall(cases: EvaluationSet, rankings: Mapping[str, Sequence[Ranking]], path: Path) -> None:
+def decile_recall(report: Report) -> Figure | None:
     """Recall@10 by the popularity of the target: whether a model finds more than the hits."""
-    figure, axes = _figure("Recall@10 by popularity of the target", "decile of training interactions (10 = hits)")
-    for name, runs in rankings.items():
-        axes.plot(range(1, 11), decile_recall(cases, runs), marker="o", label=name)
-    axes.set_xticks(range(1, 11))
-    axes.set_ylabel("recall@10")
-    axes.legend()
-    figure.savefig(path)
+    present = [(place, name) for place, name in enumerate(DECILES, 1) if name in report.slices]
+    if not present:
+        return None
+    places = [place for place, _ in present]
+    with _figure("popularity of the target, in tenths of all interactions (10 = hits)", "recall@10") as (figure, axes):
+        for model in report.ordered:
+            recall = [report.slices[name][model]["recall@10"] for _, name in present]
+            chosen = model == report.champion
+            (line,) = axes.plot(
+                places, [each.mean for each in recall], marker="o", ms=4, lw=2.5 if chosen else 1.5, label=model
+            )
+            if chosen:
+                low, high = [each.ci_low for each in recall], [each.ci_high for each in recall]
+                axes.fill_between(places, low, high, color=line.get_color(), alpha=0.15, lw=0)
+        axes.set_xticks(range(1, 11))
+        axes.set_ylim(bottom=0)
+    return figure
 
 
-def plot_coverage(report: Report, path: Path) -> None:
-    """Coverage against NDCG@10: what accuracy costs in breadth; models without coverage are left out."""
-    figure, axes = _figure("Accuracy and breadth", "coverage of the catalogue")
-    for name, metrics in report.models.items():
-        if "coverage" not in metrics:
-            continue
-        quality = metrics[HEADLINE]
-        error = [[quality.mean - quality.ci_low], [quality.ci_high - quality.mean]]
-        axes.errorbar(metrics["coverage"].mean, quality.mean, yerr=error, fmt="o", capsize=3, label=name)
-    axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("ndcg@10, 95 % interval")
-    axes.legend()
-    figure.savefig(path)
+def coverage(report: Report) -> Figure | None:
+    """Coverage against NDCG@10: what accuracy costs in breadth; nothing where coverage was not measured."""
+    if "coverage" not in report.breadth:
+        return None
+    with _figure("share of the catalogue in the lists", f"{HEADLINE}, 95 % interval") as (figure, axes):
+        for name in report.ordered:
+            quality, breadth = report.models[name][HEADLINE], report.models[name]["coverage"]
+            error = [[quality.mean - quality.ci_low], [quality.ci_high - quality.mean]]
+            axes.errorbar(breadth.mean, quality.mean, yerr=error, fmt="o", capsize=3, label=name)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+    return figure
 
 
-def plot_learning_curve(epochs: Sequence[Mapping[str, float]], path: Path) -> None:
-    """One panel for each metric that training reported.
-
-    Args:
-        epochs: metrics by name after each epoch; a metric may be missing in some.
-        path: image to write.
-    """
+def learning_curve(epochs: Sequence[Mapping[str, float]]) -> Figure:
+    """One panel for each metric that training reported; a metric may be missing after some epochs."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch))
-    figure = Figure(figsize=(8, 2.5 * len(names)), layout="constrained")
-    for axes, name in zip(np.ravel(figure.subplots(len(names), sharex=True)), names, strict=True):
-        axes.plot(range(1, len(epochs) + 1), [epoch.get(name, np.nan) for epoch in epochs], marker=".")
-        axes.set_ylabel(name)
-        axes.grid(alpha=0.3)
-    figure.supxlabel("epoch")
-    figure.savefig(path)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 0.6 + 1.5 * len(names)), layout="constrained")
+        for axes, name in zip(np.ravel(figure.subplots(len(names), sharex=True)), names, strict=True):
+            axes.plot(range(1, len(epochs) + 1), [epoch.get(name, np.nan) for epoch in epochs], marker=".")
+            axes.set_ylabel(name)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        figure.supxlabel("epoch", fontsize=9)
+    return figure
 
 
-def _figure(title: str, x_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title)
-    axes.set_xlabel(x_label)
-    axes.grid(alpha=0.3)
-    return figure, axes
+def write_png(figure: Figure, path: Path) -> None:
+    """As an image file."""
+    with rc_context(STYLE):
+        figure.savefig(path, dpi=150, facecolor="white")
+
+
+def svg(figure: Figure, name: str) -> str:
+    """As an element of a page, in the colours of its text; `name` keeps the ids of several figures apart."""
+    drawing = io.StringIO()
+    with rc_context(STYLE):
+        figure.savefig(drawing, format="svg", transparent=True, metadata={"Date": None})
+    text = drawing.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+
+
+@contextmanager
+def _figure(x_label: str, y_label: str) -> Iterator[tuple[Figure, Axes]]:
+    """Axes to draw on, which get a legend below."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.9), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        yield figure, axes
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)

@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.errors import DataError
+from recstack.evaluation.candidates import drawn_negatives, given_negatives
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.features.encode import Encoder, Ints
+from recstack.evaluation.slices import target_slices
+from recstack.features.encode import Encoder, Floats, Ints
 from recstack.models.base import Mask
 from recstack.splits import BY_CHANCE, FOLD_IN, HELD_OUT_USERS
 
@@ -31,9 +33,6 @@ PROTOCOLS: Final = (GLOBAL_TIME, LEAVE_LAST_OUT, LEAVE_LAST_OUT_SAMPLED, *BY_CHA
 
 MAX_TARGETS: Final = 50
 """Targets of one user in global-time; users weigh the same, so more would cost time and add little."""
-
-N_NEGATIVES: Final = 99
-"""Sampled negatives of leave-last-out-99 (He et al., Neural Collaborative Filtering, WWW 2017)."""
 
 
 class _Rows(NamedTuple):
@@ -56,6 +55,8 @@ def evaluation_set(
     part: Part = "test",
     seed: int = 0,
     max_users: int | None = None,
+    item_genres: Floats | None = None,
+    negatives: pa.Table | None = None,
 ) -> EvaluationSet:
     """Build the rankings of one protocol.
 
@@ -76,12 +77,18 @@ def evaluation_set(
         part: which part holds the targets.
         seed: of the draws of targets, negatives and users.
         max_users: draw so many users where the part has more; None takes all.
+        item_genres: [I, G] multi-hot, see `ItemBatch`; None leaves out the metrics and slices that need them.
+        negatives: user_id and item_id of the items to rank beside each user's target in leave-last-out-99, for data
+            that bring their own (such as the `.test.negative` files of the NCF paper); None draws them.
 
     Raises:
-        ValueError: unknown protocol, no timestamps where the protocol needs them, or nothing to evaluate.
+        ValueError: unknown protocol, no timestamps where the protocol needs them, nothing to evaluate, or negatives
+            that don't fit.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    if negatives is not None and protocol != LEAVE_LAST_OUT_SAMPLED:
+        raise ValueError(f"{protocol} ranks no sample, so it has no use for negatives; {LEAVE_LAST_OUT_SAMPLED} does")
     if protocol not in BY_CHANCE and interactions[c.TIMESTAMP].null_count:
         raise DataError(f"{protocol} needs a timestamp on every interaction; without time: {', '.join(BY_CHANCE)}")
 
@@ -107,6 +114,8 @@ def evaluation_set(
             f"{protocol}: {why}, so there is nothing to evaluate; bring more data or choose another protocol"
         )
 
+    if item_genres is None:
+        item_genres = np.zeros((len(encoder.item_ids), 0), dtype=np.float32)
     each_alone = protocol == GLOBAL_TIME
     user_ids, first = (targets.user, np.arange(len(relevant))) if each_alone else np.unique(targets.user, True)
     times = pa.nulls(len(first), targets.time.type) if protocol in BY_CHANCE else targets.time.take(pa.array(first))
@@ -122,7 +131,11 @@ def evaluation_set(
     cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
     candidates = None
     if protocol == LEAVE_LAST_OUT_SAMPLED:
-        candidates = _candidates(rows, user_ids, relevant, counts, random)
+        if negatives is None:
+            rivals = drawn_negatives(*_items_of(rows, user_ids), counts, random)
+        else:
+            rivals = given_negatives(negatives, user_ids, relevant, encoder)
+        candidates = np.sort(np.column_stack([relevant, rivals]), axis=1)
     return EvaluationSet(
         protocol=protocol,
         users=users,
@@ -133,6 +146,8 @@ def evaluation_set(
         item_counts=counts,
         n_training_users=len(np.unique(known.user)),
         slices={"warm": ~cold, "cold": cold},
+        target_slices=target_slices(relevant, counts, item_genres, encoder.genres),
+        item_genres=item_genres,
     )
 
 
@@ -154,20 +169,6 @@ def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints]:
     """Offsets [N + 1] and items, in the catalogue, of N ascending users."""
     mine = rows.where((rows.item >= 0) & np.isin(rows.user, user_ids))
     return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item
-
-
-def _candidates(rows: _Rows, user_ids: Ints, relevant: Ints, counts: Ints, random: np.random.Generator) -> Ints:
-    """[N, 100] the target and 99 training items that the user chose in no part, drawn uniformly; ascending, -1 pads."""
-    offsets, items = _items_of(rows, user_ids)
-    candidates = np.full((len(user_ids), N_NEGATIVES + 1), -1, dtype=np.int64)
-    candidates[:, 0] = relevant
-    for row in range(len(user_ids)):
-        free = counts > 0
-        free[items[offsets[row] : offsets[row + 1]]] = False
-        negatives = np.flatnonzero(free)
-        drawn = random.choice(negatives, min(N_NEGATIVES, len(negatives)), replace=False)
-        candidates[row, 1 : 1 + len(drawn)] = drawn
-    return np.sort(candidates, axis=1)
 
 
 def _epoch_seconds(times: pa.Array) -> Ints:

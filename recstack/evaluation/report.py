@@ -1,4 +1,4 @@
-"""The result of an evaluation: one JSON for machines, one table for people, every figure with its interval."""
+"""The result of an evaluation: what each model reached, on which slices, and which differences are beyond noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,36 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from recstack.evaluation.bootstrap import Interval, intervals, ratio
+from recstack.errors import choose
+from recstack.evaluation.bootstrap import Interval, difference, ratio
+from recstack.evaluation.estimates import Estimate, Metrics, Rankings, of_all, of_rankings, of_targets
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import Ranking
-from recstack.models.base import Mask
-from recstack.models.item_item import ItemItem
-from recstack.models.popularity import Popularity
 from recstack.splits import HELD_OUT_USERS
 
 HEADLINE = "ndcg@10"
-BASELINES = (Popularity.name, ItemItem.name)
-TABLE_METRICS = (HEADLINE, "recall@10", "recall@20", "mrr", "hr@10", "coverage", "novelty", "popularity_bias")
-HELD_OUT_METRICS = ("ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50", HEADLINE, "coverage")
+BASELINES = ("popularity", "item_item", "ease", "als")
+"""Names of the models that any other has to beat."""
+ACCURACY = (HEADLINE, "recall@10", "recall@20", "mrr", "hr@10")
+HELD_OUT_ACCURACY = ("ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50", HEADLINE)
 """What papers on `held-out-users` report, then what is watched everywhere."""
+BREADTH = ("coverage", "novelty", "popularity_bias", "diversity", "miscalibration")
+"""What the lists are like, whether or not they are right."""
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric of one model: mean over users and training seeds, with its 95 % interval over users.
-
-    Coverage belongs to all lists together and has no interval over users: its bounds are the range over the seeds.
-    """
-
-    mean: float
-    ci_low: float
-    ci_high: float
-    per_seed: list[float]
-
-
-Metrics = dict[str, Estimate]
+Curve = list[dict[str, float]]
+"""Metrics after each epoch."""
 
 
 @dataclass(frozen=True)
@@ -50,40 +39,80 @@ class Report:
     """Share of the targets that training never saw, which count as misses for every model."""
     models: dict[str, Metrics]
     slices: dict[str, dict[str, Metrics]]
-    """The same by slice of the rankings; an empty slice is left out."""
+    """The same by slice; an empty slice is left out. Slices of targets have the metrics of `TARGET_METRICS`."""
     slice_sizes: dict[str, int]
-    """Rankings in each slice."""
+    """Rankings in the slices "warm" and "cold", targets in the others."""
+    baseline: str | None
+    """The best of `BASELINES` that was compared, if it found anything."""
     ratios: dict[str, Interval]
-    """NDCG@10 of each model over the best baseline's, paired by user; absent without a baseline above 0."""
+    """NDCG@10 of each model over the baseline's, paired by user; absent without a baseline above 0."""
+    champion: str
+    """The model that the others are compared with: the one that was named, else the best."""
+    differences: dict[str, Interval]
+    """NDCG@10 of each other model minus the champion's, paired by user."""
+    curves: dict[str, Curve]
+    """Of models that learn in epochs."""
     seconds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries and numbers, for `json.dumps`; all are finite."""
         return asdict(self)
 
-    def table(self) -> str:
-        """Markdown, best NDCG@10 first."""
-        order = sorted(self.models, key=lambda name: -self.models[name][HEADLINE].mean)
-        metrics = HELD_OUT_METRICS if self.protocol == HELD_OUT_USERS else TABLE_METRICS
-        shown = [metric for metric in metrics if metric in self.models[order[0]]]
-        header = ["model", *shown, *(["ndcg@10 / best baseline"] if self.ratios else []), "seconds"]
-        rows = [header, ["---"] * len(header)]
-        for name in order:
-            figures = [self.models[name][metric] for metric in shown]
-            row = [name, *(f"{_number(f.mean)} [{_number(f.ci_low)}, {_number(f.ci_high)}]" for f in figures)]
-            if name in self.ratios:
-                against = self.ratios[name]
-                row.append(f"{against.mean:.2f} [{against.low:.2f}, {against.high:.2f}]")
-            rows.append([*row, f"{self.seconds.get(name, float('nan')):.1f}"])
-        title = (
+    @property
+    def ordered(self) -> list[str]:
+        """Names of the models, best NDCG@10 first."""
+        return sorted(self.models, key=lambda name: -self.models[name][HEADLINE].mean)
+
+    @property
+    def accuracy(self) -> list[str]:
+        """Metrics of the first table."""
+        return list(HELD_OUT_ACCURACY if self.protocol == HELD_OUT_USERS else ACCURACY)
+
+    @property
+    def breadth(self) -> list[str]:
+        """Metrics of the second table; none with sampled candidates."""
+        return [metric for metric in BREADTH if metric in next(iter(self.models.values()))]
+
+    @property
+    def title(self) -> str:
+        """What was measured, in one line."""
+        return (
             f"{self.dataset}, {self.protocol}: {self.n_users:,} users, {self.n_targets:,} targets"
             f" ({self.unhittable_share:.1%} can't be hit); mean over users [95 % interval]"
         )
-        return "\n".join([title, "", *(f"| {' | '.join(row)} |" for row in rows)])
+
+    def table(self) -> str:
+        """Markdown, best NDCG@10 first: accuracy and differences, then the breadth of the lists."""
+        head = ["model", *self.accuracy]
+        rows = [[name, *(cell(self.models[name][metric]) for metric in self.accuracy)] for name in self.ordered]
+        if self.baseline is not None:
+            head.append(f"{HEADLINE} / best baseline ({self.baseline})")
+            for row in rows:
+                row.append(_interval(self.ratios[row[0]], ".2f") if row[0] in self.ratios else "")
+        if self.differences:
+            head.append(f"{HEADLINE} - {self.champion}")
+            for row in rows:
+                against = self.differences.get(row[0])
+                row.append(_interval(against, "+.4f") + " *" * against.beyond_noise if against else "")
+        head.append("seconds")
+        for row in rows:
+            row.append(f"{self.seconds.get(row[0], float('nan')):.1f}")
+        parts = [self.title, _markdown(head, rows)]
+        if self.differences:
+            parts.append("* the difference is beyond noise: its paired 95 % interval leaves 0 out")
+        if self.breadth:
+            rows = [[name, *(cell(self.models[name][metric]) for metric in self.breadth)] for name in self.ordered]
+            parts.append(_markdown(["model", *self.breadth], rows))
+        return "\n\n".join(parts)
 
 
 def report(
-    dataset: str, cases: EvaluationSet, rankings: Mapping[str, Sequence[Ranking]], seconds: Mapping[str, float]
+    dataset: str,
+    cases: EvaluationSet,
+    rankings: Rankings,
+    seconds: Mapping[str, float],
+    champion: str | None = None,
+    curves: Mapping[str, Curve] | None = None,
 ) -> Report:
     """Summarise what models answered to the same cases.
 
@@ -92,20 +121,22 @@ def report(
         cases: the rankings asked for.
         rankings: by model name, one `Ranking` for each training seed.
         seconds: by model name, time spent.
-    """
-    everything = np.ones(len(cases), dtype=bool)
-    slices = {
-        name: {model: _estimates(cases, runs, mask) for model, runs in rankings.items()}
-        for name, mask in cases.slices.items()
-        if mask.any()
-    }
-    models = {}
-    for model, runs in rankings.items():
-        shares = [run.coverage for run in runs if run.coverage is not None]
-        models[model] = _estimates(cases, runs, everything)
-        if shares:
-            models[model]["coverage"] = _range(shares)
+        champion: the model to compare the others with; None takes the one with the best NDCG@10.
+        curves: of models that learn in epochs.
 
+    Raises:
+        UserError: the champion is not among the models.
+    """
+    models = of_all(cases, rankings)
+    if champion is None:
+        champion = max(models, key=lambda name: models[name][HEADLINE].mean)
+    choose("compared model", champion, models)
+    users = {name: per_user(cases, runs, HEADLINE) for name, runs in rankings.items()}
+    baseline = max((name for name in BASELINES if name in users), key=lambda name: users[name].mean(), default=None)
+    ratios = {} if baseline is None else {name: ratio(values, users[baseline]) for name, values in users.items()}
+    finite = {name: each for name, each in ratios.items() if np.isfinite([each.low, each.mean, each.high]).all()}
+    masks = {**cases.slices, **cases.target_slices}
+    slices = {name: of_rankings(cases, rankings, mask) for name, mask in cases.slices.items() if mask.any()}
     return Report(
         dataset=dataset,
         protocol=cases.protocol,
@@ -113,9 +144,13 @@ def report(
         n_targets=cases.n_targets,
         unhittable_share=cases.unhittable_share,
         models=models,
-        slices=slices,
-        slice_sizes={name: int(mask.sum()) for name, mask in cases.slices.items()},
-        ratios=_ratios(cases, rankings),
+        slices={**slices, **{name: of_targets(cases, rankings, mask) for name, mask in cases.target_slices.items()}},
+        slice_sizes={name: int(mask.sum()) for name, mask in masks.items()},
+        baseline=baseline if finite else None,
+        ratios=finite,
+        champion=champion,
+        differences={name: difference(each, users[champion]) for name, each in users.items() if name != champion},
+        curves=dict(curves or {}),
         seconds=dict(seconds),
     )
 
@@ -125,34 +160,24 @@ def per_user(cases: EvaluationSet, runs: Sequence[Ranking], metric: str) -> Doub
     return user_means(np.mean([run.values[metric] for run in runs], axis=0), cases.user_ids)
 
 
-def _estimates(cases: EvaluationSet, runs: Sequence[Ranking], mask: Mask) -> Metrics:
-    names = list(runs[0].values)
-    # [seeds, users, metrics]
-    by_user = np.stack(
-        [user_means(np.stack([run.values[n][mask] for n in names], axis=1), cases.user_ids[mask]) for run in runs]
-    )
-    per_seed = by_user.mean(axis=1)
-    return {
-        name: Estimate(each.mean, each.low, each.high, per_seed[:, column].tolist())
-        for column, (name, each) in enumerate(zip(names, intervals(by_user.mean(axis=0)), strict=True))
-    }
+def cell(estimate: Estimate) -> str:
+    """An estimate as text."""
+    return f"{number(estimate.mean)} [{number(estimate.ci_low)}, {number(estimate.ci_high)}]"
 
 
-def _range(shares: list[float]) -> Estimate:
-    """The mean of equal numbers can lie beside them by rounding."""
-    low, high = min(shares), max(shares)
-    return Estimate(min(max(float(np.mean(shares)), low), high), low, high, shares)
-
-
-def _ratios(cases: EvaluationSet, rankings: Mapping[str, Sequence[Ranking]]) -> dict[str, Interval]:
-    users = {name: per_user(cases, runs, HEADLINE) for name, runs in rankings.items()}
-    baselines = [name for name in BASELINES if name in users]
-    best = max(baselines, key=lambda name: users[name].mean(), default=None)
-    if best is None:
-        return {}
-    found = {name: ratio(values, users[best]) for name, values in users.items()}
-    return {name: each for name, each in found.items() if np.isfinite([each.low, each.mean, each.high]).all()}
-
-
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Four digits after the point below one, two above."""
     return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def _interval(interval: Interval, form: str) -> str:
+    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose columns are aligned in plain text too."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [head, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in lines
+    )

@@ -99,13 +99,24 @@ class Recommender(ABC):
         """Read what `save` wrote, for the catalogue `items` encoded by `encoder`."""
 
 
+GROUP = 128
+"""Items of a group in `top_k`, at most."""
+
+
 def top_k(scores: Floats, k: int) -> Ints:
     """[B, k] positions of the best items, best first; ties by position, i.e. by item id."""
-    k = min(k, scores.shape[1])
-    # argpartition leaves ties at the border to chance; a stable sort of the border's candidates does not.
-    border = -np.partition(-scores, k - 1, axis=1)[:, k - 1 : k]
-    order = np.empty((len(scores), k), dtype=np.int64)
-    for row, (values, least) in enumerate(zip(scores, border[:, 0], strict=True)):
-        candidates = np.flatnonzero(values >= least)
+    rows, n_items = scores.shape
+    k = min(k, n_items)
+    order = np.empty((rows, k), dtype=np.int64)
+    if not k:
+        return order
+    # One pass finds the best of each of many groups. The k-th of these is a score that the k best items reach and few
+    # others do; among them a stable sort decides.
+    size = max(1, min(GROUP, n_items // (8 * k)))
+    groups = n_items // size
+    best = scores[:, : size * groups].reshape(rows, size, groups).max(axis=1)
+    bounds = np.partition(best, groups - k, axis=1)[:, groups - k]
+    for row, (values, bound) in enumerate(zip(scores, bounds, strict=True)):
+        candidates = np.flatnonzero(values >= bound)
         order[row] = candidates[np.argsort(-values[candidates], kind="stable")][:k]
     return order

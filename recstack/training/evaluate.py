@@ -28,6 +28,7 @@ def evaluate_dataset(
     names: Sequence[str],
     seeds: int,
     say: Callable[[str], None] = print,
+    champion: str | None = None,
 ) -> Report:
     """Ingest, build features for the protocol, fit and rank.
 
@@ -39,6 +40,7 @@ def evaluate_dataset(
         names: models, or ["all"].
         seeds: fits of each model.
         say: told what is going on, a line a step.
+        champion: the model that the others are compared with; None takes the best.
 
     Raises:
         UserError: unknown dataset, model or protocol, or bad data.
@@ -47,6 +49,8 @@ def evaluate_dataset(
     chosen = list(models()) if list(names) == ["all"] else list(dict.fromkeys(names))
     for name in chosen:
         choose("model", name, models())
+    if champion is not None:
+        choose("compared model", champion, dict.fromkeys(chosen))
     protocol = protocol or default_protocol(adapter.has_timestamps)
     choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
     apart = settings.model_copy(
@@ -70,4 +74,5 @@ def evaluate_dataset(
     features = build_features(spark, ingested, apart.lake / "features", choices)
     apply(apart)
     say(f"build_features: split {protocol}, tables in {features.path}; models are fitted next")
-    return compare(Experiment(apart, spark, ingested, features), chosen, seeds=seeds, say=say).report
+    experiment = Experiment(apart, spark, ingested, features)
+    return compare(experiment, chosen, seeds=seeds, champion=champion, say=say).report

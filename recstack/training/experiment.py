@@ -87,4 +87,5 @@ class Experiment:
         def live(points: pa.Table) -> pa.Table:
             return live_features(self.spark, frame, points, genres)
 
-        return evaluation_set(self.protocol, interactions, live, self.data(KNOWN[part]).encoder, part)
+        known = self.data(KNOWN[part])
+        return evaluation_set(self.protocol, interactions, live, known.encoder, part, item_genres=known.items.genres)

@@ -9,9 +9,11 @@ import numpy as np
 
 from recstack.archive.bundle import Bundle, BundleError
 from recstack.evaluation.bootstrap import difference, intervals
-from recstack.evaluation.plots import plot_coverage, plot_decile_recall, plot_learning_curve
+from recstack.evaluation.page import page
+from recstack.evaluation.plots import coverage, decile_recall, learning_curve, write_png
 from recstack.features import spec
 from recstack.lake import Build, opened
+from recstack.models.base import Progress
 from recstack.training.compare import Comparison
 from recstack.training.experiment import Experiment
 from recstack.training.tracking import DECISION, Run, Tracker, Version
@@ -37,6 +39,11 @@ def write_training(folder: Path, trained: Trained, experiment: Experiment, run: 
     }
 
 
+def read_curve(folder: Path) -> list[Progress]:
+    """The learning curve that `write_training` wrote."""
+    return [Progress(**epoch) for epoch in json.loads((folder / TRAINING).read_text())["epochs"]]
+
+
 def record_training(run: Run, folder: Path, trained: Trained, experiment: Experiment) -> None:
     """Parameters, per-epoch curves, data fingerprint, learning curve and the model itself."""
     features = experiment.features
@@ -58,17 +65,20 @@ def record_training(run: Run, folder: Path, trained: Trained, experiment: Experi
     if len(trained.validation):
         run.metrics({"validation_ndcg@10_best": float(trained.validation.mean())})
     if trained.epochs:
-        plot_learning_curve([progress.metrics for progress in trained.epochs], folder / "learning_curve.png")
+        write_png(learning_curve([progress.metrics for progress in trained.epochs]), folder / "learning_curve.png")
         run.file(folder / "learning_curve.png", "plots")
     run.file(folder / TRAINING)
 
 
 def write_evaluation(folder: Path, comparison: Comparison) -> None:
-    """Write `report.json`, `table.md` and the plots."""
-    (folder / "report.json").write_text(json.dumps(comparison.report.to_json(), indent=2))
-    (folder / "table.md").write_text(comparison.report.table())
-    plot_decile_recall(comparison.cases, comparison.rankings, folder / "recall_by_decile.png")
-    plot_coverage(comparison.report, folder / "coverage.png")
+    """Write `report.json`, `table.md`, `report.html` and the plots."""
+    report = comparison.report
+    (folder / "report.json").write_text(json.dumps(report.to_json(), indent=2))
+    (folder / "table.md").write_text(report.table())
+    (folder / "report.html").write_text(page(report))
+    for name, figure in (("recall_by_decile", decile_recall(report)), ("coverage", coverage(report))):
+        if figure is not None:
+            write_png(figure, folder / f"{name}.png")
 
 
 def record_evaluation(run: Run, folder: Path, comparison: Comparison, name: str) -> None:

@@ -1,5 +1,39 @@
-"""Lets ranx run interpreted: compiling it takes a minute, and its answers on small inputs are the same."""
+"""Two models on a small log; ranx runs interpreted, since compiling it takes a minute and its answers are the same."""
 
 import numba
+import numpy as np
+import pytest
+from histories import random_log
+
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.ranking import Ranking, rank
+from recstack.evaluation.report import Report, report
+from recstack.models.item_item import ItemItem
+from recstack.models.popularity import Popularity
 
 numba.config.DISABLE_JIT = True
+
+HISTORY = random_log()
+IN_TEST = HISTORY.time >= 45 * 86_400
+CURVE = [{"loss": 1.0}, {"loss": 0.5, "validation_ndcg@10": 0.1}]
+
+
+@pytest.fixture(scope="package")
+def cases() -> EvaluationSet:
+    encoder = HISTORY.encoder()
+    genres = encoder.items(HISTORY.items()).genres
+    table = HISTORY.table(np.where(IN_TEST, "test", "train"))
+    return evaluation_set("global-time", table, HISTORY.live(), encoder, item_genres=genres)
+
+
+@pytest.fixture(scope="package")
+def rankings(cases: EvaluationSet) -> dict[str, list[Ranking]]:
+    data = HISTORY.rows(~IN_TEST).training(HISTORY.encoder())
+    runs = [ItemItem.fit(data, options={"shrinkage": shrinkage}) for shrinkage in (1.0, 50.0)]
+    return {"popularity": [rank(Popularity.fit(data), cases)], "item_item": [rank(run, cases) for run in runs]}
+
+
+@pytest.fixture(scope="package")
+def made(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> Report:
+    return report("tiny", cases, rankings, {"popularity": 0.5, "item_item": 2.0}, curves={"item_item": CURVE})

@@ -122,16 +122,6 @@ def test_ranks_are_the_places_in_a_stable_sort(rows: list[list[int]]) -> None:
     assert found.tolist() == places.ravel().tolist()
 
 
-def test_many_relevant_items_are_ranked_in_bounded_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(3)
-    scores = random.random((5, 50), dtype=np.float32)
-    relevant = [random.choice(50, 20, replace=False).tolist() for _ in range(5)]
-    whole, _ = rank_everything(scores, relevant)
-    monkeypatch.setattr(metrics, "_CELLS", 100)
-    chunked, _ = rank_everything(scores, relevant)
-    assert chunked.tolist() == whole.tolist()
-
-
 def test_novelty_is_the_mean_self_information_in_bits() -> None:
     # 8 users; items chosen by 8, 2 and none of them: 0, 2 and (as if by one) 3 bits.
     lists = np.array([[0, 1], [1, 2], [0, -1]])

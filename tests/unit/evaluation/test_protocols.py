@@ -4,8 +4,10 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack import columns as c
+from recstack.errors import DataError
+from recstack.evaluation.candidates import N_NEGATIVES
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import MAX_TARGETS, N_NEGATIVES, PROTOCOLS, evaluation_set
+from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, evaluation_set
 from recstack.splits import BY_CHANCE
 
 # User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
@@ -148,6 +150,38 @@ class TestSampledNegatives:
         cases = build("leave-last-out-99", history, leave_last_out(history))
         assert cases.candidates is not None
         assert sorted(set(cases.candidates[0].tolist())) == [-1, 7, 8]  # item 9 is in no training part
+
+
+class TestGivenNegatives:
+    history = log([(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 2, 0), (2, 1, 1), (2, 0, 2)], n_items=6)
+    split = leave_last_out(history)
+
+    def ranked(self, rows: list[tuple[int, int]]) -> EvaluationSet:
+        users, items = zip(*rows, strict=True)
+        table = pa.table({c.USER_ID: users, c.ITEM_ID: items})
+        return build("leave-last-out-99", self.history, self.split, negatives=table)
+
+    def test_the_target_is_ranked_among_them_as_they_are(self) -> None:
+        cases = self.ranked([(2, 5), (1, 4), (1, 3), (2, 5), (9, 3)])  # item 4 was never seen, user 9 has no target
+        assert cases.candidates is not None
+        assert cases.relevant.tolist() == [2, 0]
+        assert cases.candidates.tolist() == [[2, 3, 4], [-1, 0, 5]]
+
+    @pytest.mark.parametrize(
+        ("rows", "why"),
+        [
+            ([(1, 4)], "user 2 has a target and no negatives"),
+            ([(1, 4), (2, 0)], "the target of user 2 is among the negatives"),
+            ([(1, 4), (2, 99)], "1 negatives are not in the catalogue, such as item 99"),
+        ],
+    )
+    def test_those_that_do_not_fit_are_refused(self, rows: list[tuple[int, int]], why: str) -> None:
+        with pytest.raises(DataError, match=why):
+            self.ranked(rows)
+
+    def test_a_protocol_that_ranks_the_catalogue_has_no_use_for_them(self) -> None:
+        with pytest.raises(ValueError, match="leave-last-out-99 does"):
+            build("leave-last-out", self.history, self.split, negatives=pa.table({c.USER_ID: [1], c.ITEM_ID: [4]}))
 
 
 class TestStratified:

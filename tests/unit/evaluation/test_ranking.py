@@ -89,6 +89,46 @@ def test_live_features_that_look_one_day_ahead_are_refused(history: Log) -> None
         rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
 
 
+@pytest.mark.parametrize("protocol", ["leave-last-out", "leave-last-out-99"])
+def test_one_target_among_the_recent_items_is_refused_also_where_the_seen_ones_come_from_the_split(
+    history: Log, protocol: str
+) -> None:
+    split = np.array(["train"] * len(history.user))
+    split[np.append(np.flatnonzero(np.diff(history.user)), -1)] = "test"
+    ahead = replace(history, time=history.time - 86_400)  # what the store would answer one day later
+    model = Popularity.fit(history.training(history.encoder()))
+    honest, peeking = (
+        evaluation_set(protocol, history.table(split), source.live(), history.encoder()) for source in (history, ahead)
+    )
+    assert np.isfinite(rank(model, honest).values["mrr"]).all()
+    with pytest.raises(ValueError, match="know the future"):
+        rank(model, peeking)
+
+
+def test_one_target_among_the_seen_items_is_refused(item_item: ItemItem, cases: EvaluationSet) -> None:
+    first = int(np.flatnonzero(cases.relevant >= 0)[0])
+    seen = np.insert(cases.users.seen, cases.users.seen_offsets[first], cases.relevant[first])
+    offsets = cases.users.seen_offsets + (np.arange(len(cases) + 1) > first)
+    with pytest.raises(ValueError, match="^1 of .* know the future"):
+        rank(item_item, replace(cases, users=replace(cases.users, seen=seen, seen_offsets=offsets)))
+
+
+def test_lists_of_items_with_genres_have_diversity_and_calibration(history: Log, item_item: ItemItem) -> None:
+    split, test = by_day(history, 45)
+    encoder = history.encoder()
+    genres = history.training(encoder).items.genres
+    with_genres = evaluation_set("global-time", history.table(split), history.live(), encoder, item_genres=genres)
+    values = rank(item_item, with_genres).values
+    popular = rank(Popularity.fit(history.rows(~test).training(encoder)), with_genres).values
+    # Users of this log have a favourite genre, which item_item finds and popularity does not know.
+    assert values["diversity"].mean() < popular["diversity"].mean()
+    assert values["miscalibration"].mean() < popular["miscalibration"].mean()
+
+
+def test_without_genres_their_metrics_are_left_out(item_item: ItemItem, cases: EvaluationSet) -> None:
+    assert not {"diversity", "miscalibration"} & set(rank(item_item, cases).values)
+
+
 def test_scores_of_the_wrong_shape_are_refused(cases: EvaluationSet) -> None:
     with pytest.raises(ValueError, match="shape"):
         rank(FixedScores(np.zeros(3, dtype=np.float32)), small_catalogue(cases))

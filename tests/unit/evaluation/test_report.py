@@ -1,51 +1,28 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from histories import random_log
 
+from recstack.errors import UserError
+from recstack.evaluation.bootstrap import difference
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.plots import decile_recall, plot_coverage, plot_decile_recall, plot_learning_curve
-from recstack.evaluation.protocols import evaluation_set
-from recstack.evaluation.ranking import Ranking, rank
+from recstack.evaluation.ranking import Ranking
 from recstack.evaluation.report import Report, per_user, report
-from recstack.models.item_item import ItemItem
-from recstack.models.popularity import Popularity
-
-PNG = b"\x89PNG"
-
-
-@pytest.fixture(scope="module")
-def cases() -> EvaluationSet:
-    history = random_log()
-    split = np.where(history.time >= 45 * 86_400, "test", "train")
-    return evaluation_set("global-time", history.table(split), history.live(), history.encoder())
-
-
-@pytest.fixture(scope="module")
-def rankings(cases: EvaluationSet) -> dict[str, list[Ranking]]:
-    history = random_log()
-    data = history.rows(history.time < 45 * 86_400).training(history.encoder())
-    runs = [ItemItem.fit(data, options={"shrinkage": shrinkage}) for shrinkage in (1.0, 50.0)]
-    return {"popularity": [rank(Popularity.fit(data), cases)], "item_item": [rank(run, cases) for run in runs]}
-
-
-@pytest.fixture(scope="module")
-def made(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> Report:
-    return report("tiny", cases, rankings, {"popularity": 0.5, "item_item": 2.0})
 
 
 def test_the_json_has_the_promised_shape_and_only_finite_numbers(made: Report) -> None:
     text = json.loads(json.dumps(made.to_json(), allow_nan=False))
     assert {"dataset", "protocol", "n_users", "n_targets", "models", "slices", "seconds"} <= set(text)
     assert (text["dataset"], text["protocol"]) == ("tiny", "global-time")
-    assert set(text["slices"]) == {"warm", "cold"}
-    for models in [text["models"], *text["slices"].values()]:
+    kinds = {name.split()[0] for name in text["slices"]}
+    assert kinds == {"warm", "cold", "popularity", "genre"}
+    lists = {"ndcg@10", "precision@10", "mrr", "map@10", "novelty", "popularity_bias", "diversity", "miscalibration"}
+    for name, models in [("all", text["models"]), *text["slices"].items()]:
         assert set(models) == {"popularity", "item_item"}
         for metrics in models.values():
-            assert {"ndcg@10", "recall@10", "recall@20", "precision@10", "mrr", "hr@10", "map@10"} <= set(metrics)
+            assert {"recall@10", "recall@20", "hr@10"} <= set(metrics)
+            assert (lists <= set(metrics)) == (name in ("all", "warm", "cold"))
             for estimate in metrics.values():
                 assert set(estimate) == {"mean", "ci_low", "ci_high", "per_seed"}
                 assert estimate["ci_low"] <= estimate["mean"] <= estimate["ci_high"]
@@ -65,15 +42,29 @@ def test_the_mean_is_over_users_and_then_over_seeds(
 
 
 def test_warm_and_cold_rankings_are_summarised_apart(made: Report, cases: EvaluationSet) -> None:
-    assert sum(made.slice_sizes.values()) == len(cases)
+    assert made.slice_sizes["warm"] + made.slice_sizes["cold"] == len(cases)
     cold = made.slices["cold"]
     # Nobody has a history there, so both baselines give the same popular items.
     assert cold["item_item"]["mrr"].mean == cold["popularity"]["mrr"].mean
     assert made.slices["warm"]["item_item"]["mrr"].mean != made.slices["warm"]["popularity"]["mrr"].mean
 
 
+def test_a_slice_of_targets_has_the_recall_of_these_targets_alone(
+    made: Report, cases: EvaluationSet, rankings: dict[str, list[Ranking]]
+) -> None:
+    (run,) = rankings["popularity"]
+    for name, mask in cases.target_slices.items():
+        hit = run.found[mask] <= 10
+        users = cases.user_ids[cases.relevant_rows[mask]]
+        expected = np.mean([hit[users == user].mean() for user in np.unique(users)])
+        assert made.slices[name]["popularity"]["recall@10"].mean == pytest.approx(expected), name
+        assert made.slice_sizes[name] == mask.sum()
+    by_decile = [made.slices[f"popularity {place}"]["popularity"]["recall@10"].mean for place in (2, 10)]
+    assert by_decile[0] == 0.0 < by_decile[1]  # popularity finds the hits and little else
+
+
 def test_an_empty_slice_is_left_out(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
-    nobody = replace(cases, slices={"nobody": np.zeros(len(cases), dtype=bool)})
+    nobody = replace(cases, slices={"nobody": np.zeros(len(cases), dtype=bool)}, target_slices={})
     assert report("tiny", nobody, rankings, {}).slices == {}
 
 
@@ -92,38 +83,66 @@ def test_coverage_that_is_the_same_for_every_seed_lies_in_its_interval(
     assert found.ci_low == found.mean == found.ci_high == 0.1
 
 
+def columns(table: str) -> list[list[str]]:
+    return [[text.strip() for text in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
 def test_the_table_of_held_out_users_has_what_papers_report(made: Report) -> None:
-    header = replace(made, protocol="held-out-users").table().splitlines()[2]
-    assert header.startswith("| model | ndcg@100 | recall@20 | recall@50 | capped_recall@20 | capped_recall@50 |")
+    header = columns(replace(made, protocol="held-out-users").table())[0]
+    assert header[:6] == ["model", "ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50"]
 
 
-def test_the_table_has_the_best_model_first_with_interval_and_ratio(made: Report) -> None:
-    lines = made.table().splitlines()
+def test_the_table_has_the_best_model_first_with_interval_and_ratio_to_the_named_baseline(made: Report) -> None:
+    header, _, first, *_ = columns(made.table())
     best = max(made.models, key=lambda name: made.models[name]["ndcg@10"].mean)
     ndcg = made.models[best]["ndcg@10"]
-    assert lines[4].startswith(f"| {best} | {ndcg.mean:.4f} [{ndcg.ci_low:.4f}, {ndcg.ci_high:.4f}]")
-    assert "1.00 [1.00, 1.00]" in lines[4]
-    assert f"{made.n_users:,} users" in lines[0]
+    assert first[:2] == [best, f"{ndcg.mean:.4f} [{ndcg.ci_low:.4f}, {ndcg.ci_high:.4f}]"]
+    assert dict(zip(header, first, strict=True))[f"ndcg@10 / best baseline ({best})"] == "1.00 [1.00, 1.00]"
+    assert f"{made.n_users:,} users" in made.table().splitlines()[0]
+
+
+def test_the_table_is_aligned_in_plain_text(made: Report) -> None:
+    tables = [block.splitlines() for block in made.table().split("\n\n") if block.startswith("|")]
+    assert [len({len(line) for line in lines}) for lines in tables] == [1, 1]
+
+
+def test_every_model_is_compared_with_the_best_or_the_named_one_paired_by_user(
+    made: Report, cases: EvaluationSet, rankings: dict[str, list[Ranking]]
+) -> None:
+    best, other = made.ordered
+    assert made.champion == best
+    expected = difference(*(per_user(cases, rankings[name], "ndcg@10") for name in (other, best)))
+    assert set(made.differences) == {other}
+    assert vars(made.differences[other]) == pytest.approx(vars(expected))
+    named = report("tiny", cases, rankings, {}, champion=other)
+    assert named.differences[best].mean == pytest.approx(-expected.mean)
+    assert f"ndcg@10 - {other}" in named.table()
+
+
+def test_a_champion_that_was_not_compared_is_refused(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+    with pytest.raises(UserError, match="no compared model 'ease'.*popularity, item_item"):
+        report("tiny", cases, rankings, {}, champion="ease")
+
+
+def test_a_difference_beyond_noise_is_marked(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+    useless = replace(rankings["popularity"][0], values={k: v * 0 for k, v in rankings["popularity"][0].values.items()})
+    same = rankings["popularity"]
+    made = report("tiny", cases, {"popularity": same, "useless": [useless], "twin": same}, {}, champion="popularity")
+    marked = {row[0]: row[-2].endswith(" *") for row in columns(made.table())[2:5]}
+    assert marked == {"popularity": False, "useless": True, "twin": False}
+    assert made.differences["useless"].beyond_noise
+    assert not made.differences["twin"].beyond_noise
+
+
+def test_of_several_baselines_the_best_one_is_what_a_ratio_is_to(
+    cases: EvaluationSet, rankings: dict[str, list[Ranking]]
+) -> None:
+    made = report("tiny", cases, {**rankings, "ease": rankings["item_item"], "als": rankings["popularity"]}, {})
+    assert made.baseline in ("item_item", "ease")
+    assert made.ratios["als"].mean < 1.0 == made.ratios["ease"].mean
 
 
 def test_without_a_baseline_there_is_no_ratio(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
     alone = report("tiny", cases, {"other": rankings["item_item"]}, {})
     assert alone.ratios == {}
     assert "baseline" not in alone.table()
-
-
-def test_recall_by_decile_adds_up_to_the_hits(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
-    shares = decile_recall(cases, rankings["popularity"])
-    assert shares.shape == (10,)
-    assert shares[9] == np.nanmax(shares)  # popularity finds the hits and little else
-    assert np.nanmin(shares) == 0.0
-
-
-def test_plots_are_written_as_images(
-    tmp_path: Path, made: Report, cases: EvaluationSet, rankings: dict[str, list[Ranking]]
-) -> None:
-    plot_decile_recall(cases, rankings, tmp_path / "deciles.png")
-    plot_coverage(made, tmp_path / "coverage.png")
-    plot_learning_curve([{"loss": 1.0}, {"loss": 0.5, "ndcg@10": 0.1}], tmp_path / "curve.png")
-    for name in ("deciles", "coverage", "curve"):
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
