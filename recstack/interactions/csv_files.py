@@ -1,7 +1,8 @@
 """Any log of a team's own, without code: `mapping.toml` says which column of which file means what."""
 
+from collections.abc import Mapping as Dictionary
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal, NamedTuple
 
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -10,13 +11,14 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.errors import DataError
 from recstack.interactions.base import Dataset
-from recstack.interactions.mapping import FILE, Log, Table, read_mapping
+from recstack.interactions.mapping import FILE, Log, Mapping, Table, read_mapping
 from recstack.interactions.tables import epoch_seconds, number, read_delimited, read_parquet
 from recstack.interactions.traits import Traits
 
 _TICKS: Final = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _ISO: Final = "iso"
-_FIRST_ROWS = 100
+_CELL: Final = "number or text"
+_FIRST_ROWS: Final = 100
 """If not one of so many can be read, the mapping is wrong rather than the data."""
 
 
@@ -50,39 +52,45 @@ class CSVFiles(Dataset):
         """Rows as they are; without ratings, those of the same user and item together as the newest of them."""
         mapping = read_mapping(source)
         log = mapping.interactions
-        kinds = {log.user: "number or text", log.item: "number or text"}
-        kinds |= {name: "number or text" for name in [log.rating] if name}
-        kinds |= {name: "number or text or time" for name in [log.time] if name}
+        kinds = {log.user: _CELL, log.item: _CELL}
+        kinds |= {name: _CELL for name in [log.rating] if name}
+        kinds |= {name: f"{_CELL} or time" for name in [log.time] if name}
         frame = _read(spark, source, log, kinds)
-        rows = frame.select(
-            _id(frame, log, log.user, "user" in mapping.text_ids, "user").alias(c.USER_ID),
-            _id(frame, log, log.item, "item" in mapping.text_ids, "item").alias(c.ITEM_ID),
-            (_parsed(frame, log, log.rating, number(log.rating, "float"), "number") if log.rating else F.lit(1.0))
-            .cast("float")
-            .alias(c.RATING),
-            (_moment(frame, log, log.time) if log.time else F.lit(None).cast("timestamp")).alias(c.TIMESTAMP),
-        )
+        columns = {
+            c.USER_ID: _id(log.user, "user", mapping),
+            c.ITEM_ID: _id(log.item, "item", mapping),
+            c.RATING: _Parsed(log.rating, number(log.rating, "float"), "number") if log.rating else None,
+            c.TIMESTAMP: _moment(frame, log, log.time) if log.time else None,
+        }
+        _require_readable(frame, log, columns)
+        without = {c.RATING: F.lit(1.0).cast("float"), c.TIMESTAMP: F.lit(None).cast("timestamp")}
+        rows = frame.select(*((each.value if each else without[name]).alias(name) for name, each in columns.items()))
         return rows if log.rating else _once(rows, timed=log.time is not None)
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
         """The catalogue, or the items of the interactions by their ids alone."""
         mapping = read_mapping(source)
         items = mapping.items
-        named = "item" in mapping.text_ids
         if items is None:
-            log = mapping.interactions
-            ids = _read(spark, source, log, {log.item: "number or text"})
-            rows = ids.select(_id(ids, log, log.item, named, "item").alias(c.ITEM_ID)).distinct()
-            return rows.where(F.col(c.ITEM_ID).isNotNull()).select(c.ITEM_ID, *_facts({}, None))
-        cells = {items.item: "number or text"}
-        cells |= {name: "number or text" for name in (items.title, items.type) if name}
-        cells |= {name: "number or text" for name in (items.year, items.episodes, items.mean_score) if name}
-        cells |= {name: "text or texts" for name in [items.genres] if name}
-        frame = _read(spark, source, items, cells)
+            ids = self.read_interactions(spark, source).select(c.ITEM_ID).distinct()
+            return ids.where(F.col(c.ITEM_ID).isNotNull()).select(c.ITEM_ID, *_facts({}, None))
         names = {c.TITLE: items.title, c.YEAR: items.year, c.TYPE: items.type}
         names |= {c.EPISODES: items.episodes, c.MEAN_SCORE: items.mean_score}
+        kinds = {name: _CELL for name in (items.item, *names.values()) if name}
+        kinds |= {name: "text or texts" for name in [items.genres] if name}
+        frame = _read(spark, source, items, kinds)
+        item = _id(items.item, "item", mapping)
+        _require_readable(frame, items, {c.ITEM_ID: item})
         genres = _genres(frame, items.genres, items.genre_separator) if items.genres else None
-        return frame.select(_id(frame, items, items.item, named, "item").alias(c.ITEM_ID), *_facts(names, genres))
+        return frame.select(item.value.alias(c.ITEM_ID), *_facts(names, genres))
+
+
+class _Parsed(NamedTuple):
+    """A column of a file as what it should be; cells that are nothing of the kind are null."""
+
+    name: str
+    value: Column
+    wanted: str
 
 
 def _read(spark: SparkSession, source: Path, table: Table, kinds: dict[str, str]) -> DataFrame:
@@ -98,39 +106,44 @@ def _read(spark: SparkSession, source: Path, table: Table, kinds: dict[str, str]
     )
 
 
-def _id(frame: DataFrame, table: Table, name: str, is_text: bool, kind: str) -> Column:
-    if is_text:
-        return F.nullif(F.trim(F.col(name).cast("string")), F.lit(""))
+def _id(name: str, kind: Literal["user", "item"], mapping: Mapping) -> _Parsed:
+    if kind in mapping.text_ids:
+        return _Parsed(name, F.nullif(F.trim(F.col(name).cast("string")), F.lit("")), "word")
     hint = f'whole number; if the ids are words, write text_ids = ["{kind}"] at the top of {FILE}'
-    return _parsed(frame, table, name, number(name, "bigint"), hint)
+    return _Parsed(name, number(name, "bigint"), hint)
 
 
-def _moment(frame: DataFrame, log: Log, name: str) -> Column:
+def _moment(frame: DataFrame, log: Log, name: str) -> _Parsed:
     type_ = frame.schema[name].dataType.simpleString()
     if type_.startswith(("timestamp", "date")):
-        return F.col(name).cast("timestamp")
+        return _Parsed(name, F.col(name).cast("timestamp"), "time")
     if log.time_format in _TICKS:
-        return _parsed(frame, log, name, epoch_seconds(name, _TICKS[log.time_format]), f"number of {log.time_format}")
+        return _Parsed(name, epoch_seconds(name, _TICKS[log.time_format]), f"number of {log.time_format}")
     if type_ != "string":
         units = '", "'.join(_TICKS)
         raise DataError(f'{log.file}: column {name!r} holds numbers: set interactions.time_format to "{units}"')
     pattern = [] if log.time_format == _ISO else [F.lit(log.time_format)]
-    moment = F.try_to_timestamp(F.trim(name), *pattern)
-    return _parsed(frame, log, name, moment, f"time of the format {log.time_format!r} (interactions.time_format)")
+    wanted = f"time of the format {log.time_format!r} (interactions.time_format)"
+    return _Parsed(name, F.try_to_timestamp(F.trim(name), *pattern), wanted)
 
 
-def _parsed(frame: DataFrame, table: Table, name: str, value: Column, wanted: str) -> Column:
-    """`value`, unless it is null wherever the first rows hold something."""
-    first = frame.where(F.col(name).isNotNull()).limit(_FIRST_ROWS)
+def _require_readable(frame: DataFrame, table: Table, columns: Dictionary[str, _Parsed | None]) -> None:
+    """Raise a `DataError` if the first rows of a column hold something, and none of it can be read."""
+    parsed = [each for each in columns.values() if each]
+    pairs = [
+        F.struct(F.col(each.name).cast("string").alias("cell"), each.value.isNotNull().alias("read")) for each in parsed
+    ]
     try:
-        rows = first.select(F.col(name).alias("cell"), value.isNotNull().alias("read")).collect()
+        rows = frame.limit(_FIRST_ROWS).select(F.array(*pairs)).collect()
     except PySparkException as error:
         if "FAILED_READ_FILE" in str(error):
             raise
-        raise DataError(f"{table.file}: column {name!r} can't be read as {wanted}: {error}") from None
-    if rows and not any(row["read"] for row in rows):
-        raise DataError(f"{table.file}: column {name!r} holds {rows[0]['cell']!r}, which is no {wanted}")
-    return value
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{table.file} can't be read as {FILE} says: {reason}") from None
+    for place, each in enumerate(parsed):
+        cells = [row[0][place] for row in rows if row[0][place][0] is not None]
+        if cells and not any(is_read for _, is_read in cells):
+            raise DataError(f"{table.file}: column {each.name!r} holds {cells[0][0]!r}, which is no {each.wanted}")
 
 
 def _once(rows: DataFrame, timed: bool) -> DataFrame:

@@ -53,22 +53,23 @@ def ingest(
     files = dataset.require_files(source)
     place = source or Path()
     traits = dataset.traits(place)
-    inputs = {
+    inputs: dict[str, Any] = {
         "dataset": dataset.name,
         "options": dataset.model_dump(mode="json"),
         "files": {path.name: file_digest(path) for path in files},
     }
-    before: str | None = None
+    previous: Path | None = None
     if traits.text_ids:
         mirror.bring_current(root)
         before = numbering.predecessor(root, inputs) if keep_numbers else None
         inputs[numbering.AFTER] = before
+        previous = root / before if before is not None else None
 
     def build(folder: Path) -> dict[str, Any]:
         with _damage_named(files):
             ratings, catalogue = dataset.read_interactions(spark, place), dataset.read_items(spark, place)
             if traits.text_ids:
-                ratings, catalogue = numbering.numbered(ratings, catalogue, folder, before and root / before)
+                ratings, catalogue = numbering.numbered(ratings, catalogue, folder, previous)
             items = check_items(catalogue)
             items.rows.write.parquet(str(folder / ITEMS_FOLDER))
             facts = {"items": summary(items)}

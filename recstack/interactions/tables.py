@@ -94,8 +94,9 @@ def _first_line(path: Path, separator: str, encoding: str, quote: str) -> list[s
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=signed, newline="") as stream:
             if len(separator) > 1:
                 return stream.readline().rstrip("\r\n").split(separator)
-            quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-            return next(csv.reader(stream, delimiter=separator, quotechar=quote or None, quoting=quoting), [])
+            if not quote:
+                return next(csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE), [])
+            return next(csv.reader(stream, delimiter=separator, quotechar=quote), [])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} can't be read ({error}): it is damaged or cut short, get it again") from error
 

@@ -39,7 +39,7 @@ def training_data(
         N rows sorted by (user, time, item).
 
     Raises:
-        DataError: no row is rated as high as `positive_from`.
+        DataError: there is no row, or none is rated as high as `positive_from`.
     """
     timed = bool(features.manifest["has_timestamps"])
     genres = vocabulary.load(features.path)
@@ -48,13 +48,15 @@ def training_data(
     if timed:
         rows = rows.filter(pc.field(c.SPLIT).isin(list(parts)))
         end = _seconds(rows[c.TIMESTAMP]).max(initial=TIMELESS)
-        rows = _positives(rows, positive_from)
+        rows = _positives(rows, parts, positive_from)
         rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
         entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
         users = historical(settings, "user", entities)
         moment = _seconds(rows[c.TIMESTAMP])
     else:
-        users = rows = _positives(rows, positive_from).sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
+        users = rows = _positives(rows, parts, positive_from).sort_by(
+            [(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")]
+        )
         end = TIMELESS
         moment = np.full(len(rows), TIMELESS, dtype=np.int64)
 
@@ -83,7 +85,12 @@ def newest_items(settings: Settings, features: Build) -> pa.Table:
     return _item_snapshots(settings, _catalogue(features), dates[-1:])[0]
 
 
-def _positives(rows: pa.Table, positive_from: float | None) -> pa.Table:
+def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | None) -> pa.Table:
+    if not len(rows):
+        raise DataError(
+            f"the split leaves nothing in {' + '.join(parts)}, so there is nothing to learn from: bring more data"
+            " or choose another protocol"
+        )
     if positive_from is None:
         return rows
     positives = rows.filter(pc.field(c.RATING) >= pa.scalar(positive_from, pa.float32()))

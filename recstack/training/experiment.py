@@ -15,11 +15,12 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
+from recstack.interactions.ingest import NEGATIVES_FOLDER
 from recstack.interactions.traits import Traits
 from recstack.lake import Build, digest
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
-from recstack.splits import FOLD_IN, HELD_OUT_USERS, STRATIFIED, with_fold_in
+from recstack.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
 from recstack.training.dataset import training_data
 
 Label = Literal["implicit", "positive"]
@@ -88,4 +89,15 @@ class Experiment:
             return live_features(self.spark, frame, points, genres)
 
         known = self.data(KNOWN[part])
-        return evaluation_set(self.protocol, interactions, live, known.encoder, part, item_genres=known.items.genres)
+        given = self.ingested.path / NEGATIVES_FOLDER
+        brought = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
+        return evaluation_set(
+            self.protocol,
+            interactions,
+            live,
+            known.encoder,
+            part,
+            item_genres=known.items.genres,
+            negatives=pq.read_table(given) if brought else None,
+            positive_from=self.positive_from,
+        )

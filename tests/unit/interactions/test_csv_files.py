@@ -86,9 +86,9 @@ def test_repeated_events_are_one_with_the_newest_time_and_broken_ones_are_counte
 )
 def test_times_of_any_format_are_read(spark: SparkSession, tmp_path: Path, time_format: str, cell: str) -> None:
     (tmp_path / "log.csv").write_text(f"who,what,at\n1,10,{cell}\n")
-    built = build(spark, tmp_path, interactions={**LOG, "time": "at", "time_format": time_format})
-    ((moment,),) = rows(spark, built, INTERACTIONS_FOLDER, c.TIMESTAMP)
-    assert moment == datetime(2024, 3, 1, 10)
+    (tmp_path / "mapping.toml").write_text(toml(interactions={**LOG, "time": "at", "time_format": time_format}))
+    (row,) = CSVFiles().read_interactions(spark, tmp_path).collect()
+    assert row[c.TIMESTAMP] == datetime(2024, 3, 1, 10)
 
 
 def test_files_without_a_header_in_another_encoding_with_long_separators_are_read(
@@ -169,7 +169,10 @@ def test_parquet_with_dates_numbers_and_lists_of_genres_is_read(spark: SparkSess
             {"interactions": {**LOG, "time": "at", "time_format": "seconds"}},
             "'2024-03-01', which is no number of seconds",
         ),
-        ({"interactions": {**LOG, "time": "at", "time_format": "yyyy-QQQQQQ"}}, "'at' can't be read as time of the"),
+        (
+            {"interactions": {**LOG, "time": "at", "time_format": "yyyy-QQQQQQ"}},
+            "log.csv can't be read as mapping.toml says: .*yyyy-QQQQQQ",
+        ),
         ({"interactions": LOG, "items": {"file": "log.csv", "item": "name"}}, "'name' holds 'Ann'.*text_ids = ..item"),
         (
             {"interactions": {**LOG, "encoding": "utf-99"}},
