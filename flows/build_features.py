@@ -1,5 +1,6 @@
 """Interactions to dated user and item features."""
 
+from datetime import date
 from pathlib import Path
 
 from prefect import flow, task
@@ -7,12 +8,11 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
 from flows.mirror import mirror_of
-from recstack.errors import choose
 from recstack.features.build import FeatureOptions
 from recstack.features.build import build_features as publish_features
 from recstack.features.training_users import TrainingFilter
 from recstack.features.user import SnapshotEvery
-from recstack.interactions.base import datasets
+from recstack.interactions.traits import Traits
 from recstack.lake import Build, opened
 from recstack.settings import Settings
 from recstack.spark import open_session
@@ -20,12 +20,28 @@ from recstack.splits import default_protocol
 
 
 @task
-def compute(settings: Settings, interactions: Path, options: FeatureOptions) -> Build:
+def compute(
+    settings: Settings,
+    interactions: Path,
+    protocol: str | None,
+    split_at: date | None,
+    snapshot_every: SnapshotEvery,
+    training_filter: TrainingFilter | None,
+) -> Build:
     """Run the Spark jobs, unless their output stands."""
     mirror = mirror_of(settings)
     mirror.bring(interactions)
+    ingested = opened(interactions)
+    traits = Traits.of(ingested)
+    options = FeatureOptions(
+        protocol=protocol or default_protocol(traits.has_timestamps),
+        has_timestamps=traits.has_timestamps,
+        split_at=split_at,
+        snapshot_every=snapshot_every,
+        training_filter=training_filter or TrainingFilter.of(traits),
+    )
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    return publish_features(spark, opened(interactions), settings.lake / "features", options, mirror)
+    return publish_features(spark, ingested, settings.lake / "features", options, mirror)
 
 
 @flow(name="build_features")
@@ -33,6 +49,7 @@ def build_features(
     interactions: Path,
     dataset: str = "movielens_100k",
     protocol: str | None = None,
+    split_at: date | None = None,
     snapshot_every: SnapshotEvery = "interaction",
     training_filter: TrainingFilter | None = None,
 ) -> Path:
@@ -42,24 +59,16 @@ def build_features(
         interactions: what `ingest` returned.
         dataset: whose they are.
         protocol: evaluation protocol that the split follows; by default global-time, or stratified without time.
+        split_at: first day of the test part of global-time; by default a quantile of time.
         snapshot_every: how fine the dated user features are.
         training_filter: which users models learn from; by default what the dataset asks for.
 
     Returns:
         Path of the published version.
     """
-    adapter = choose("dataset", dataset, datasets())
-    options = FeatureOptions(
-        protocol=protocol or default_protocol(adapter.has_timestamps),
-        has_timestamps=adapter.has_timestamps,
-        snapshot_every=snapshot_every,
-        training_filter=training_filter or TrainingFilter.of(adapter),
-    )
-    build = compute(Settings(dataset=dataset), interactions, options)
-    rows = build.manifest["rows"]
-    say_build(
-        "build_features", f"{rows['user']:,} user and {rows['item']:,} item rows, split {options.protocol}", build
-    )
+    build = compute(Settings(dataset=dataset), interactions, protocol, split_at, snapshot_every, training_filter)
+    rows, split = build.manifest["rows"], build.manifest["inputs"]["protocol"]
+    say_build("build_features", f"{rows['user']:,} user and {rows['item']:,} item rows, split {split}", build)
     create_table_artifact(
         [{"table": name, "rows": count, "columns": build.manifest["schema"][name]} for name, count in rows.items()],
         key=f"{dataset.replace('_', '-')}-features",

@@ -15,7 +15,7 @@ from recstack.lake import Build, build_once, opened
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.training.compare import compare
-from recstack.training.experiment import Experiment
+from recstack.training.experiment import Experiment, Label
 from recstack.training.record import read_curve, record_evaluation, write_evaluation
 from recstack.training.tracking import Tracker
 
@@ -32,7 +32,8 @@ def rank_test_part(
 
     def build(draft: Path) -> dict[str, Any]:
         spark = open_session(settings.spark_master, settings.spark_driver_memory)
-        experiment = Experiment(settings, spark, opened(interactions), opened(features))
+        learned: Label = opened(trained).manifest["label"]
+        experiment = Experiment(settings, spark, opened(interactions), opened(features), learned)
         bundle = Bundle.read(trained / "bundle")
         model = bundle.manifest.model
         names = [model, *(name for name in baselines if name != model)]
@@ -41,7 +42,7 @@ def rank_test_part(
         tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
         with tracker.resume(opened(trained).manifest["run_id"]) as run:
             record_evaluation(run, draft, comparison, model)
-        return {"models": names, "protocol": experiment.protocol}
+        return {"models": names, "protocol": experiment.protocol, "label": experiment.label}
 
     return build_once(settings.lake / "reports", inputs, build, mirror)
 

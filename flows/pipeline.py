@@ -1,5 +1,6 @@
 """The whole way, from a log of ratings to a model in service."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.materialize import materialize
 from flows.train import train
+from recstack.training.experiment import Label
 
 
 @flow(name="pipeline")
@@ -19,9 +21,11 @@ def pipeline(
     dataset: str = "movielens_100k",
     data: Path | None = None,
     dataset_options: dict[str, Any] | None = None,
+    split_at: date | None = None,
     model: str = "genre_ncf",
     model_options: dict[str, Any] | None = None,
     seed: int = 0,
+    label: Label = "implicit",
 ) -> str:
     """Ingest, build features, materialize, train, evaluate, archive, deploy; finished steps are not done again.
 
@@ -29,17 +33,19 @@ def pipeline(
         dataset: name of an adapter in `recstack/interactions`.
         data: folder of the source files; by default they are downloaded, where that is allowed.
         dataset_options: fields of the adapter.
+        split_at: first day of the test part; by default a quantile of time.
         model: a model of `recstack/models`.
         model_options: fields of the model's `Config`.
         seed: of every random draw.
+        label: which interactions are positives, see `train`.
 
     Returns:
         The model version that is served.
     """
     interactions = ingest(dataset, data, dataset_options)
-    features = build_features(interactions, dataset)
+    features = build_features(interactions, dataset, split_at=split_at)
     materialize(features, dataset)
-    trained = train(interactions, features, dataset, model, seed, model_options)
+    trained = train(interactions, features, dataset, model, seed, model_options, label)
     report = evaluate(interactions, features, trained, dataset)
     archived = archive(trained, report, dataset)
     return deploy(archived, dataset)

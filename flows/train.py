@@ -11,14 +11,14 @@ from tqdm import tqdm
 from flows.console import say_build
 from flows.mirror import mirror_of
 from recstack.archive.bundle import Facts, write_bundle
-from recstack.interactions.base import datasets
+from recstack.interactions.traits import Traits
 from recstack.lake import Build, build_once, opened, version_of
 from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.training.dataset import newest_items
-from recstack.training.experiment import Experiment
+from recstack.training.experiment import Experiment, Label
 from recstack.training.record import record_training, write_training
 from recstack.training.tracking import Tracker
 from recstack.training.train import train as train_model
@@ -26,20 +26,21 @@ from recstack.training.train import train as train_model
 
 @task
 def fit(
-    settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any]
+    settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any], label: Label
 ) -> Build:
     """Train, track and publish the bundle, unless it stands."""
     root = settings.lake / "models"
     mirror = mirror_of(settings)
     mirror.bring(interactions)
     mirror.bring(features)
-    inputs = {"features": features.name, "dataset": settings.dataset, "model": model, "seed": seed, "options": options}
+    inputs = {"features": features.name, "dataset": settings.dataset, "model": model, "seed": seed}
+    inputs |= {"options": options, "label": label}
     version = version_of(inputs)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    experiment = Experiment(settings, spark, opened(interactions), opened(features))
+    experiment = Experiment(settings, spark, opened(interactions), opened(features), label)
 
     def build(draft: Path) -> dict[str, Any]:
-        adapter = datasets()[settings.dataset]
+        traits = Traits.of(experiment.ingested)
         tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
         with tracker.run(f"{model} {version}") as run, tqdm(desc="training", unit="epoch", disable=None) as bar:
 
@@ -55,8 +56,8 @@ def fit(
             facts = Facts(
                 model_version=version,
                 dataset=settings.dataset,
-                timed=adapter.has_timestamps,
-                scale=RatingScale(low=adapter.rating_min, high=adapter.rating_max, liked=adapter.positive_from),
+                timed=traits.has_timestamps,
+                scale=RatingScale(low=traits.rating_min, high=traits.rating_max, liked=traits.positive_from),
                 config=trained.options,
                 data_fingerprint=experiment.fingerprint,
                 run_id=run.run_id,
@@ -83,6 +84,7 @@ def train(
     model: str = "genre_ncf",
     seed: int = 0,
     options: dict[str, Any] | None = None,
+    label: Label = "implicit",
 ) -> Path:
     """Train a model on everything before the test part of the split.
 
@@ -93,12 +95,14 @@ def train(
         model: a model of `recstack/models`.
         seed: of every random draw.
         options: fields of the model's `Config`.
+        label: which interactions are positives, to learn from and to be judged on: all ("implicit"), or those that are
+            rated as high as the dataset's `positive_from` ("positive").
 
     Returns:
         Path of the published version.
     """
     settings = Settings(dataset=dataset)
-    build = fit(settings, interactions, features, model, seed, options or {})
+    build = fit(settings, interactions, features, model, seed, options or {}, label)
     facts = build.manifest
     quality = "no validation users" if facts["validation"] is None else f"validation NDCG@10 {facts['validation']:.4f}"
     what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs, {quality}"

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -82,6 +83,10 @@ def evaluate(
     option: Options = None,
     protocol: Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")] = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
+    label: Annotated[str, typer.Option(help="positives: 'implicit' (all) or 'positive' (well rated)")] = "implicit",
+    split_at: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
     champion: Annotated[
         str | None, typer.Option(help="model to compare the others with; default: the best of them")
@@ -100,7 +105,18 @@ def evaluate(
             require_writable(file)
     names = [name.strip() for name in models.split(",")]
     say = partial(print, flush=True)  # it takes minutes, and may write to a file
-    result = evaluate_dataset(Settings(dataset=dataset), data, _pairs(option), protocol, names, seeds, say, champion)
+    result = evaluate_dataset(
+        Settings(dataset=dataset),
+        data,
+        _pairs(option),
+        protocol,
+        names,
+        seeds,
+        say,
+        champion,
+        label,
+        split_at.date() if split_at is not None else None,
+    )
     print(result.table())
     as_json, as_page = files
     if as_json is not None:

@@ -9,6 +9,9 @@ RATING: Final = "rating"
 TIMESTAMP: Final = "timestamp"
 SPLIT: Final = "split"
 
+# What the source calls a user or an item whose id is a word.
+ORIGINAL_ID: Final = "original_id"
+
 # Items: the catalogue.
 TITLE: Final = "title"
 GENRES: Final = "genres"

@@ -1,6 +1,8 @@
 """Divides interactions into train, validation and test, by the named protocols that are never mixed in one table."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import Final
 
 from pyspark.sql import Column, DataFrame, Window
@@ -26,7 +28,14 @@ FOLD_IN: Final = "fold-in"
 """Part of what is known of held-out users; see `with_fold_in`."""
 
 
-def assign(interactions: DataFrame, protocol: str, seed: int) -> DataFrame:
+def assign(
+    interactions: DataFrame,
+    protocol: str,
+    seed: int,
+    *,
+    split_at: date | None = None,
+    held_out: DataFrame | None = None,
+) -> DataFrame:
     """Add the column `split` ("train", "validation" or "test") by the protocol of this name.
 
     Args:
@@ -34,14 +43,18 @@ def assign(interactions: DataFrame, protocol: str, seed: int) -> DataFrame:
         protocol: "global-time", "leave-last-out", "leave-last-out-99" (the same split, another way to rank),
             "held-out-users" or "stratified".
         seed: of the protocols that draw; the others ignore it.
+        split_at: first day of the test part of global-time; None takes a quantile of time.
+        held_out: (user_id, item_id) of test rows that the data bring along for leave-last-out; the others ignore it.
 
     Raises:
-        ValueError: no such protocol, or it needs timestamps that the data doesn't have.
+        ValueError: no such protocol, or it needs timestamps that the data doesn't have, or has no place for `split_at`.
     """
+    if split_at is not None and protocol != GLOBAL_TIME:
+        raise DataError(f"{protocol} divides by something else than a date: split_at is for {GLOBAL_TIME} alone")
     by_time: dict[str, Callable[[DataFrame], DataFrame]] = {
-        GLOBAL_TIME: global_time,
-        LEAVE_LAST_OUT: leave_last_out,
-        LEAVE_LAST_OUT_99: leave_last_out,
+        GLOBAL_TIME: partial(global_time, split_at=split_at),
+        LEAVE_LAST_OUT: partial(leave_last_out, held_out=held_out),
+        LEAVE_LAST_OUT_99: partial(leave_last_out, held_out=held_out),
     }
     by_chance: dict[str, Callable[[DataFrame, int], DataFrame]] = {
         HELD_OUT_USERS: held_out_users,
@@ -61,16 +74,17 @@ def default_protocol(has_timestamps: bool) -> str:
     return GLOBAL_TIME if has_timestamps else STRATIFIED
 
 
-def global_time(interactions: DataFrame) -> DataFrame:
-    """Test is all from the exact 80 % quantile of time on; validation is the last 10 % of time before it.
+def global_time(interactions: DataFrame, split_at: date | None = None) -> DataFrame:
+    """Test is all from `split_at` (midnight UTC) on; validation is the last 10 % of interactions before it.
 
-    Both borders are moments: rows of the same timestamp are never divided. The quantiles are computed at the call.
+    Without a date test begins at the exact 80 % quantile of time. Both borders are moments: rows of the same timestamp
+    are never divided. The quantiles are computed at the call.
 
     Raises:
-        ValueError: too few different timestamps for three parts.
+        ValueError: too few different timestamps for three parts, or none on a side of the date.
     """
     moments = interactions.select(F.unix_micros(c.TIMESTAMP).alias(c.TIMESTAMP))
-    end = _quantile(moments, 8)
+    end = _quantile(moments, 8) if split_at is None else _midnight(moments, split_at)
     start = _quantile(moments.where(F.col(c.TIMESTAMP) < end), 9)
     if moments.where(F.col(c.TIMESTAMP) < start).isEmpty():
         raise _too_few()
@@ -79,17 +93,26 @@ def global_time(interactions: DataFrame) -> DataFrame:
     return interactions.select("*", split.alias(c.SPLIT))
 
 
-def leave_last_out(interactions: DataFrame) -> DataFrame:
+def leave_last_out(interactions: DataFrame, held_out: DataFrame | None = None) -> DataFrame:
     """Of each user with 3 interactions or more the last is test, the one before it validation.
 
     Ties in time are broken by a hash: high item ids tend to be rare items, and would bias the targets.
+
+    Args:
+        interactions: one row for each (user, item).
+        held_out: (user_id, item_id) of the rows that count as last of their users whatever their time is, one a user.
     """
+    given, rows = "_given", interactions.withColumn("_given", F.lit(False))
+    if held_out is not None:
+        marked = held_out.select(c.USER_ID, c.ITEM_ID, F.lit(True).alias(given))
+        rows = interactions.join(marked, on=[c.USER_ID, c.ITEM_ID], how="left")
     user = Window.partitionBy(c.USER_ID)
     chance = F.xxhash64(c.USER_ID, c.ITEM_ID)
-    latest = F.row_number().over(user.orderBy(F.desc(c.TIMESTAMP), chance, F.desc(c.ITEM_ID)))
+    order = [F.desc_nulls_last(given), F.desc(c.TIMESTAMP), chance, F.desc(c.ITEM_ID)]
+    latest = F.row_number().over(user.orderBy(*order))
     enough = F.count(F.lit(1)).over(user) >= 3
     split = F.when(enough & (latest == 1), TEST).when(enough & (latest == 2), VALIDATION).otherwise(TRAIN)
-    return interactions.select("*", split.alias(c.SPLIT))
+    return rows.select(*interactions.columns, split.alias(c.SPLIT))
 
 
 def stratified(interactions: DataFrame, seed: int) -> DataFrame:
@@ -184,6 +207,16 @@ def _quantile(moments: DataFrame, tenths: int) -> int:
             return int(found[0][c.TIMESTAMP])
         place -= row["rows"]
     raise _too_few()
+
+
+def _midnight(moments: DataFrame, day: date) -> int:
+    """Epoch microseconds of a day's beginning, if there are interactions on both sides of it."""
+    border = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1_000_000
+    first, last = moments.agg(F.min(c.TIMESTAMP), F.max(c.TIMESTAMP)).collect()[0]
+    if first is None or not first < border <= last:
+        ends = [datetime.fromtimestamp(end // 1_000_000, UTC).date().isoformat() for end in (first or 0, last or 0)]
+        raise DataError(f"split_at {day} divides nothing: the interactions are from {ends[0]} to {ends[1]}")
+    return border
 
 
 def _too_few() -> DataError:

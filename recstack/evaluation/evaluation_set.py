@@ -38,6 +38,8 @@ class EvaluationSet:
     """Named [P] masks over the relevant items; they may overlap."""
     item_genres: Floats
     """[I, G] multi-hot genres; all zero, or G = 0, where the data have none."""
+    positive_from: float | None = None
+    """Least rating of a relevant item; None where every interaction is one."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""

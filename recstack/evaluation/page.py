@@ -35,7 +35,7 @@ TERMS = {
 
 def page(report: Report) -> str:
     """The whole file."""
-    title = escape(f"{report.dataset}, {report.protocol}")
+    title = escape(report.task)
     parts = [
         f"<h1><small>recstack evaluate</small>{title}</h1><p>{escape(PROTOCOLS[report.protocol])}</p>",
         _facts(report),

@@ -59,6 +59,7 @@ def evaluation_set(
     max_users: int | None = None,
     item_genres: Floats | None = None,
     negatives: pa.Table | None = None,
+    positive_from: float | None = None,
 ) -> EvaluationSet:
     """Build the rankings of one protocol.
 
@@ -82,6 +83,8 @@ def evaluation_set(
         item_genres: [I, G] multi-hot, see `ItemBatch`; None leaves out the metrics and slices that need them.
         negatives: user_id and item_id of the items to rank beside each user's target in leave-last-out-99, for data
             that bring their own (such as the `.test.negative` files of the NCF paper); None draws them.
+        positive_from: interactions that are rated lower are history, but neither targets nor something that models
+            have learned from; None takes all.
 
     Raises:
         ValueError: unknown protocol, no timestamps where the protocol needs them, nothing to evaluate, or negatives
@@ -103,16 +106,19 @@ def evaluation_set(
         table[c.RATING].to_numpy().astype(np.float32),
     )
     split = table[c.SPLIT].to_numpy(zero_copy_only=False)
-    known = rows.where(np.isin(split, KNOWN[part]))
-    history = rows.where(split == FOLD_IN) if protocol == HELD_OUT_USERS else known
-    targets = _draw(rows.where(split == part), protocol, max_users, random)
-    counts = np.bincount(known.item[known.item >= 0], minlength=len(encoder.item_ids))
+    is_known, positive = np.isin(split, KNOWN[part]), _positive(table, positive_from)
+    history = rows.where(split == FOLD_IN if protocol == HELD_OUT_USERS else is_known)
+    learned = rows.where(is_known & positive)
+    targets = _draw(rows.where((split == part) & positive), protocol, max_users, random)
+    counts = np.bincount(learned.item[learned.item >= 0], minlength=len(encoder.item_ids))
     relevant = np.where((targets.item >= 0) & (counts[targets.item] > 0), targets.item, -1)
     if not (relevant >= 0).any():
         parts = " + ".join(KNOWN[part])
         why = f"none of the {len(relevant)} interactions in the {part} part is of an item that occurs in {parts}"
         if not len(relevant):
             why = f"the {part} part is empty"
+        if not len(relevant) and positive_from is not None:
+            why = f"the {part} part has no interaction that is rated {positive_from:g} or more"
         raise DataError(
             f"{protocol}: {why}, so there is nothing to evaluate; bring more data or choose another protocol"
         )
@@ -149,11 +155,19 @@ def evaluation_set(
         ratings=targets.rating,
         candidates=candidates,
         item_counts=counts,
-        n_training_users=len(np.unique(known.user)),
+        n_training_users=len(np.unique(learned.user)),
         slices={"warm": ~cold, "cold": cold},
         target_slices=target_slices(relevant, counts, item_genres, encoder.genres),
         item_genres=item_genres,
+        positive_from=positive_from,
     )
+
+
+def _positive(interactions: pa.Table, positive_from: float | None) -> Mask:
+    if positive_from is None:
+        return np.ones(len(interactions), dtype=bool)
+    liked: Mask = interactions[c.RATING].to_numpy() >= np.float32(positive_from)
+    return liked
 
 
 def _draw(targets: _Rows, protocol: str, max_users: int | None, random: np.random.Generator) -> _Rows:

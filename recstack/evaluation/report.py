@@ -35,6 +35,8 @@ class Report:
 
     dataset: str
     protocol: str
+    positive_from: float | None
+    """Least rating of a target, and of what models learned from; None where every interaction counts."""
     n_users: int
     n_targets: int
     unhittable_share: float
@@ -76,10 +78,16 @@ class Report:
         return [metric for metric in BREADTH if metric in next(iter(self.models.values()))]
 
     @property
+    def task(self) -> str:
+        """Dataset, protocol and label: figures of different tasks can't be compared."""
+        label = "" if self.positive_from is None else f", positives rated {self.positive_from:g} or more"
+        return f"{self.dataset}, {self.protocol}{label}"
+
+    @property
     def title(self) -> str:
         """What was measured, in one line."""
         return (
-            f"{self.dataset}, {self.protocol}: {self.n_users:,} users, {self.n_targets:,} targets"
+            f"{self.task}: {self.n_users:,} users, {self.n_targets:,} targets"
             f" ({self.unhittable_share:.1%} can't be hit); mean over users [95 % interval]"
         )
 
@@ -149,6 +157,7 @@ def report(
     return Report(
         dataset=dataset,
         protocol=cases.protocol,
+        positive_from=cases.positive_from,
         n_users=cases.n_users,
         n_targets=cases.n_targets,
         unhittable_share=cases.unhittable_share,

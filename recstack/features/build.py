@@ -1,6 +1,7 @@
 """All feature tables of one dataset as one atomic output, next to the split that they respect."""
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
+from recstack.interactions.ingest import HELD_OUT_FOLDER
 from recstack.lake import NO_MIRROR, Build, Mirror, build_once, current
 from recstack.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
 
@@ -24,6 +26,7 @@ class FeatureOptions(BaseModel):
 
     protocol: str
     has_timestamps: bool
+    split_at: date | None = None
     seed: int = 0
     snapshot_every: user.SnapshotEvery = "interaction"
     training_filter: TrainingFilter = TrainingFilter()
@@ -53,11 +56,18 @@ def build_features(
         "interactions": ingested.path.name,
         "vocabulary": vocabulary.version(genres),
         "feature_schema": spec.schema_digest(),
-        **options.model_dump(),
+        **options.model_dump(mode="json"),
     }
 
     def build(draft: Path) -> dict[str, Any]:
-        interactions = assign(spark.read.parquet(str(ingested.path / "interactions")), options.protocol, options.seed)
+        given = ingested.path / HELD_OUT_FOLDER
+        interactions = assign(
+            spark.read.parquet(str(ingested.path / "interactions")),
+            options.protocol,
+            options.seed,
+            split_at=options.split_at,
+            held_out=spark.read.parquet(str(given)) if given.exists() else None,
+        )
         timed = options.has_timestamps and options.protocol not in BY_CHANCE
         if not timed:  # one meaning of "recent" for training and evaluation: a split that ignores time hides it
             interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))

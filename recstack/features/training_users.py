@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack.interactions.base import Dataset
+from recstack.interactions.traits import Traits
 
 
 class TrainingFilter(BaseModel):
@@ -21,9 +21,9 @@ class TrainingFilter(BaseModel):
     relative_error: float = Field(0.001, ge=0, description="of approxQuantile")
 
     @classmethod
-    def of(cls, dataset: type[Dataset]) -> Self:
+    def of(cls, traits: Traits) -> Self:
         """The filter that a dataset asks for: the defaults, or limits that keep everybody."""
-        return cls() if dataset.typical_users_only else cls(lower_quantile=0, upper_quantile=1, min_range=0)
+        return cls() if traits.typical_users_only else cls(lower_quantile=0, upper_quantile=1, min_range=0)
 
 
 def training_users(interactions: DataFrame, limits: TrainingFilter) -> DataFrame:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pyspark.sql import DataFrame, SparkSession
 
 from recstack.errors import DataError, UserError, choose
+from recstack.interactions.traits import Traits
 
 
 class Dataset(BaseModel, ABC):
@@ -28,6 +29,23 @@ class Dataset(BaseModel, ABC):
     has_timestamps: ClassVar[bool]
     typical_users_only: ClassVar[bool] = False
     """Whether models learn only from users with neither few nor many ratings (`features.training_users`)."""
+    text_ids: ClassVar[bool] = False
+    """Whether users, items or both are named by words: their id columns are strings, which `numbering` numbers."""
+
+    def traits(self, source: Path) -> Traits:
+        """What the data in `source` are like: what the class says, unless only the files know.
+
+        Raises:
+            DataError: the files that say it can't be used.
+        """
+        return Traits(
+            rating_min=self.rating_min,
+            rating_max=self.rating_max,
+            positive_from=self.positive_from,
+            has_timestamps=self.has_timestamps,
+            typical_users_only=self.typical_users_only,
+            text_ids=self.text_ids,
+        )
 
     @abstractmethod
     def files(self, source: Path) -> list[Path]:
@@ -40,6 +58,14 @@ class Dataset(BaseModel, ABC):
     @abstractmethod
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
         """The catalogue as `contract.ITEMS`, unchecked."""
+
+    def read_held_out(self, spark: SparkSession, source: Path) -> DataFrame | None:
+        """(user_id, item_id) of the test part that the data bring along for `leave-last-out`; None: there is none."""
+        return None
+
+    def read_negatives(self, spark: SparkSession, source: Path) -> DataFrame | None:
+        """(user_id, item_id) of the negatives that the data bring along for `leave-last-out-99`; None: none."""
+        return None
 
     def fetch(self, cache: Path) -> Path | None:
         """Folder with the files, downloaded into `cache` if need be; None for a dataset that needs none.

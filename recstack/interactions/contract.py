@@ -67,6 +67,8 @@ ITEMS = StructType(
     ]
 )
 
+PAIRS = StructType([StructField(c.USER_ID, LongType()), StructField(c.ITEM_ID, LongType())])
+
 MAX_ITEM_ID = 2**32 - 1
 
 _REASON = "rejected"
@@ -172,6 +174,19 @@ def check_items(items: DataFrame) -> Checked:
     )
     order = [F.col(name).asc_nulls_last() for name in ITEMS.names[1:]]
     return _tallied(marked, "items", [c.ITEM_ID], order, tuple(wrong), ITEMS)
+
+
+def check_pairs(pairs: DataFrame, table: str) -> DataFrame:
+    """Check the test rows or the negatives that a dataset brings along: `PAIRS`, each once.
+
+    Raises:
+        TypeError: the frame is not of the schema `PAIRS`.
+        DataError: a row can't be read. One that was left out would change what others have measured on these files.
+    """
+    _conform(pairs, PAIRS, table)
+    if unreadable := pairs.where(F.col(c.USER_ID).isNull() | F.col(c.ITEM_ID).isNull()).count():
+        raise DataError(f"the {table} table has {unreadable:,} rows without a user or an item: the file is damaged")
+    return pairs.distinct()
 
 
 def _tallied(

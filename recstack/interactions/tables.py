@@ -9,34 +9,96 @@ from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, NumericType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    DateType,
+    NumericType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+    TimestampType,
+)
 
 from recstack.errors import DataError
 
 _YEAR_2100 = 4_102_444_800
 
 
-def read_delimited(spark: SparkSession, path: Path, columns: list[str], separator: str = ",") -> DataFrame:
-    """Read columns of a text file with a header line, plain or `.gz`, as strings.
+def read_delimited(
+    spark: SparkSession,
+    path: Path,
+    columns: list[str],
+    separator: str = ",",
+    *,
+    names: list[str] | None = None,
+    encoding: str = "utf-8",
+    quote: str | None = None,
+) -> DataFrame:
+    """Read columns of a text file, plain or `.gz`, as strings.
 
-    Quotes (doubled inside a quoted field) count in comma separated files only. Cells that are missing in a short line
-    are null.
+    Cells that are missing in a short line are null. A quote is doubled inside a quoted field.
+
+    Args:
+        spark: the session.
+        path: the file.
+        columns: what to read.
+        separator: one character or more.
+        names: of all columns of a file without a header line.
+        encoding: of the text, by a name that both Spark and Python know.
+        quote: one character, or "" for none; by default a double quote in comma separated files, and none in others.
 
     Raises:
-        DataError: a column is missing or there twice, or the header can't be read.
+        DataError: a column is missing or there twice, or the first line can't be read.
     """
+    if quote is None:
+        quote = '"' if separator == "," else ""
+    first = _first_line(path, separator, encoding, quote)
+    if names is None:
+        header = first
+    elif len(first) < len(names):
+        raise DataError(f"{path}: its first line has {len(first)} columns, not the {len(names)} of {', '.join(names)}")
+    else:
+        header = [*names, *[""] * (len(first) - len(names))]
+    _require(columns, header, path)
+    # Spark refuses a repeated name, and takes names that differ in case for the same.
+    fields = [name if name in columns else f"_{place}" for place, name in enumerate(header)]
+    schema = StructType([StructField(name, StringType()) for name in fields])
+    frame = spark.read.csv(
+        _literal(path), schema, sep=separator, header=names is None, quote=quote, escape=quote, encoding=encoding
+    )
+    return frame.select(*columns)
+
+
+def read_lines(spark: SparkSession, path: Path, pattern: str, layout: str) -> DataFrame:
+    """Read the lines of a text file as the column `line`, without blanks at their ends.
+
+    Args:
+        spark: the session.
+        path: the file, plain or `.gz`.
+        pattern: what the first line must match.
+        layout: the same for people.
+
+    Raises:
+        DataError: it does not.
+    """
+    if not re.match(pattern, "\t".join(_first_line(path, "\t", "utf-8", ""))):
+        raise DataError(f"{path}: its first line is not {layout}")
+    return spark.read.text(_literal(path)).select(F.rtrim("value").alias("line"))
+
+
+def _first_line(path: Path, separator: str, encoding: str, quote: str) -> list[str]:
+    signed = "utf-8-sig" if encoding == "utf-8" else encoding
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream, delimiter=separator), [])
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=signed, newline="") as stream:
+            if len(separator) > 1:
+                return stream.readline().rstrip("\r\n").split(separator)
+            if not quote:
+                return next(csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE), [])
+            return next(csv.reader(stream, delimiter=separator, quotechar=quote), [])
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} can't be read ({error}): it is damaged or cut short, get it again") from error
-    _require(columns, header, path)
-    quote = '"' if separator == "," else ""
-    # Spark refuses a repeated name, and takes names that differ in case for the same.
-    names = [name if name in columns else f"_{place}" for place, name in enumerate(header)]
-    schema = StructType([StructField(name, StringType()) for name in names])
-    frame = spark.read.csv(_literal(path), schema, sep=separator, header=True, quote=quote, escape=quote)
-    return frame.select(*columns)
 
 
 def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) -> DataFrame:
@@ -45,7 +107,8 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
     Args:
         spark: the session.
         path: file or folder.
-        columns: name of each needed column and its kind: "number", "text" or "texts" (a list of them).
+        columns: name of each needed column and its kind: "number", "text", "time", a list of the first two as
+            "numbers" or "texts", or several of them as "number or text".
 
     Raises:
         DataError: a column is missing or of another kind.
@@ -53,7 +116,7 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
     frame = spark.read.parquet(_literal(path))
     _require(list(columns), frame.columns, path)
     for name, kind in columns.items():
-        if _kind(frame.schema[name].dataType) != kind:
+        if _kind(frame.schema[name].dataType) not in kind.split(" or "):
             found = frame.schema[name].dataType.simpleString()
             raise DataError(f"{path}: column {name!r} must hold {kind}, but its type is {found}")
     return frame.select(*columns)
@@ -64,9 +127,12 @@ def number(name: str, kind: str) -> Column:
     return F.col(name).try_cast(kind)
 
 
-def epoch_seconds(name: str) -> Column:
-    """A column of seconds since 1970 as a timestamp; null outside 1970..2100 (milliseconds, for instance)."""
-    seconds = number(name, "double")
+def epoch_seconds(name: str, ticks: int = 1) -> Column:
+    """A column of seconds since 1970, or of ticks of so many a second, as a timestamp.
+
+    Null outside 1970..2100 (milliseconds that were taken for seconds, for instance).
+    """
+    seconds = number(name, "double") / ticks
     return F.timestamp_seconds(F.when(seconds.between(0, _YEAR_2100), seconds))
 
 
@@ -87,5 +153,7 @@ def _kind(type_: DataType) -> str:
         return "number"
     if isinstance(type_, StringType):
         return "text"
-    is_texts = isinstance(type_, ArrayType) and isinstance(type_.elementType, StringType)
-    return "texts" if is_texts else "other"
+    if isinstance(type_, (DateType, TimestampType, TimestampNTZType)):
+        return "time"
+    one = _kind(type_.elementType) if isinstance(type_, ArrayType) else "other"
+    return f"{one}s" if one in ("number", "text") else "other"

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recstack import columns as c
+from recstack.errors import DataError
 from recstack.features import vocabulary
 from recstack.features.build import without_own
 from recstack.features.encode import Encoder, Ints
@@ -18,7 +19,9 @@ from recstack.store import historical
 MICROSECOND = 1_000_000
 
 
-def training_data(settings: Settings, features: Build, parts: tuple[str, ...]) -> TrainingData:
+def training_data(
+    settings: Settings, features: Build, parts: tuple[str, ...], positive_from: float | None = None
+) -> TrainingData:
     """Join the interactions of `parts` with Feast's features at their moments.
 
     Timestamped data: Feast's historical retrieval finds the newest user snapshot before each interaction and the
@@ -29,9 +32,14 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...]) -
         settings: which Feast store.
         features: what `build_features` published, applied to Feast.
         parts: which parts of the split to learn from.
+        positive_from: leave out rows that are rated lower. They stay in the features: a user's history is all that
+            the user did.
 
     Returns:
         N rows sorted by (user, time, item).
+
+    Raises:
+        DataError: there is no row, or none is rated as high as `positive_from`.
     """
     timed = bool(features.manifest["has_timestamps"])
     genres = vocabulary.load(features.path)
@@ -39,15 +47,20 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...]) -
     rows = pq.read_table(features.path / source)
     if timed:
         rows = rows.filter(pc.field(c.SPLIT).isin(list(parts)))
+        end = _seconds(rows[c.TIMESTAMP]).max(initial=TIMELESS)
+        rows = _positives(rows, parts, positive_from)
         rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
         entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
         users = historical(settings, "user", entities)
-        moment = pc.cast(rows[c.TIMESTAMP], pa.int64()).to_numpy() // MICROSECOND
+        moment = _seconds(rows[c.TIMESTAMP])
     else:
-        users = rows = rows.sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
+        users = rows = _positives(rows, parts, positive_from).sort_by(
+            [(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")]
+        )
+        end = TIMELESS
         moment = np.full(len(rows), TIMELESS, dtype=np.int64)
 
-    dates = _snapshot_dates(features, int(moment.max()) if len(moment) else TIMELESS)
+    dates = _snapshot_dates(features, int(end))
     snapshots = _item_snapshots(settings, _catalogue(features), dates)
     encoder = Encoder.fit(users, moment, snapshots[-1], genres)
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
@@ -73,6 +86,28 @@ def newest_items(settings: Settings, features: Build) -> pa.Table:
     return _item_snapshots(settings, _catalogue(features), dates[-1:])[0]
 
 
+def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | None) -> pa.Table:
+    if not len(rows):
+        raise DataError(
+            f"the split leaves nothing in {' + '.join(parts)}, so there is nothing to learn from: bring more data"
+            " or choose another protocol"
+        )
+    if positive_from is None:
+        return rows
+    positives = rows.filter(pc.field(c.RATING) >= pa.scalar(positive_from, pa.float32()))
+    if not len(positives):
+        raise DataError(
+            f"none of the {len(rows)} interactions to learn from is rated {positive_from:g} or more: with the label"
+            " positive there is nothing to learn, choose the label implicit"
+        )
+    return positives
+
+
+def _seconds(stamps: pa.ChunkedArray) -> Ints:
+    seconds: Ints = pc.cast(stamps, pa.int64()).to_numpy() // MICROSECOND
+    return seconds
+
+
 def _catalogue(features: Build) -> Ints:
     ids: Ints = np.unique(pq.read_table(features.path / "item", columns=[c.ITEM_ID])[c.ITEM_ID].to_numpy())
     return ids
@@ -81,7 +116,7 @@ def _catalogue(features: Build) -> Ints:
 def _snapshot_dates(features: Build, last_moment: int) -> Ints:
     """Epoch seconds of the item snapshots that the training part may see."""
     stamps = pq.read_table(features.path / "item", columns=[c.EVENT_TIMESTAMP])[c.EVENT_TIMESTAMP]
-    seconds = np.unique(pc.cast(stamps, pa.int64()).to_numpy()) // MICROSECOND
+    seconds = np.unique(_seconds(stamps))
     return seconds[seconds <= last_moment]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,11 +15,16 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
+from recstack.interactions.ingest import NEGATIVES_FOLDER
+from recstack.interactions.traits import Traits
 from recstack.lake import Build, digest
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
-from recstack.splits import FOLD_IN, HELD_OUT_USERS, STRATIFIED, with_fold_in
+from recstack.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
 from recstack.training.dataset import training_data
+
+Label = Literal["implicit", "positive"]
+"""Which interactions are positives, to learn from and to be found: all, or those of `Traits.positive_from` or more."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Experiment:
     spark: SparkSession
     ingested: Build
     features: Build
+    label: Label = "implicit"
     _data: dict[tuple[str, ...], TrainingData] = field(default_factory=dict)
     _cases: dict[Part, EvaluationSet] = field(default_factory=dict)
 
@@ -39,16 +46,21 @@ class Experiment:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the source data and the split: equal where the validation users are the same, whatever the code."""
+        """Digest of source, split and label: equal where the validation targets are the same, whatever the code."""
         source = {name: value for name, value in self.ingested.manifest["inputs"].items() if name != "code_version"}
         split = self.features.manifest["inputs"]
-        return digest([source, split["protocol"], split["seed"]])
+        return digest([source, split["protocol"], split["split_at"], split["seed"], self.label])
+
+    @property
+    def positive_from(self) -> float | None:
+        """The least rating of a positive; None where all interactions are."""
+        return Traits.of(self.ingested).positive_from if self.label == "positive" else None
 
     def data(self, parts: Sequence[str]) -> TrainingData:
         """Point-in-time training rows of these parts of the split; read once."""
         key = tuple(parts)
         if key not in self._data:
-            self._data[key] = training_data(self.settings, self.features, key)
+            self._data[key] = training_data(self.settings, self.features, key, self.positive_from)
         return self._data[key]
 
     def cases(self, part: Part) -> EvaluationSet:
@@ -77,4 +89,15 @@ class Experiment:
             return live_features(self.spark, frame, points, genres)
 
         known = self.data(KNOWN[part])
-        return evaluation_set(self.protocol, interactions, live, known.encoder, part, item_genres=known.items.genres)
+        given = self.ingested.path / NEGATIVES_FOLDER
+        brought = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
+        return evaluation_set(
+            self.protocol,
+            interactions,
+            live,
+            known.encoder,
+            part,
+            item_genres=known.items.genres,
+            negatives=pq.read_table(given) if brought else None,
+            positive_from=self.positive_from,
+        )

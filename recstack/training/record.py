@@ -30,6 +30,7 @@ def write_training(folder: Path, trained: Trained, experiment: Experiment, run: 
     (folder / TRAINING).write_text(json.dumps({"options": trained.options, "epochs": curve}, indent=2))
     return {
         "data": experiment.fingerprint,
+        "label": experiment.label,
         "rows": len(trained.data.item),
         "epochs": len(curve),
         "validation": float(trained.validation.mean()) if len(trained.validation) else None,
@@ -46,7 +47,9 @@ def read_curve(folder: Path) -> list[Progress]:
 def record_training(run: Run, folder: Path, trained: Trained, experiment: Experiment) -> None:
     """Parameters, per-epoch curves, data fingerprint, learning curve and the model itself."""
     features = experiment.features
-    run.params({"model": trained.model.name, "protocol": experiment.protocol, **trained.options})
+    run.params(
+        {"model": trained.model.name, "protocol": experiment.protocol, "label": experiment.label, **trained.options}
+    )
     run.tags(
         {
             "feature_schema": spec.schema_digest(),

@@ -13,6 +13,7 @@ from recstack.errors import DataError
 from recstack.interactions.base import Dataset, datasets
 from recstack.interactions.contract import INTERACTIONS, ITEMS
 from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
+from recstack.interactions.traits import Traits
 
 SourceWriter = Callable[[str], Path]
 ADAPTERS = list(datasets().values())
@@ -24,14 +25,17 @@ def dataset(request: pytest.FixtureRequest) -> Dataset:
     return adapter()
 
 
-def test_the_four_adapters_of_today_are_found() -> None:
-    assert {"anime", "movielens_100k", "movielens_25m", "synthetic"} <= set(datasets())
+def test_the_adapters_of_today_are_found() -> None:
+    known = {"anime", "csv", "movielens_100k", "movielens_25m", "music", "ncf_files", "synthetic"}
+    assert known <= set(datasets())
 
 
-def test_an_adapter_describes_itself(dataset: Dataset) -> None:
-    assert dataset.rating_min < dataset.positive_from <= dataset.rating_max
+def test_an_adapter_describes_itself(dataset: Dataset, source: SourceWriter) -> None:
+    traits = dataset.traits(source(dataset.name))
+    assert traits.rating_min < traits.positive_from <= traits.rating_max
     assert dataset.licence and "\n" not in dataset.licence
-    assert type(dataset).__module__ == f"recstack.interactions.{dataset.name}"
+    # A module named like one of Python's would be taken for it.
+    assert type(dataset).__module__.removeprefix("recstack.interactions.") in (dataset.name, f"{dataset.name}_files")
 
 
 def test_an_adapter_refuses_options_that_it_does_not_have(dataset: Dataset) -> None:
@@ -46,14 +50,16 @@ def test_ingested_tables_keep_the_contract_and_are_built_once(
     build = ingest(spark, dataset, folder, tmp_path / "lake")
     interactions = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER))
     items = spark.read.parquet(str(build.path / ITEMS_FOLDER))
+    traits = dataset.traits(folder)
 
     assert interactions.schema == INTERACTIONS
     assert items.schema == ITEMS
     assert build.manifest["interactions"]["rows"] == interactions.count() > 0
     assert build.manifest["items"]["rows"] == items.count() > 0
     assert build.manifest["interactions"]["rejected"] == build.manifest["items"]["rejected"] == {}
-    assert interactions.where(F.col(c.TIMESTAMP).isNotNull() != dataset.has_timestamps).isEmpty()
-    assert interactions.where(~F.col(c.RATING).between(dataset.rating_min, dataset.rating_max)).isEmpty()
+    assert Traits.of(build) == traits
+    assert interactions.where(F.col(c.TIMESTAMP).isNotNull() != traits.has_timestamps).isEmpty()
+    assert interactions.where(~F.col(c.RATING).between(traits.rating_min, traits.rating_max)).isEmpty()
     assert interactions.join(items, on=c.ITEM_ID, how="left_anti").isEmpty()
     assert items.where(F.col(c.TITLE).isNull() | F.col(c.GENRES).isNull()).isEmpty()
 

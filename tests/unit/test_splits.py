@@ -1,6 +1,6 @@
 """No protocol loses a row, leaks the future, or depends on the order of the rows."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.errors import DataError
 from recstack.interactions.contract import INTERACTIONS
 from recstack.splits import assign, default_protocol, fold_in, global_time, with_fold_in
 
@@ -77,6 +78,29 @@ def test_global_time_says_when_there_is_only_one_moment(spark: SparkSession) -> 
         global_time(frame(spark, [(1, item, 3.0, START) for item in range(20)]))
 
 
+def test_global_time_begins_its_test_part_at_midnight_of_a_given_date(spark: SparkSession, table: Table) -> None:
+    border = START + timedelta(days=4)
+    split = parts(assign(frame(spark, table), "global-time", seed=0, split_at=border.date()))
+    before = sorted(moment for *_, moment in table if moment and moment < border)
+    start = before[len(before) * 9 // 10]
+    for user, item, _, moment in table:
+        assert moment
+        assert split[user, item] == ("test" if moment >= border else "validation" if moment >= start else "train")
+
+
+@pytest.mark.parametrize("day", [date(2023, 12, 31), date(2024, 1, 1), date(2024, 2, 1)])
+def test_a_date_with_nothing_before_or_after_it_is_refused(spark: SparkSession, day: date) -> None:
+    ratings = frame(spark, [(1, hour, 3.0, START + timedelta(hours=hour)) for hour in range(100)])
+    with pytest.raises(DataError, match=f"split_at {day} divides nothing: .* from 2024-01-01 to 2024-01-05"):
+        assign(ratings, "global-time", seed=0, split_at=day)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS[1:])
+def test_a_date_is_refused_by_protocols_that_have_no_place_for_it(spark: SparkSession, protocol: str) -> None:
+    with pytest.raises(DataError, match=f"{protocol} .*split_at is for global-time alone"):
+        assign(frame(spark, random_table(0)), protocol, seed=0, split_at=START.date())
+
+
 def test_leave_last_out_takes_the_last_two_of_a_user_with_three(spark: SparkSession, table: Table) -> None:
     split = parts(assign(frame(spark, table), "leave-last-out", seed=0))
     for user in {row[0] for row in table}:
@@ -112,7 +136,18 @@ def test_stratified_keeps_each_rating_in_train_and_test_and_each_user_in_train(
             assert of_rating.count("validation") / len(of_rating) == pytest.approx(0.08, abs=0.02)
 
 
-def test_stratified_gives_one_row_back_to_every_user_without_any(spark: SparkSession) -> None:
+def test_stratified_keeps_all_ratings_from_0_to_10_on_both_sides_however_rare_and_sparse(spark: SparkSession) -> None:
+    # Most users have one row; a rare rating that drew its only test row among them would be gone from test.
+    rows: Table = [(user, 0, float(user % 11), None) for user in range(44)]
+    rows += [(100 + n, item, float((n + item) % 11), None) for n in range(4) for item in range(11)]
+    for seed in range(5):
+        split = assign(frame(spark, rows), "stratified", seed).collect()
+        assert {row[c.RATING] for row in split if row[c.SPLIT] == "train"} == set(range(11))
+        assert {row[c.RATING] for row in split if row[c.SPLIT] == "test"} == set(range(11))
+        assert {row[c.USER_ID] for row in split if row[c.SPLIT] == "train"} == {row[0] for row in rows}
+
+
+def test_stratified_keeps_the_only_row_of_every_user_in_train(spark: SparkSession) -> None:
     rows: Table = [(user, 1, 5.0, None) for user in range(100)]
     assert set(parts(assign(frame(spark, rows), "stratified", seed=0)).values()) == {"train"}
 

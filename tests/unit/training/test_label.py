@@ -1,0 +1,55 @@
+"""The label decides what models learn and are judged on; the features of users do not know it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from workspace import Shop, Workspace
+
+from recstack import columns as c
+from recstack.errors import DataError
+from recstack.splits import TRAIN, VALIDATION
+from recstack.training.compare import compare
+from recstack.training.dataset import training_data
+from recstack.training.experiment import Experiment
+
+BEFORE_TEST = (TRAIN, VALIDATION)
+
+
+@pytest.fixture(scope="module")
+def positive(shop: Workspace) -> Experiment:
+    return replace(shop.experiment, label="positive", _data={}, _cases={})
+
+
+def test_models_learn_from_positives_whose_features_know_the_whole_history(
+    shop: Workspace, positive: Experiment
+) -> None:
+    everything, positives = (experiment.data(BEFORE_TEST) for experiment in (shop.experiment, positive))
+    kept = everything.rating >= Shop.positive_from
+    assert 0 < kept.sum() < len(kept)
+    for name in ("item", "rating", "snapshot"):
+        np.testing.assert_array_equal(getattr(positives, name), getattr(everything, name)[kept])
+    np.testing.assert_array_equal(positives.users.recent, everything.users.recent[kept])
+    lengths = np.diff(everything.users.seen_offsets)
+    np.testing.assert_array_equal(np.diff(positives.users.seen_offsets), lengths[kept])
+    np.testing.assert_array_equal(positives.items.popularity, everything.items.popularity)
+
+
+def test_targets_are_positives_and_the_report_says_so(shop: Workspace, positive: Experiment) -> None:
+    table = shop.table("interactions").filter(pc.field(c.SPLIT) == "test")
+    liked = table.filter(pc.field(c.RATING) >= Shop.positive_from)
+    assert positive.cases("test").n_targets == len(liked) < shop.experiment.cases("test").n_targets == len(table)
+
+    compared = compare(positive, ["popularity"], say=lambda line: None).report
+    assert compared.to_json()["positive_from"] == Shop.positive_from
+    assert compared.table().startswith("shop, global-time, positives rated 4 or more: ")
+
+
+def test_figures_of_different_labels_are_of_different_data(shop: Workspace, positive: Experiment) -> None:
+    assert positive.fingerprint != shop.experiment.fingerprint
+
+
+def test_nothing_to_learn_from_is_an_error_that_says_so(shop: Workspace) -> None:
+    with pytest.raises(DataError, match="none of the .* to learn from is rated 9 or more.*label implicit"):
+        training_data(shop.settings, shop.features, BEFORE_TEST, positive_from=9.0)
