@@ -22,9 +22,9 @@ class Config:
     """Chosen on the validation parts of MovieLens-100K and MovieLens latest-small, global time."""
 
     rank: int = 64
-    regularisation: float = 0.05
+    regularisation: float = 0.1
     """λ, times the number of interactions of the user or item, as Spark has it (weighted-λ regularisation)."""
-    confidence: float = 10.0
+    confidence: float = 1.0
     """α: an interaction has confidence 1 + α, everything else 1."""
     iterations: int = 10
 

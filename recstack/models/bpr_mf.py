@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,19 +27,19 @@ class Config:
     dimension: int = 64
     negatives: int = 4
     """Items drawn against each positive."""
-    popularity_exponent: float = 0.0
+    popularity_exponent: float = 0.5
     """Negatives are drawn in proportion to popularity to this power; 0 is the paper's uniform draw."""
-    fading: float = 0.0
+    fading: float = 0.8
     """The r-th newest item of a history weighs r ^ -fading when a user is folded in."""
-    fold_in: float = 0.01
+    fold_in: float = 0.1
     """Ridge penalty of the map from histories to user vectors, in mean squares of the histories' entries."""
     batch_size: int = 1024
-    epochs: int = 20
+    epochs: int = 16
     stop_after: int | None = None
     """End after this epoch; `refit_options` sets it to the best one."""
-    patience: int = 5
-    learning_rate: float = 1e-2
-    weight_decay: float = 1e-1
+    patience: int = 4
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-2
 
 
 class BprMf(Recommender):
@@ -76,7 +76,7 @@ class BprMf(Recommender):
     ) -> Self:
         """Learn from all training interactions, also of users whom the training filter leaves out.
 
-        In data without time nothing fades.
+        In data without time there is no newest item, and nothing fades.
 
         Raises:
             UserError: there is no interaction, or the checkpoint is of another model.
@@ -84,6 +84,8 @@ class BprMf(Recommender):
         config = Config(**(options or {}))
         if not len(data.item):
             raise UserError("there is nothing for bpr_mf to learn from: the training part is empty")
+        if (data.moment == data.moment[:1]).all():
+            config = replace(config, fading=0.0)
         place = device()
         torch.manual_seed(seed)
         shape = (int(data.user.max()) + 1, len(data.items))

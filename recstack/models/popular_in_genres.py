@@ -16,7 +16,7 @@ from recstack.models.base import Mask, Progress, Recommender, TrainingData
 class Config:
     """Chosen on the validation parts of MovieLens-100K and MovieLens latest-small, global time."""
 
-    taste: float = 2.0
+    taste: float = 4.0
     """How much the genres count; 0 is `popularity`."""
 
 

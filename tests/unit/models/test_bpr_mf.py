@@ -107,6 +107,17 @@ def test_the_best_epoch_is_the_last_one_of_a_refit(data: TrainingData) -> None:
     assert len(told) == 2
 
 
+def test_newer_items_count_more_unless_the_data_have_no_time(data: TrainingData) -> None:
+    options = {**OPTIONS, "fading": 1.0, "epochs": 1}
+    timeless = replace(data, moment=np.full_like(data.moment, 86_400))
+    users = viewers([0, 1], [1, 0])
+    timed, untimed = (
+        BprMf.fit(found, options=options).score(users, users.unseen(N_ITEMS)) for found in (data, timeless)
+    )
+    assert not np.allclose(timed[0], timed[1])
+    np.testing.assert_allclose(untimed[0], untimed[1], rtol=1e-5)
+
+
 def test_an_empty_training_part_is_refused(data: TrainingData) -> None:
     nothing = np.zeros(0, dtype=np.int64)
     with pytest.raises(UserError, match="nothing for bpr_mf to learn from"):
