@@ -4,13 +4,15 @@ import json
 import logging
 import sys
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recstack.settings import Settings
+
+if TYPE_CHECKING:
+    from recstack.training.prepare import Question
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Source files to the object store (OBJECT_STORE) and back.")
@@ -19,6 +21,11 @@ app.add_typer(data_app, name="data")
 Dataset = Annotated[str, typer.Option(help="adapter in recstack/interactions")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
 Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
+Protocol = Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")]
+Label = Annotated[str, typer.Option(help="positives: 'implicit' (all) or 'positive' (well rated)")]
+SplitAt = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
+]
 
 
 @app.command()
@@ -81,16 +88,15 @@ def evaluate(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
-    protocol: Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")] = None,
+    protocol: Protocol = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
-    label: Annotated[str, typer.Option(help="positives: 'implicit' (all) or 'positive' (well rated)")] = "implicit",
-    split_at: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
-    ] = None,
+    label: Label = "implicit",
+    split_at: SplitAt = None,
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
     champion: Annotated[
         str | None, typer.Option(help="model to compare the others with; default: the best of them")
     ] = None,
+    tuned: Annotated[bool, typer.Option("--tuned", help="with the options that `recstack tune` found")] = False,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
@@ -99,30 +105,52 @@ def evaluate(
     from recstack.lake import require_writable, write_atomically
     from recstack.training.evaluate import evaluate_dataset
 
-    files = [file.resolve() if file is not None else None for file in (out, html)]
-    for file in files:
+    as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
+    for file in (as_json, as_page):
         if file is not None:
             require_writable(file)
-    names = [name.strip() for name in models.split(",")]
-    say = partial(print, flush=True)  # it takes minutes, and may write to a file
     result = evaluate_dataset(
         Settings(dataset=dataset),
-        data,
-        _pairs(option),
-        protocol,
-        names,
+        _question(data, option, protocol, label, split_at),
+        [name.strip() for name in models.split(",")],
         seeds,
-        say,
-        champion,
-        label,
-        split_at.date() if split_at is not None else None,
+        champion=champion,
+        tuned=tuned,
+        say=_say,
     )
     print(result.table())
-    as_json, as_page = files
     if as_json is not None:
         write_atomically(as_json, json.dumps(result.to_json(), indent=2, allow_nan=False))
     if as_page is not None:
         write_atomically(as_page, page(result))
+
+
+@app.command()
+def tune(
+    model: Annotated[str, typer.Option(help="name of the model")],
+    dataset: Dataset = "movielens_100k",
+    data: Data = None,
+    option: Options = None,
+    protocol: Protocol = None,
+    label: Label = "implicit",
+    split_at: SplitAt = None,
+    trials: Annotated[int, typer.Option(min=1, help="in all, those of earlier calls included")] = 50,
+    minutes: Annotated[float, typer.Option(min=0, help="no trial is begun after so long")] = 30,
+) -> None:
+    """Find a model's options on the validation part; the same call again goes on where this one stopped."""
+    from recstack.training.evaluate import tune_dataset
+
+    found = tune_dataset(
+        Settings(dataset=dataset),
+        _question(data, option, protocol, label, split_at),
+        model,
+        trials=trials,
+        seconds=60 * minutes,
+        say=_say,
+    )
+    print(f"{model}: validation NDCG@10 {found.validation:.4f}, defaults {found.default:.4f}, {found.trials} trials")
+    print(f"options: {json.dumps(found.options) if found.options else 'the defaults are best'}")
+    print("They are kept: `recstack evaluate --tuned` takes them. To train and serve with them: model_options.")
 
 
 @data_app.command()
@@ -152,6 +180,18 @@ def pull(
     store = ObjectStore(settings.object_store, settings.object_store_endpoint)
     folder, moved = pull_source(store, dataset, data, settings.downloads)
     print(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # it takes minutes, and may write to a file
+
+
+def _question(
+    data: Path | None, option: list[str] | None, protocol: str | None, label: str, split_at: datetime | None
+) -> "Question":
+    from recstack.training.prepare import Question
+
+    return Question(data, _pairs(option), protocol, label, split_at.date() if split_at is not None else None)
 
 
 def _pairs(options: list[str] | None) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Several models on the same rankings, each fitted once a seed: the table that decides."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from recstack.archive.bundle import Bundle
 from recstack.errors import choose
@@ -36,6 +37,7 @@ def compare(
     fitted: Bundle | None = None,
     learned: Sequence[Progress] = (),
     champion: str | None = None,
+    options: Mapping[str, dict[str, Any]] | None = None,
     say: Callable[[str], None] = print,
 ) -> Comparison:
     """Fit and evaluate on the test part.
@@ -48,6 +50,7 @@ def compare(
             at the end of training, not as its bundle has them.
         learned: learning curve of `fitted`.
         champion: the model that the others are compared with; None takes the best.
+        options: of the models' `Config`, by model name; defaults where nothing is said.
         say: told what is going on, a line a fit.
     """
     rankings: dict[str, list[Ranking]] = {}
@@ -64,15 +67,15 @@ def compare(
     for name in names:
         start = time.monotonic()
         if fitted is not None and fitted.manifest.model == name:
-            first, options, epochs = fitted.model(data.items), fitted.manifest.facts.config, learned
+            first, chosen, epochs = fitted.model(data.items), fitted.manifest.facts.config, learned
         else:
-            trained = train(experiment, name)
-            first, options, epochs = trained.model, trained.options, trained.epochs
+            trained = train(experiment, name, options=(options or {}).get(name))
+            first, chosen, epochs = trained.model, trained.options, trained.epochs
         if epochs:
             curves[name] = [progress.metrics for progress in epochs]
         rankings[name] = []
         for seed in range(seeds):
-            model = models()[name].fit(data, seed=seed, options=options) if seed else first
+            model = models()[name].fit(data, seed=seed, options=chosen) if seed else first
             rankings[name].append(rank(model, cases))
             if isinstance(model, RatingModel):
                 errors.setdefault(name, []).append(rating_errors(model, cases))

@@ -1,90 +1,102 @@
-"""Models compared on data of somebody's own, in a workspace apart from the one that is served."""
+"""Models compared or tuned on data of somebody's own."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from pathlib import Path
-from typing import Any, get_args
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from recstack.errors import choose
-from recstack.evaluation.protocols import PROTOCOLS
+from recstack.errors import UserError, choose
 from recstack.evaluation.report import Report
-from recstack.features.build import FeatureOptions, build_features
-from recstack.features.training_users import TrainingFilter
-from recstack.interactions.base import configure
-from recstack.interactions.ingest import ingest
+from recstack.lake import write_atomically
 from recstack.models import models
 from recstack.settings import Settings
-from recstack.spark import open_session
-from recstack.splits import default_protocol
-from recstack.store import apply
 from recstack.training.compare import compare
-from recstack.training.experiment import Experiment, Label
+from recstack.training.experiment import Experiment
+from recstack.training.prepare import Question, prepare
+from recstack.training.tracking import Tracker
+from recstack.training.tune import Tuned, tune
 
 
 def evaluate_dataset(
     settings: Settings,
-    data: Path | None,
-    options: Mapping[str, Any],
-    protocol: str | None,
+    question: Question,
     names: Sequence[str],
     seeds: int,
-    say: Callable[[str], None] = print,
+    *,
     champion: str | None = None,
-    label: str = "implicit",
-    split_at: date | None = None,
+    tuned: bool = False,
+    say: Callable[[str], None] = print,
 ) -> Report:
-    """Ingest, build features for the protocol, fit and rank.
+    """Fit models and rank the test part.
 
     Args:
         settings: the dataset and where local state lives.
-        data: folder of its files; None downloads them where that is allowed.
-        options: fields of the adapter.
-        protocol: None takes the default for the dataset.
+        question: the data and the protocol.
         names: models, or ["all"].
         seeds: fits of each model.
-        say: told what is going on, a line a step.
         champion: the model that the others are compared with; None takes the best.
-        label: which interactions are positives, see `Label`.
-        split_at: first day of the test part of global-time; None takes a quantile of time.
+        tuned: whether models take the options that `tune_dataset` found for them, where it did.
+        say: told what is going on, a line a step.
 
     Raises:
-        UserError: unknown dataset, model, protocol or label, or bad data.
+        UserError: unknown dataset, model, protocol or label, bad data, or options found on other data.
     """
-    adapter = configure(settings.dataset, options)
     chosen = list(models()) if list(names) == ["all"] else list(dict.fromkeys(names))
     for name in chosen:
         choose("model", name, models())
     if champion is not None:
         choose("compared model", champion, dict.fromkeys(chosen))
-    positives: Label = choose("label", label, {name: name for name in get_args(Label)})
-    if protocol is not None:
-        choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
-    source = data or adapter.fetch(settings.downloads)
-    adapter.require_files(source)
-    traits = adapter.traits(source or Path())
-    protocol = protocol or default_protocol(traits.has_timestamps)
-    apart = settings.model_copy(
-        update={
-            "recstack_home": settings.recstack_home / "evaluations" / protocol,
-            "lake_uri": None,
-            "feast_registry": "file",
-            "feast_online": "sqlite",
-        }
+    experiment = prepare(settings, question, say)
+    options = {name: _found(experiment, name) for name in chosen} if tuned else {}
+    for name, found in options.items():
+        say(f"{name}: {'tuned: ' + json.dumps(found) if found else 'its defaults'}")
+    return compare(experiment, chosen, seeds=seeds, champion=champion, options=options, say=say).report
+
+
+def tune_dataset(
+    settings: Settings,
+    question: Question,
+    name: str,
+    *,
+    trials: int,
+    seconds: float,
+    say: Callable[[str], None] = print,
+) -> Tuned:
+    """Find a model's options on the validation part, and keep them for `evaluate_dataset(…, tuned=True)`.
+
+    Args:
+        settings: the dataset, and where local state and MLflow live.
+        question: the data and the protocol.
+        name: the model.
+        trials: how many there shall be in all, those of earlier calls included.
+        seconds: no trial is begun after this time.
+        say: told what is going on, a line a step and a trial.
+
+    Raises:
+        UserError: unknown dataset, protocol or label, bad data, or a model that has nothing to tune.
+    """
+    experiment = prepare(settings, question, say)
+    tuned = tune(
+        experiment,
+        name,
+        trials=trials,
+        seconds=seconds,
+        storage=experiment.settings.workspace / "tuned" / "studies.db",
+        tracker=Tracker(settings.tracking_uri, settings.dataset, settings.artifacts),
+        say=say,
     )
-    spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    ingested = ingest(spark, adapter, source, apart.lake / "interactions", keep_numbers=False)
-    counts = ingested.manifest
-    say(
-        f"ingest: {counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items in {ingested.path}"
-    )
-    choices = FeatureOptions(
-        protocol=protocol,
-        has_timestamps=traits.has_timestamps,
-        split_at=split_at,
-        training_filter=TrainingFilter.of(traits),
-    )
-    features = build_features(spark, ingested, apart.lake / "features", choices)
-    apply(apart)
-    say(f"build_features: split {protocol}, tables in {features.path}; models are fitted next")
-    experiment = Experiment(apart, spark, ingested, features, positives)
-    return compare(experiment, chosen, seeds=seeds, champion=champion, say=say).report
+    facts = {**asdict(tuned), "data": experiment.fingerprint}
+    write_atomically(experiment.settings.workspace / "tuned" / f"{name}.json", json.dumps(facts, indent=2))
+    return tuned
+
+
+def _found(experiment: Experiment, name: str) -> dict[str, Any]:
+    """What tuning found for this model; nothing if it was never tuned."""
+    file = experiment.settings.workspace / "tuned" / f"{name}.json"
+    if not file.exists():
+        return {}
+    facts = json.loads(file.read_text())
+    if facts["data"] != experiment.fingerprint:
+        raise UserError(f"{name} was tuned on other data, or another split or label: tune it again, or remove {file}")
+    options: dict[str, Any] = facts["options"]
+    return options
