@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.recommendation import ALS
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from recstack.features.encode import Floats, Ints
 from recstack.spark import open_session
@@ -41,7 +41,7 @@ def factorise(
         [max user + 1, d] and [max item + 1, d] factors; zeros for numbers that don't occur.
     """
     blocks = -(-len(user) // BLOCK_ROWS)
-    spark = open_session("local[*]")
+    spark = SparkSession.getActiveSession() or open_session("local[*]")
     table = pa.table({"user": user.astype(np.int32), "item": item.astype(np.int32)})
     frame = spark.createDataFrame(table).selectExpr("user", "item", "CAST(1 AS FLOAT) AS rating").coalesce(blocks)
     model = ALS(

@@ -26,7 +26,7 @@ class Config:
     """λ, times the number of interactions of the user or item, as Spark has it (weighted-λ regularisation)."""
     confidence: float = 1.0
     """α: an interaction has confidence 1 + α, everything else 1."""
-    iterations: int = 10
+    iterations: int = 8
 
 
 class Als(Recommender):
