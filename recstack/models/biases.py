@@ -102,7 +102,7 @@ class Biases:
     def of_users(self, residuals: sparse.csr_array) -> Floats:
         """[B] b_u from [B, I] residuals; 0 for a user who rated nothing."""
         counts = np.diff(residuals.indptr)
-        offsets: Floats = residuals.sum(axis=1) / np.float32(self.user_shrinkage + counts).clip(min=1e-9)
+        offsets: Floats = residuals.sum(axis=1) / (self.user_shrinkage + counts).clip(min=1e-9)
         return offsets.astype(np.float32)
 
     def baseline(self, offsets: Floats) -> Floats:
