@@ -1,6 +1,6 @@
 """Any log of a team's own, without code: `mapping.toml` says which column of which file means what."""
 
-from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Literal, NamedTuple
 
@@ -12,7 +12,7 @@ from recstack import columns as c
 from recstack.errors import DataError
 from recstack.interactions.base import Dataset
 from recstack.interactions.mapping import FILE, Log, Mapping, Table, read_mapping
-from recstack.interactions.tables import epoch_seconds, number, read_delimited, read_parquet
+from recstack.interactions.tables import cell, epoch_seconds, number, read_delimited, read_parquet, whole_number
 from recstack.interactions.traits import Traits
 
 _TICKS: Final = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -62,7 +62,7 @@ class CSVFiles(Dataset):
             c.RATING: _Parsed(log.rating, number(log.rating, "float"), "number") if log.rating else None,
             c.TIMESTAMP: _moment(frame, log, log.time) if log.time else None,
         }
-        _require_readable(frame, log, columns)
+        _require_readable(frame, log, [each for each in columns.values() if each])
         without = {c.RATING: F.lit(1.0).cast("float"), c.TIMESTAMP: F.lit(None).cast("timestamp")}
         rows = frame.select(*((each.value if each else without[name]).alias(name) for name, each in columns.items()))
         return rows if log.rating else _once(rows, timed=log.time is not None)
@@ -80,7 +80,7 @@ class CSVFiles(Dataset):
         kinds |= {name: "text or texts" for name in [items.genres] if name}
         frame = _read(spark, source, items, kinds)
         item = _id(items.item, "item", mapping)
-        _require_readable(frame, items, {c.ITEM_ID: item})
+        _require_readable(frame, items, [item])
         genres = _genres(frame, items.genres, items.genre_separator) if items.genres else None
         return frame.select(item.value.alias(c.ITEM_ID), *_facts(names, genres))
 
@@ -108,15 +108,15 @@ def _read(spark: SparkSession, source: Path, table: Table, kinds: dict[str, str]
 
 def _id(name: str, kind: Literal["user", "item"], mapping: Mapping) -> _Parsed:
     if kind in mapping.text_ids:
-        return _Parsed(name, F.nullif(F.trim(F.col(name).cast("string")), F.lit("")), "word")
+        return _Parsed(name, F.nullif(F.trim(cell(name).cast("string")), F.lit("")), "word")
     hint = f'whole number; if the ids are words, write text_ids = ["{kind}"] at the top of {FILE}'
-    return _Parsed(name, number(name, "bigint"), hint)
+    return _Parsed(name, whole_number(name, "bigint"), hint)
 
 
 def _moment(frame: DataFrame, log: Log, name: str) -> _Parsed:
     type_ = frame.schema[name].dataType.simpleString()
     if type_.startswith(("timestamp", "date")):
-        return _Parsed(name, F.col(name).cast("timestamp"), "time")
+        return _Parsed(name, cell(name).cast("timestamp"), "time")
     if log.time_format in _TICKS:
         return _Parsed(name, epoch_seconds(name, _TICKS[log.time_format]), f"number of {log.time_format}")
     if type_ != "string":
@@ -124,14 +124,13 @@ def _moment(frame: DataFrame, log: Log, name: str) -> _Parsed:
         raise DataError(f'{log.file}: column {name!r} holds numbers: set interactions.time_format to "{units}"')
     pattern = [] if log.time_format == _ISO else [F.lit(log.time_format)]
     wanted = f"time of the format {log.time_format!r} (interactions.time_format)"
-    return _Parsed(name, F.try_to_timestamp(F.trim(name), *pattern), wanted)
+    return _Parsed(name, F.try_to_timestamp(F.trim(cell(name)), *pattern), wanted)
 
 
-def _require_readable(frame: DataFrame, table: Table, columns: Dictionary[str, _Parsed | None]) -> None:
+def _require_readable(frame: DataFrame, table: Table, columns: Sequence[_Parsed]) -> None:
     """Raise a `DataError` if the first rows of a column hold something, and none of it can be read."""
-    parsed = [each for each in columns.values() if each]
     pairs = [
-        F.struct(F.col(each.name).cast("string").alias("cell"), each.value.isNotNull().alias("read")) for each in parsed
+        F.struct(cell(each.name).cast("string").alias("cell"), each.value.isNotNull().alias("read")) for each in columns
     ]
     try:
         rows = frame.limit(_FIRST_ROWS).select(F.array(*pairs)).collect()
@@ -140,7 +139,7 @@ def _require_readable(frame: DataFrame, table: Table, columns: Dictionary[str, _
             raise
         reason = str(error).splitlines()[0]
         raise DataError(f"{table.file} can't be read as {FILE} says: {reason}") from None
-    for place, each in enumerate(parsed):
+    for place, each in enumerate(columns):
         cells = [row[0][place] for row in rows if row[0][place][0] is not None]
         if cells and not any(is_read for _, is_read in cells):
             raise DataError(f"{table.file}: column {each.name!r} holds {cells[0][0]!r}, which is no {each.wanted}")
@@ -158,12 +157,16 @@ def _once(rows: DataFrame, timed: bool) -> DataFrame:
 def _facts(names: dict[str, str | None], genres: Column | None) -> list[Column]:
     kinds = {c.TITLE: "string", c.GENRES: "array<string>", c.YEAR: "int"}
     kinds |= {c.TYPE: "string", c.EPISODES: "int", c.MEAN_SCORE: "float"}
-    found = {fact: number(name, kinds[fact]) for fact, name in names.items() if name}
+    found = {
+        fact: (whole_number if kinds[fact] == "int" else number)(name, kinds[fact])
+        for fact, name in names.items()
+        if name
+    }
     found |= {c.GENRES: genres} if genres is not None else {}
     return [found.get(fact, F.lit(None).cast(kind)).alias(fact) for fact, kind in kinds.items()]
 
 
 def _genres(frame: DataFrame, name: str, separator: str) -> Column:
     if frame.schema[name].dataType.simpleString().startswith("array"):
-        return F.col(name)
-    return F.split(name, F.lit(f"\\Q{separator}\\E"))
+        return cell(name)
+    return F.split(cell(name), F.lit(f"\\Q{separator}\\E"))

@@ -68,7 +68,7 @@ def read_delimited(
     frame = spark.read.csv(
         _literal(path), schema, sep=separator, header=names is None, quote=quote, escape=quote, encoding=encoding
     )
-    return frame.select(*columns)
+    return frame.select(*map(cell, columns))
 
 
 def read_lines(spark: SparkSession, path: Path, pattern: str, layout: str) -> DataFrame:
@@ -119,12 +119,23 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
         if _kind(frame.schema[name].dataType) not in kind.split(" or "):
             found = frame.schema[name].dataType.simpleString()
             raise DataError(f"{path}: column {name!r} must hold {kind}, but its type is {found}")
-    return frame.select(*columns)
+    return frame.select(*map(cell, columns))
+
+
+def cell(name: str) -> Column:
+    """A column by its name as it stands in the file, where a dot is a dot and no field of a struct."""
+    return F.col(f"`{name.replace('`', '``')}`")
 
 
 def number(name: str, kind: str) -> Column:
     """A column as a Spark type such as "bigint"; null where it is no such number."""
-    return F.col(name).try_cast(kind)
+    return cell(name).try_cast(kind)
+
+
+def whole_number(name: str, kind: str) -> Column:
+    """The same for "int" or "bigint", where 42.0 is 42: so pandas writes whole numbers if one of them is missing."""
+    real = number(name, "double")
+    return F.coalesce(number(name, kind), F.when(real == F.floor(real), real.try_cast(kind)))
 
 
 def epoch_seconds(name: str, ticks: int = 1) -> Column:

@@ -56,6 +56,17 @@ def test_a_log_of_pairs_alone_is_implicit_without_time_and_names_its_own_items(
     }
 
 
+def test_names_with_dots_and_whole_numbers_with_a_point_are_read(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user.id,`item`\n1.0,10\n2,10.0\n2.5,10\n")
+    log = {"file": "log.csv", "user": "user.id", "item": "`item`"}
+    (tmp_path / "items.csv").write_text("id,first.year\n10,1999.0\n")
+    items = {"file": "items.csv", "item": "id", "year": "first.year"}
+    built = build(spark, tmp_path, interactions=log, items=items)
+    assert rows(spark, built, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID) == [(1, 10), (2, 10)]
+    assert built.manifest["interactions"]["rejected"] == {"null_id": 1}
+    assert rows(spark, built, ITEMS_FOLDER, c.ITEM_ID, c.YEAR) == [(10, 1999)]
+
+
 def test_repeated_events_are_one_with_the_newest_time_and_broken_ones_are_counted_each(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -1,0 +1,60 @@
+"""`recstack evaluate` on data that nobody had in mind works, or says in one line why it can't."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+
+from recstack.errors import DataError
+from recstack.evaluation.report import Report
+from recstack.settings import Settings
+from recstack.training.evaluate import evaluate_dataset
+
+PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'
+TIMED = f'{PAIRS}time = "t"\ntime_format = "seconds"\n'
+
+
+def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], **options: str) -> Report:
+    (folder / "mapping.toml").write_text(mapping)
+    (folder / "log.csv").write_text("\n".join(["u,i,t", *rows]) + "\n")
+    settings = Settings(recstack_home=folder / "home", dataset="csv")
+    protocol = options.pop("protocol", None)
+    return evaluate_dataset(settings, folder, {}, protocol, ["popularity"], 1, lambda line: None, **options)  # type: ignore[arg-type]
+
+
+def test_words_for_ids_no_ratings_no_catalogue_and_few_rows_are_evaluated(spark: SparkSession, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        f"user {user},item {item},{10**9 + random.integers(10**6)}"
+        for user in range(30)
+        for item in random.choice(20, 6, replace=False)
+    ]
+    report = evaluate(spark, tmp_path, 'text_ids = ["user", "item"]\n' + TIMED, rows, label="positive")
+    assert report.task == "csv, global-time, positives rated 1 or more"
+    assert report.n_users > 10
+    assert 0 < report.models["popularity"]["ndcg@10"].mean < 1
+
+
+@pytest.mark.parametrize(
+    ("mapping", "rows", "protocol", "said"),
+    [
+        (TIMED, ["1,1,1000000000"], None, "too few different timestamps .* another protocol, such as stratified"),
+        (PAIRS, ["1,1,"], None, "stratified: the test part is empty, so there is nothing to evaluate; bring more data"),
+        (
+            PAIRS,
+            ["1,1,", "1,2,"],
+            "held-out-users",
+            "the split leaves nothing in train .*, so there is nothing to learn",
+        ),
+        (PAIRS, ["1,1,"], "leave-last-out", "leave-last-out needs a timestamp in every row"),
+    ],
+    ids=["one moment", "one row", "one user", "no time"],
+)
+def test_what_can_not_be_evaluated_says_why_in_one_line(
+    spark: SparkSession, tmp_path: Path, mapping: str, rows: list[str], protocol: str | None, said: str
+) -> None:
+    options = {} if protocol is None else {"protocol": protocol}
+    with pytest.raises(DataError, match=said) as error:
+        evaluate(spark, tmp_path, mapping, rows, **options)
+    assert "\n" not in str(error.value)
