@@ -31,7 +31,7 @@ dd { margin: 0; }
 .panel { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .875rem; }
 th, td { padding: .5rem .8rem; text-align: right; white-space: nowrap; vertical-align: top; }
-thead th { color: var(--quiet); font-weight: 500; vertical-align: bottom; white-space: normal; }
+thead th { min-width: 6.5rem; color: var(--quiet); font-weight: 500; vertical-align: bottom; white-space: normal; }
 tbody tr > * { border-top: 1px solid var(--line); }
 th:first-child { position: sticky; left: 0; z-index: 1; background: var(--panel); text-align: left; }
 tbody th { white-space: nowrap; }

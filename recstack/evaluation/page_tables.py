@@ -16,13 +16,14 @@ def accuracy_table(report: Report) -> str:
     if report.differences:
         head.append(f"{HEADLINE} - {report.champion}")
     best = {metric: max(each[metric].mean for each in report.models.values()) for metric in report.accuracy}
-    most = max(metrics[HEADLINE].ci_high for metrics in report.models.values()) or 1.0
+    headlines = [metrics[HEADLINE] for metrics in report.models.values()]
+    scale = min(each.ci_low for each in headlines), max(each.ci_high for each in headlines)
     rows = []
     for name in report.ordered:
         figures = report.models[name]
         cells = [_model(report, name)]
         for metric in report.accuracy:
-            bar = _bar(figures[metric], most) if metric == HEADLINE else ""
+            bar = _bar(figures[metric], *scale) if metric == HEADLINE else ""
             cells.append(_cell(figures[metric], figures[metric].mean == best[metric], bar))
         if report.baseline is not None:
             cells.append(_interval(report.ratios.get(name), ".2f"))
@@ -80,8 +81,9 @@ def _interval(interval: Interval | None, form: str, kind: str = "") -> str:
     return f"<td class='{kind}'>{interval.mean:{form}}{bounds}</td>"
 
 
-def _bar(estimate: Estimate, most: float) -> str:
-    """The interval on a scale from 0 to `most`."""
-    low, mean, high = (100 * value / most for value in (estimate.ci_low, estimate.mean, estimate.ci_high))
+def _bar(estimate: Estimate, least: float, most: float) -> str:
+    """The interval on a scale from the lowest bound of all models to the highest."""
+    width = (most - least) or 1.0
+    low, mean, high = (100 * (each - least) / width for each in (estimate.ci_low, estimate.mean, estimate.ci_high))
     span = f"<i style='left:{low:.1f}%;width:{high - low:.1f}%'></i>"
     return f"<span class='bar'>{span}<b style='left:{mean:.1f}%'></b></span>"

@@ -66,11 +66,15 @@ def rank(model: Recommender, cases: EvaluationSet, batch_size: int | None = None
 
 def ndcg(model: Recommender, cases: EvaluationSet) -> float:
     """NDCG@10, mean per user, then over users: what early stopping watches."""
+    return float(user_ndcg(model, cases).mean())
+
+
+def user_ndcg(model: Recommender, cases: EvaluationSet) -> metrics.Doubles:
+    """[U] NDCG@10 of each user, users ascending; quicker than `rank`, since nobody asks what the lists are like."""
     found = np.empty(len(cases.relevant))
     for rows, targets, scores in _scored(model, cases, None):
         found[targets] = _places(cases, rows, targets, scores)
-    values = metrics.ranking_metrics(found, cases.relevant_offsets)["ndcg@10"]
-    return float(user_means(values, cases.user_ids).mean())
+    return user_means(metrics.ranking_metrics(found, cases.relevant_offsets)["ndcg@10"], cases.user_ids)
 
 
 def _scored(model: Recommender, cases: EvaluationSet, batch_size: int | None) -> Iterator[tuple[slice, slice, Floats]]:

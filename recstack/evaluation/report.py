@@ -107,7 +107,7 @@ class Report:
             row.append(f"{self.seconds.get(row[0], float('nan')):.1f}")
         parts = [self.title, _markdown(head, rows)]
         if self.differences:
-            parts.append("* the difference is beyond noise: its paired 95 % interval leaves 0 out")
+            parts.append("`*`: the difference is beyond noise, its paired 95 % interval leaves 0 out")
         if self.breadth:
             rows = [[name, *(cell(self.models[name][metric]) for metric in self.breadth)] for name in self.ordered]
             parts.append(_markdown(["model", *self.breadth], rows))
@@ -159,9 +159,14 @@ def report(
         ratios=finite,
         champion=champion,
         differences={name: difference(each, users[champion]) for name, each in users.items() if name != champion},
-        curves=dict(curves or {}),
+        curves={name: [_finite(epoch) for epoch in epochs] for name, epochs in (curves or {}).items()},
         seconds=dict(seconds),
     )
+
+
+def _finite(epoch: Mapping[str, float]) -> dict[str, float]:
+    """A loss that ran away leaves a gap in its curve, and must not cost the report."""
+    return {name: value for name, value in epoch.items() if np.isfinite(value)}
 
 
 def per_user(cases: EvaluationSet, runs: Sequence[Ranking], metric: str) -> Doubles:

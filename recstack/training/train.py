@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from recstack.errors import DataError, choose
-from recstack.evaluation.evaluation_set import EvaluationSet, user_means
+from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.metrics import Doubles
-from recstack.evaluation.ranking import ndcg, rank
+from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.models import models
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.splits import TRAIN, VALIDATION
@@ -62,7 +62,7 @@ def train(
     files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
 
     first = experiment.data((TRAIN,))
-    cases = _validation(experiment)
+    cases = validation_cases(experiment)
     curve: list[Progress] = []
 
     def note(progress: Progress) -> None:
@@ -78,9 +78,7 @@ def train(
         checkpoint=files[0],
         options=chosen,
     )
-    validation = np.zeros(0)
-    if cases is not None:
-        validation = user_means(rank(searched, cases).values["ndcg@10"], cases.user_ids)
+    validation = np.zeros(0) if cases is None else user_ndcg(searched, cases)
     chosen |= searched.refit_options()
 
     data = experiment.data((TRAIN, VALIDATION))
@@ -91,7 +89,8 @@ def train(
     return Trained(model, data, chosen, validation, curve)
 
 
-def _validation(experiment: Experiment) -> EvaluationSet | None:
+def validation_cases(experiment: Experiment) -> EvaluationSet | None:
+    """What decides when to stop; None where the validation part is too small to rank anything."""
     try:
         return experiment.cases("validation")
     except DataError as error:  # a small log may have a test part worth evaluating all the same

@@ -36,6 +36,11 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["evaluate", "--models", "popularity, best"], "no model 'best'.*popularity"),
         (["evaluate", "--dataset", "anime", "--data", "/nonesuch"], "/nonesuch/rating.parquet does not exist"),
         (["evaluate", "--out", "/nonesuch/report.json"], "/nonesuch/report.json can't be written"),
+        (["evaluate", "--html", "/nonesuch/report.html"], "/nonesuch/report.html can't be written"),
+        (
+            ["evaluate", "--models", "popularity", "--champion", "item_item"],
+            "no compared model 'item_item'.*popularity",
+        ),
         (["evaluates"], "evaluates"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -28,6 +28,12 @@ def test_the_json_has_the_promised_shape_and_only_finite_numbers(made: Report) -
                 assert estimate["ci_low"] <= estimate["mean"] <= estimate["ci_high"]
 
 
+def test_a_loss_that_ran_away_leaves_a_gap(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+    curve = [{"loss": 1.0}, {"loss": float("nan"), "validation_ndcg@10": 0.1}]
+    made = report("tiny", cases, rankings, {}, curves={"item_item": curve})
+    assert made.curves == {"item_item": [{"loss": 1.0}, {"validation_ndcg@10": 0.1}]}
+
+
 def test_the_mean_is_over_users_and_then_over_seeds(
     made: Report, cases: EvaluationSet, rankings: dict[str, list[Ranking]]
 ) -> None:

@@ -15,6 +15,7 @@ from recstack.training.compare import compare
 from recstack.training.record import (
     TRAINING,
     VALIDATION,
+    read_curve,
     record_evaluation,
     record_training,
     register_model,
@@ -172,6 +173,7 @@ def test_training_and_evaluation_of_a_real_model_leave_their_figures_in_files_an
     assert facts["data"] == experiment.fingerprint
     assert facts["rows"] == len(trained.data.item)
     assert facts["epochs"] == len(trained.epochs) == 2
+    assert read_curve(tmp_path) == trained.epochs
     np.testing.assert_array_equal(np.load(tmp_path / VALIDATION), trained.validation)
     assert json.loads((tmp_path / TRAINING).read_text())["options"] == trained.options
     written = json.loads((report / "report.json").read_text())
@@ -187,7 +189,8 @@ def test_training_and_evaluation_of_a_real_model_leave_their_figures_in_files_an
     assert found.data.metrics["popularity/test_ndcg_at_10"] == pytest.approx(ndcg)
     assert [point.step for point in client.get_metric_history(run.run_id, "loss")] == [1, 2]
     assert {file.path for file in client.list_artifacts(run.run_id, "evaluation")} == {
-        f"evaluation/{name}" for name in ("report.json", "table.md", "recall_by_decile.png", "coverage.png")
+        f"evaluation/{name}"
+        for name in ("report.json", "table.md", "report.html", "recall_by_decile.png", "coverage.png")
     }
     (learned,) = found.inputs.dataset_inputs
     assert (learned.dataset.name, learned.dataset.digest) == ("shop", experiment.fingerprint)
