@@ -12,6 +12,7 @@ import numpy as np
 from recstack.errors import UserError
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.models.search_space import Between, SearchSpace
 
 TIE_BREAK = np.float32(1e-6)
 """Weight of popularity (0..1), for users without history and items without factors."""
@@ -39,6 +40,11 @@ class Als(Recommender):
     """
 
     name: ClassVar[str] = "als"
+    space: ClassVar[SearchSpace] = {
+        "rank": Between(16, 128, log=True),
+        "regularisation": Between(0.003, 1.0, log=True),
+        "confidence": Between(1.0, 100.0, log=True),
+    }
 
     def __init__(self, factors: Floats, popularity: Floats, config: Config) -> None:
         """Keep the [I, d] item factors and the [I] popularity scaled to 0..1."""

@@ -18,6 +18,7 @@ from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, fit_epochs
 from recstack.models.history import faded
 from recstack.models.negatives import OwnNegatives
+from recstack.models.search_space import Between, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class BprMf(Recommender):
     """
 
     name: ClassVar[str] = "bpr_mf"
+    space: ClassVar[SearchSpace] = {
+        "dimension": Between(16, 128, log=True),
+        "popularity_exponent": Between(0.0, 1.0),
+        "fading": Between(0.0, 1.5),
+        "learning_rate": Between(1e-3, 2e-2, log=True),
+        "weight_decay": Between(1e-5, 1e-1, log=True),
+    }
 
     def __init__(self, vectors: Floats, biases: Floats, taste: Floats, config: Config, best_epoch: int = 0) -> None:
         """Keep [I, d] item vectors, [I] biases, and the [d + 1, d] map from a history's mean and 1 to p."""

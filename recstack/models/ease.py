@@ -12,6 +12,7 @@ from scipy import linalg, sparse
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.history import faded
+from recstack.models.search_space import Between, SearchSpace
 
 BLOCK = 512
 """Rows of the matrix of weights that are in work at the same time."""
@@ -46,6 +47,7 @@ class Ease(Recommender):
     """
 
     name: ClassVar[str] = "ease"
+    space: ClassVar[SearchSpace] = {"regularisation": Between(10.0, 3000.0, log=True), "fading": Between(0.0, 2.0)}
 
     def __init__(self, weights: sparse.csr_array, popularity: Floats, fading: float) -> None:
         """Keep the sparse [I, I] weights B, row i for item i of the history, and the [I] popularity scaled to 0..1."""

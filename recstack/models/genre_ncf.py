@@ -15,6 +15,7 @@ from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
+from recstack.models.search_space import Between, SearchSpace
 
 RANKED_BATCHES, RANKED_ROWS = 8, 2
 """The ranker is small and learns from every second row of every eighth batch; more costs time and adds nothing."""
@@ -24,6 +25,13 @@ class GenreNCF(Recommender):
     """Dot-product retrieval over the whole catalogue, then the ranker on the best few hundred."""
 
     name: ClassVar[str] = "genre_ncf"
+    space: ClassVar[SearchSpace] = {
+        "dropout": Between(0.1, 0.5),
+        "negatives": Between(1, 8, log=True),
+        "recent": Between(5, 50, log=True),
+        "learning_rate": Between(5e-4, 5e-3, log=True),
+        "weight_decay": Between(1e-5, 1e-1, log=True),
+    }
 
     def __init__(self, module: GenreNCFModule, best_epoch: int = 0) -> None:
         """Wrap a trained module; item vectors are computed once."""

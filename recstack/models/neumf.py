@@ -16,6 +16,7 @@ from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, device, fit_epochs
 from recstack.models.negatives import OwnNegatives
 from recstack.models.neumf_network import Config, NeuMFModule
+from recstack.models.search_space import Between, SearchSpace
 
 PAIRS = 2**16
 """Users times items that are compared at once: what stays in a processor's cache."""
@@ -29,6 +30,13 @@ class NeuMF(Recommender):
     """
 
     name: ClassVar[str] = "neumf"
+    space: ClassVar[SearchSpace] = {
+        "factors": Between(4, 64, log=True),
+        "negatives": Between(2, 16, log=True),
+        "popularity_exponent": Between(0.0, 1.0),
+        "learning_rate": Between(2e-4, 5e-3, log=True),
+        "weight_decay": Between(1e-6, 1e-2, log=True),
+    }
 
     def __init__(self, module: NeuMFModule, user_ids: Ints, best_epoch: int = 0) -> None:
         """Wrap a trained module; `user_ids` [U] ascend and name the rows of its user embedding."""

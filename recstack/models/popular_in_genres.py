@@ -10,6 +10,7 @@ import numpy as np
 
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.models.search_space import Between, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class PopularInGenres(Recommender):
     """
 
     name: ClassVar[str] = "popular_in_genres"
+    space: ClassVar[SearchSpace] = {"taste": Between(0.0, 20.0)}
 
     def __init__(self, popularity: Floats, items: ItemBatch, taste: float) -> None:
         """Keep the [I] logarithm of the counts and the [I, G] genres as shares that sum to 1."""

@@ -16,6 +16,7 @@ from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, device, eligible_rows, fit_epochs
 from recstack.models.negatives import NegativeSampler
 from recstack.models.sasrec_network import Config, SASRecModule
+from recstack.models.search_space import Between, SearchSpace
 from recstack.models.windows import Windows, known_first, windows
 
 
@@ -27,6 +28,13 @@ class SASRec(Recommender):
     """
 
     name: ClassVar[str] = "sasrec"
+    space: ClassVar[SearchSpace] = {
+        "blocks": Between(1, 3),
+        "dropout": Between(0.1, 0.5),
+        "popularity_exponent": Between(0.0, 1.0),
+        "learning_rate": Between(5e-4, 5e-3, log=True),
+        "weight_decay": Between(1e-5, 1e-1, log=True),
+    }
 
     def __init__(self, module: SASRecModule, best_epoch: int = 0) -> None:
         """Wrap a trained module."""

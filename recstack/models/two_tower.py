@@ -15,6 +15,7 @@ from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.negatives import NegativeSampler
+from recstack.models.search_space import Between, OneOf, SearchSpace
 from recstack.models.towers import TowerConfig, Towers
 
 IN_BATCH, SAMPLED = "in-batch", "sampled"
@@ -46,6 +47,13 @@ class TwoTower(Recommender):
     """
 
     name: ClassVar[str] = "two_tower"
+    space: ClassVar[SearchSpace] = {
+        "negatives": OneOf((IN_BATCH, SAMPLED)),
+        "dropout": Between(0.1, 0.5),
+        "recent": Between(5, 50, log=True),
+        "learning_rate": Between(5e-4, 5e-3, log=True),
+        "weight_decay": Between(1e-5, 1e-1, log=True),
+    }
 
     def __init__(self, module: Towers, best_epoch: int = 0) -> None:
         """Wrap trained towers; item vectors are computed once."""

@@ -41,6 +41,12 @@ def test_every_model_is_found_by_its_name() -> None:
     assert all(cls.name == name for name, cls in models().items())
 
 
+@pytest.mark.parametrize("name", [name for name, cls in models().items() if cls.space])
+def test_what_can_be_tuned_is_an_option(name: str) -> None:
+    config = vars(import_module(models()[name].__module__))["Config"]
+    assert models()[name].space.keys() <= {field.name for field in fields(config)}
+
+
 def test_scores_cover_users_and_catalogue(model: Recommender, users: UserBatch, allowed: Mask) -> None:
     scores = model.score(users, allowed)
     assert scores.shape == allowed.shape
