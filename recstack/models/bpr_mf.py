@@ -99,7 +99,10 @@ class BprMf(Recommender):
         shape = (int(data.user.max()) + 1, len(data.items))
         module = BprModule(*shape, config.dimension).to(place)
         chosen = sparse.csr_array((np.ones(len(data.item), dtype=np.float32), (data.user, data.item)), shape=shape)
+<<<<<<< HEAD
 
+=======
+>>>>>>> classic
         fitted = fit_epochs(
             module,
             torch.arange(len(data.item), device=place),
@@ -113,6 +116,7 @@ class BprMf(Recommender):
                 config.weight_decay,
             ),
             seed=seed,
+<<<<<<< HEAD
             validate=None if validate is None else lambda: validate(cls._learned(module, chosen, config, 0)),
             report=report,
             checkpoint=checkpoint,
@@ -124,6 +128,13 @@ class BprMf(Recommender):
         weights = (module.user.weight, module.item.weight, module.bias)
         users, vectors, biases = (each.detach().cpu().numpy().copy() for each in weights)
         return cls(vectors, biases, _taste(_mean(chosen, vectors), users, config.fold_in), config, best_epoch)
+=======
+            validate=None if validate is None else lambda: validate(cls._now(module, chosen, config)),
+            report=report,
+            checkpoint=checkpoint,
+        )
+        return cls._now(module, chosen, config, fitted.best_epoch)
+>>>>>>> classic
 
     def refit_options(self) -> dict[str, Any]:
         """The best epoch as the last one, and the same configuration otherwise."""
@@ -154,6 +165,13 @@ class BprMf(Recommender):
         vectors, biases, taste = (np.load(folder / f"{name}.npy") for name in ("vectors", "biases", "taste"))
         facts = json.loads((folder / "config.json").read_text())
         return cls(vectors, biases, taste, Config(**facts["config"]), facts["best_epoch"])
+
+    @classmethod
+    def _now(cls, module: "BprModule", chosen: sparse.csr_array, config: Config, best_epoch: int = 0) -> Self:
+        """The model that the module is at this moment, with the map that fits its users and what they have chosen."""
+        learned = (module.user.weight, module.item.weight, module.bias)
+        users, vectors, biases = (weights.detach().cpu().numpy().copy() for weights in learned)
+        return cls(vectors, biases, _taste(_mean(chosen, vectors), users, config.fold_in), config, best_epoch)
 
 
 class BprModule(nn.Module):
