@@ -99,10 +99,6 @@ class BprMf(Recommender):
         shape = (int(data.user.max()) + 1, len(data.items))
         module = BprModule(*shape, config.dimension).to(place)
         chosen = sparse.csr_array((np.ones(len(data.item), dtype=np.float32), (data.user, data.item)), shape=shape)
-<<<<<<< HEAD
-
-=======
->>>>>>> classic
         fitted = fit_epochs(
             module,
             torch.arange(len(data.item), device=place),
@@ -116,25 +112,11 @@ class BprMf(Recommender):
                 config.weight_decay,
             ),
             seed=seed,
-<<<<<<< HEAD
-            validate=None if validate is None else lambda: validate(cls._learned(module, chosen, config, 0)),
-            report=report,
-            checkpoint=checkpoint,
-        )
-        return cls._learned(module, chosen, config, fitted.best_epoch)
-
-    @classmethod
-    def _learned(cls, module: "BprModule", chosen: sparse.csr_array, config: Config, best_epoch: int) -> Self:
-        weights = (module.user.weight, module.item.weight, module.bias)
-        users, vectors, biases = (each.detach().cpu().numpy().copy() for each in weights)
-        return cls(vectors, biases, _taste(_mean(chosen, vectors), users, config.fold_in), config, best_epoch)
-=======
             validate=None if validate is None else lambda: validate(cls._now(module, chosen, config)),
             report=report,
             checkpoint=checkpoint,
         )
         return cls._now(module, chosen, config, fitted.best_epoch)
->>>>>>> classic
 
     def refit_options(self) -> dict[str, Any]:
         """The best epoch as the last one, and the same configuration otherwise."""
