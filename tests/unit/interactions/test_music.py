@@ -1,11 +1,10 @@
 """The names of a track come from another table, and plays become a strength."""
 
 import math
-from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import pytest
+import samples
 from pyspark.sql import SparkSession
 
 from recstack import columns as c
@@ -14,9 +13,11 @@ from recstack.interactions.music import Music
 from recstack.lake import Build
 
 
-@pytest.fixture
-def build(spark: SparkSession, source: Callable[[str], Path], tmp_path: Path) -> Build:
-    return ingest(spark, Music(), source("music"), tmp_path / "lake")
+@pytest.fixture(scope="module")
+def build(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    folder = tmp_path_factory.mktemp("music")
+    samples.music(folder)
+    return ingest(spark, Music(), folder, folder / "lake")
 
 
 def test_ids_are_resolved_to_names_and_what_has_none_is_left_out(spark: SparkSession, build: Build) -> None:
