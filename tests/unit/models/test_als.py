@@ -16,7 +16,7 @@ from recstack.models.popularity import Popularity
 from recstack.settings import ROOT
 from recstack.spark_als import factorise
 
-OPTIONS = {"rank": 4, "regularisation": 0.01, "confidence": 20.0, "iterations": 8}
+OPTIONS = {"rank": 4, "regularisation": 0.1, "confidence": 5.0, "iterations": 15}
 N_USERS, N_ITEMS, N_BLOCKS = 40, 24, 4
 
 
@@ -89,10 +89,11 @@ SCORE_ELSEWHERE = """
 import sys
 from pathlib import Path
 import numpy as np
-from histories import viewers
+from recstack.features.encode import UserBatch
 from recstack.models import models
 model = models()["als"].load(Path(sys.argv[1]), None, None)
-users = viewers([0, 4], [])
+nothing = np.zeros((2, 0), dtype=np.float32)
+users = UserBatch(nothing, nothing, nothing, nothing, np.array([0, 2, 2]), np.array([0, 4]), nothing, nothing)
 np.save(sys.argv[2], model.score(users, users.unseen(len(model.popularity))))
 assert "pyspark" not in sys.modules
 """
