@@ -12,7 +12,7 @@ from recstack.models.fitting import Batch
 from recstack.models.popularity import Popularity
 
 N_USERS, N_ITEMS = 60, 30
-OPTIONS = {"dimension": 8, "batch_size": 64, "learning_rate": 1e-2, "weight_decay": 1e-4, "epochs": 40, "popularity_exponent": 0.0}
+OPTIONS = {"dimension": 8, "batch_size": 64, "learning_rate": 1e-2, "weight_decay": 1e-4, "epochs": 40}
 
 
 def one_genre_each() -> Log:
