@@ -23,7 +23,10 @@ IN_BATCH, SAMPLED = "in-batch", "sampled"
 
 @dataclass(frozen=True)
 class Config(TowerConfig, Schedule):
-    """Defaults were chosen on the validation parts of MovieLens-100K and MovieLens latest-small, global time."""
+    """Sizes and speed are those of `genre_ncf`; the kind of negatives was not searched.
+
+    On the validation part of MovieLens-100K, global time, it gave NDCG@10 0.124.
+    """
 
     negatives: str = IN_BATCH
     """`in-batch`: the positives of the batch's other rows; `sampled`: a draw that all rows of the batch share."""
