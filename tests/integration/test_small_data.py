@@ -10,17 +10,17 @@ from recstack.errors import DataError
 from recstack.evaluation.report import Report
 from recstack.settings import Settings
 from recstack.training.evaluate import evaluate_dataset
+from recstack.training.prepare import Question
 
 PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'
 TIMED = f'{PAIRS}time = "t"\ntime_format = "seconds"\n'
 
 
-def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], **options: str) -> Report:
+def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], **asked: str) -> Report:
     (folder / "mapping.toml").write_text(mapping)
     (folder / "log.csv").write_text("\n".join(["u,i,t", *rows]) + "\n")
     settings = Settings(recstack_home=folder / "home", dataset="csv")
-    protocol = options.pop("protocol", None)
-    return evaluate_dataset(settings, folder, {}, protocol, ["popularity"], 1, lambda line: None, **options)  # type: ignore[arg-type]
+    return evaluate_dataset(settings, Question(folder, **asked), ["popularity"], 1, say=lambda line: None)
 
 
 def test_words_for_ids_no_ratings_no_catalogue_and_few_rows_are_evaluated(spark: SparkSession, tmp_path: Path) -> None:

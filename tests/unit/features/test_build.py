@@ -62,7 +62,7 @@ def rebuilt(spark: SparkSession, ingested: Build, tmp_path_factory: pytest.TempP
     return build_features(spark, ingested, root, options)
 
 
-def no_work(*arguments: object) -> None:
+def no_work(*arguments: object, **options: object) -> None:
     raise AssertionError("it was computed again")
 
 
