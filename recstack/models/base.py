@@ -27,6 +27,8 @@ class TrainingData:
     """[N] item of each training interaction, a position in the catalogue."""
     rating: Floats
     """[N] its rating."""
+    moment: Ints
+    """[N] its epoch second; `features.user.TIMELESS` in data without time."""
     users: UserBatch
     """[N] the user's features just before each training interaction (without its own contribution)."""
     popularity: Floats

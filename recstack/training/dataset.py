@@ -59,6 +59,7 @@ def training_data(settings: Settings, features: Build, parts: tuple[str, ...]) -
         user=np.unique(user_ids, return_inverse=True)[1].astype(np.int64),
         item=encoder.positions(rows[c.ITEM_ID].to_numpy()),
         rating=rows[c.RATING].to_numpy().astype(np.float32),
+        moment=moment,
         users=encoder.users(users, moment),
         popularity=np.stack([batch.popularity for batch in encoded]),
         snapshot=np.searchsorted(dates, moment, side="right") - 1,
