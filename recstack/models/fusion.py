@@ -146,8 +146,10 @@ def _teach(
 ) -> None:
     place = device()
     widest = max(lesson.inputs.shape[1] for lesson in taught)
-    inputs, alive = (np.concatenate([_wide(getattr(e, n), widest) for e in taught]) for n in ("inputs", "alive"))
-    context, weight = (np.concatenate([getattr(e, n) for e in taught]) for n in ("context", "weight"))
+    inputs = np.concatenate([_wide(lesson.inputs, widest) for lesson in taught])
+    alive = np.concatenate([_wide(lesson.alive.astype(np.float32), widest) for lesson in taught]) > 0
+    context = np.concatenate([lesson.context for lesson in taught])
+    weight = np.concatenate([lesson.weight for lesson in taught])
     ranker.standardise(inputs[alive], context)
     ranker.to(place)
     columns = [torch.from_numpy(each).to(place) for each in (inputs, alive, context, weight)]
@@ -167,7 +169,8 @@ def _teach(
     fit_epochs(ranker, rows, loss, schedule, seed=seed, validate=None, report=report, checkpoint=checkpoint)
 
 
-def _wide(values: Floats | Mask, width: int) -> Floats | Mask:
+def _wide(values: Floats, width: int) -> Floats:
     """[M, K, ...] padded with zeros to [M, width, ...]."""
     missing = [(0, width - values.shape[1]) if axis == 1 else (0, 0) for axis in range(values.ndim)]
-    return np.pad(values, missing)
+    padded: Floats = np.pad(values, missing)
+    return padded

@@ -39,7 +39,8 @@ SOURCES: Mapping[str, CandidateSource] = {
 }
 """Kinds and windows were tried one by one on blocks of time before the test part of MovieLens-100K and latest-small."""
 
-_RECIPES = {source.recipe(): name for name, source in reversed(SOURCES.items())}
+_RECIPES = {SOURCES[name].recipe(): name for name in reversed(list(SOURCES))}
+"""What there is to be learned, by the first source that needs it."""
 
 RELATED = [name for name, source in SOURCES.items() if isinstance(source, ItemToItem)]
 OTHERS = [name for name in SOURCES if name not in RELATED]
@@ -146,7 +147,8 @@ def _facts(past: Past) -> Floats:
 def _unit(values: Floats) -> Floats:
     """Divided by each row's maximum; zeros stay."""
     most = values.max(axis=1, keepdims=True)
-    return np.divide(values, most, out=np.zeros_like(values), where=most > 0)
+    shares: Floats = np.divide(values, most, out=np.zeros_like(values), where=most > 0)
+    return shares
 
 
 def _relative(values: Floats) -> tuple[Floats, Floats]:

@@ -63,8 +63,9 @@ def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Gene
 def past_of(data: TrainingData, known: Mask) -> Past:
     """The known rows as sources want them."""
     lengths = np.diff(data.users.seen_offsets)
-    chosen = (data.user, data.item, data.rating, data.moment, lengths)
-    return Past.of(*(array[known] for array in chosen), n_items=len(data.items))
+    return Past.of(
+        data.user[known], data.item[known], data.rating[known], data.moment[known], lengths[known], len(data.items)
+    )
 
 
 def inputs_before(data: TrainingData, known: Mask) -> FusionInputs:

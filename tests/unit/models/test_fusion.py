@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from histories import DAY, GENRES, Log, log, random_log
 
 from recstack.features.encode import UserBatch, empty_rows
