@@ -13,7 +13,11 @@ from recstack.models.fitting import Schedule
 
 @dataclass(frozen=True)
 class Config(Schedule):
-    """Nothing was searched but two sizes of a step, on the validation part of MovieLens-100K, global time."""
+    """Hardly searched; see below.
+
+    On the validation part of MovieLens-100K, global time, NDCG@10 was 0.088 with these, and 0.079 with batches of 64 and
+    one table of embeddings for histories and items.
+    """
 
     dimension: int = 64
     recent: int = 50
