@@ -31,11 +31,11 @@ class Config:
     """Items that the ranker puts in order."""
     blocks: int = 5
     """Blocks of time that the ranker learns from, each with sources fitted to what came before."""
-    rows_per_user: int = 80
+    rows_per_user: int = 25
     """Choices of a user in a block that the ranker learns from, at most."""
     negatives: int = 48
-    hidden: int = 64
-    dropout: float = 0.2
+    hidden: int = 32
+    dropout: float = 0.1
     genre_prior: float = 2.0
     """What a stranger's genres add to an item that carries just them; nothing is learned from it."""
     batch_size: int = 256
