@@ -1,13 +1,12 @@
 """Features out of Feast: `historical` for training, `OnlineStore` for serving, both through one FeatureService."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import yaml
 from feast import FeatureStore, FeatureView, Project, RepoConfig
@@ -22,10 +21,9 @@ from recstack.lake import current, write_atomically
 from recstack.settings import ROOT, Settings
 
 FEATURE_REPO = ROOT / "feature_repo"
-MOST_PAIRS = 500_000
-"""Pairs of a training row and a feature row that one join may make."""
 _JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
 _VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
+_ASOF_STORE = "recstack.point_in_time.AsofOfflineStore"  # a name, since a server that only reads lacks DuckDB
 
 
 class FeatureStoreError(UserError):
@@ -96,31 +94,14 @@ def historical(settings: Settings, owner: spec.Owner, entities: pa.Table) -> pa.
     store = FeatureStore(config=repo_config(settings))
     features = [f"{_VIEWS[owner]}:{name}" for name in _service_features(store, owner)]
     schema = spec.schema(owner)
-    joined = [
-        _join(store, owner, entities.slice(start, stop - start), features, schema)
-        for start, stop in _shares(entities[_JOIN_KEYS[owner]].to_numpy())
-    ]
-    return pa.concat_tables(joined or [pa.schema([*entities.schema, *schema]).empty_table()])
-
-
-def _shares(keys: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Cut rows into shares whose join stays small.
-
-    Feast pairs each row with every earlier feature row of its entity before it keeps the newest, whole rows in memory.
-    An entity has about as many feature rows as it has rows here, so that its square counts the pairs.
-    """
-    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    share = np.cumsum(counts[place]) // MOST_PAIRS
-    borders = np.flatnonzero(np.diff(share)) + 1
-    return zip([0, *borders], [*borders, len(keys)], strict=True) if len(keys) else iter(())
-
-
-def _join(
-    store: FeatureStore, owner: spec.Owner, entities: pa.Table, features: list[str], schema: pa.Schema
-) -> pa.Table:
-    frame = entities.append_column("row", pa.array(range(len(entities)), pa.int64())).to_pandas()
-    joined = store.get_historical_features(entity_df=frame, features=features).to_arrow().sort_by("row")
-    if joined["row"].to_pylist() != list(range(len(entities))):
+    if not len(entities):
+        return pa.schema([*entities.schema, *schema]).empty_table()
+    places = np.arange(len(entities))
+    frame = entities.append_column("row", pa.array(places)).to_pandas()
+    joined = store.get_historical_features(entity_df=frame, features=features).to_arrow()
+    if not np.array_equal(joined["row"], places):  # Spark keeps no order
+        joined = joined.sort_by("row")
+    if not np.array_equal(joined["row"], places):
         raise FeatureStoreError(
             f"the offline store returned {len(joined)} rows for {len(entities)} {owner} entity rows; "
             "use feast_offline=duckdb or spark (Feast's `file` store drops rows)"
@@ -218,7 +199,7 @@ def _config(settings: Settings) -> dict[str, Any]:
     registry: dict[str, Any] = {"registry_type": "file", "path": str(files / "registry.db")}
     if settings.feast_registry != "file":
         registry = {"registry_type": "sql", "path": settings.feast_registry, "cache_ttl_seconds": 60}
-    offline: dict[str, Any] = {"type": "duckdb"}
+    offline: dict[str, Any] = {"type": _ASOF_STORE}
     if settings.feast_offline == "spark":
         conf = {
             "spark.master": settings.spark_master,
