@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,10 +14,9 @@ from feast import FeatureService, FeatureStore
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
-from recstack import store
 from recstack.features import spec
 from recstack.settings import Settings
-from recstack.store import FEATURE_REPO, FeatureStoreError, OnlineStore, apply, repo_config, write_config
+from recstack.store import FEATURE_REPO, FeatureStoreError, OnlineStore, apply, historical, repo_config, write_config
 
 
 def feast(settings: Settings, *arguments: str) -> str:
@@ -92,19 +90,21 @@ def test_applying_before_features_were_built_says_what_to_run(tmp_path: Path) ->
         apply(Settings(recstack_home=tmp_path, dataset="shop"))
 
 
-def test_a_join_in_many_shares_is_the_join_in_one(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_join_of_no_rows_has_the_columns_of_any(shop: Workspace) -> None:
     rows = pq.read_table(shop.features.path / "interactions")
     entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
-    whole = store.historical(shop.settings, "user", entities)
-    monkeypatch.setattr(store, "MOST_PAIRS", 400)
-    assert len(list(store._shares(entities[c.USER_ID].to_numpy()))) >= 3
-    assert store.historical(shop.settings, "user", entities).equals(whole)
-    assert store.historical(shop.settings, "user", entities.slice(0, 0)).schema == whole.schema
+    none = historical(shop.settings, "user", entities.slice(0, 0))
+    assert len(none) == 0
+    assert none.schema == historical(shop.settings, "user", entities.slice(0, 5)).schema
 
 
-def test_shares_cover_every_row_once_and_stay_small() -> None:
-    keys = np.repeat(np.arange(4), [1, 5000, 30, 700])
-    shares = list(store._shares(keys))
-    assert [row for start, stop in shares for row in range(start, stop)] == list(range(len(keys)))
-    counts = np.bincount(keys)[keys]
-    assert all(counts[start:stop].sum() <= store.MOST_PAIRS + counts.max() for start, stop in shares)
+def test_to_read_online_features_loads_neither_duckdb_nor_spark(own: Workspace) -> None:
+    apply(own.settings)
+    code = (
+        "import sys; from recstack.settings import Settings; from recstack.store import OnlineStore, online_config; "
+        "OnlineStore(online_config(Settings())).users([1]); "
+        "print([name for name in ('duckdb', 'ibis', 'pyspark') if name in sys.modules])"
+    )
+    environment = own.settings.child_environment()
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[-2] == "[]"

@@ -1,0 +1,232 @@
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from feast import Entity, FeatureService, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
+from feast.infra.offline_stores.offline_store import RetrievalJob
+from feast.on_demand_feature_view import on_demand_feature_view
+from feast.types import Array, Bytes, Float32, Float64, String
+
+STOCK, OURS = "duckdb", "recstack.point_in_time.AsofOfflineStore"
+N_USERS, N_ITEMS, N_ROWS = 30, 20, 3_000
+START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
+SPAN = 400
+"""Seconds in which everything happens: so few that most moments are shared."""
+
+Ask = Callable[..., RetrievalJob]
+
+
+def at(seconds: np.ndarray) -> pa.Array:
+    return pa.array((START + seconds) * 1_000_000, pa.timestamp("us", tz="UTC"))
+
+
+def write(table: pa.Table, folder: Path) -> None:
+    """Several files of several row groups, as Spark leaves them."""
+    folder.mkdir()
+    for number in range(3):
+        third = table.take(pa.array(range(number, len(table), 3)))
+        pq.write_table(third, folder / f"part-{number}.parquet", row_group_size=100)
+
+
+def user_rows(draw: np.random.Generator) -> pa.Table:
+    """Rows of which several share user and moment, each created at a moment of its own; some values are null."""
+    null = draw.random(N_ROWS) < 0.1
+    return pa.table(
+        {
+            "user_id": draw.integers(0, N_USERS, N_ROWS),
+            "known_at": at(draw.integers(0, SPAN, N_ROWS)),
+            "written_at": at(draw.permutation(N_ROWS)),
+            "raw_score": pa.array(draw.random(N_ROWS), mask=null),
+            "vector": [None if gone else draw.random(3).astype(np.float32) for gone in null],
+            "word": pa.array(
+                np.char.add("w", draw.integers(0, 99, N_ROWS).astype(str)), mask=draw.random(N_ROWS) < 0.1
+            ),
+            "seen": [draw.bytes(4) for _ in range(N_ROWS)],
+            "unused": draw.random(N_ROWS),
+        },
+        schema=pa.schema(
+            {
+                "user_id": pa.int64(),
+                "known_at": pa.timestamp("us", tz="UTC"),
+                "written_at": pa.timestamp("us", tz="UTC"),
+                "raw_score": pa.float64(),
+                "vector": pa.list_(pa.float32()),
+                "word": pa.string(),
+                "seen": pa.binary(),
+                "unused": pa.float64(),
+            }
+        ),
+    )
+
+
+def item_rows(draw: np.random.Generator) -> pa.Table:
+    """One row an item and moment, and moments without a zone."""
+    places = draw.permutation(N_ITEMS * SPAN)[:N_ROWS]
+    stamps = at(places % SPAN).cast(pa.timestamp("us"))
+    return pa.table({"item_id": places // SPAN, "stamp": stamps, "price": draw.random(N_ROWS).astype(np.float32)})
+
+
+def entity_rows(draw: np.random.Generator) -> pd.DataFrame:
+    """Moments before, between and after the features'; users and items that have none; and two columns to keep."""
+    count = 2_000
+    return pd.DataFrame(
+        {
+            "label": draw.random(count),
+            "item_id": draw.integers(0, N_ITEMS + 5, count),
+            "bought_id": draw.integers(0, N_ITEMS + 5, count),
+            "user_id": draw.integers(0, N_USERS + 5, count),
+            "event_timestamp": pd.to_datetime(START + draw.integers(-50, SPAN + 150, count), unit="s", utc=True),
+            "row": np.arange(count),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("features")
+    draw = np.random.default_rng(5)
+    write(user_rows(draw), folder / "user")
+    write(item_rows(draw), folder / "item")
+    return folder
+
+
+@pytest.fixture
+def entities() -> pd.DataFrame:
+    return entity_rows(np.random.default_rng(6))
+
+
+def asker(folder: Path, offline: str, ttl: timedelta, home: Path) -> Ask:
+    """A feature store of that kind with two views, one of them used twice, and a feature that is computed on demand."""
+    config = RepoConfig(
+        project="shop",
+        provider="local",
+        registry=str(home / f"{offline}.db"),
+        offline_store={"type": offline},
+        online_store={"type": "sqlite", "path": str(home / "online.db")},
+        entity_key_serialization_version=3,
+    )
+    user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
+    item = Entity(name="item", join_keys=["item_id"], value_type=ValueType.INT64)
+    users = FeatureView(
+        name="users",
+        entities=[user],
+        ttl=ttl,
+        schema=[
+            Field(name="score", dtype=Float64),
+            Field(name="vector", dtype=Array(Float32)),
+            Field(name="word", dtype=String),
+            Field(name="seen", dtype=Bytes),
+        ],
+        source=FileSource(
+            name="user_rows",
+            path=f"{folder}/user/*.parquet",
+            timestamp_field="known_at",
+            created_timestamp_column="written_at",
+            field_mapping={"raw_score": "score"},
+        ),
+    )
+    items = FeatureView(
+        name="items",
+        entities=[item],
+        ttl=timedelta(0),
+        schema=[Field(name="price", dtype=Float32)],
+        source=FileSource(name="item_rows", path=f"{folder}/item/*.parquet", timestamp_field="stamp"),
+    )
+
+    @on_demand_feature_view(sources=[users], schema=[Field(name="double", dtype=Float64)], mode="pandas")
+    def doubled(rows: pd.DataFrame) -> pd.DataFrame:
+        score = "score" if "score" in rows else "users__score"
+        return pd.DataFrame({"double": 2 * rows[score]})
+
+    viewed = items.with_name("viewed")
+    bought = items.with_name("bought").with_join_key_map({"item_id": "bought_id"})
+    everything = FeatureService(name="everything", features=[users, viewed, bought, doubled])
+    store = FeatureStore(config=config)
+    store.apply([user, item, users, items, doubled, everything])
+    service = store.get_feature_service("everything")
+    return lambda entities, features=service, **options: store.get_historical_features(
+        entities.copy() if isinstance(entities, pd.DataFrame) else entities, features, **options
+    )
+
+
+@pytest.fixture
+def both(folder: Path, tmp_path: Path) -> tuple[Ask, Ask]:
+    stock, ours = (asker(folder, kind, timedelta(seconds=20), tmp_path) for kind in (STOCK, OURS))
+    return stock, ours
+
+
+@pytest.mark.parametrize("ttl", [timedelta(0), timedelta(seconds=7), timedelta(days=1)])
+def test_the_rows_are_those_of_feasts_own_store_bit_for_bit_in_the_order_asked(
+    folder: Path, entities: pd.DataFrame, tmp_path: Path, ttl: timedelta
+) -> None:
+    stock, ours = (
+        asker(folder, kind, ttl, tmp_path)(entities, full_feature_names=True).to_arrow() for kind in (STOCK, OURS)
+    )
+    assert ours["row"].to_pylist() == list(range(len(entities)))
+    assert ours.equals(stock.sort_by("row"))
+    for name in ("users__vector", "viewed__price", "bought__price"):
+        assert 0 < ours[name].null_count < len(ours)
+    assert ours["viewed__price"] != ours["bought__price"]
+
+
+def test_short_names_and_a_choice_of_features_are_as_feast_gives_them(
+    both: tuple[Ask, Ask], entities: pd.DataFrame
+) -> None:
+    features = ["items:price", "users:word", "users:score"]
+    stock, ours = (ask(entities, features).to_arrow() for ask in both)
+    assert ours.column_names == [*entities.columns, "price", "word", "score"]
+    assert ours.equals(stock.sort_by("row"))
+
+
+def test_a_job_says_of_itself_what_feasts_own_says(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
+    stock, ours = (ask(entities, full_feature_names=True) for ask in both)
+    assert ours.full_feature_names == stock.full_feature_names
+    assert [view.name for view in ours.on_demand_feature_views] == ["doubled"]
+    assert ours.metadata.features == stock.metadata.features
+    assert set(ours.metadata.keys) == set(stock.metadata.keys)
+    assert ours.metadata.min_event_timestamp == stock.metadata.min_event_timestamp
+    assert ours.metadata.max_event_timestamp == stock.metadata.max_event_timestamp
+
+
+def test_what_was_created_last_wins_and_a_feature_may_be_exactly_as_old_as_it_may_get(tmp_path: Path) -> None:
+    rows = user_rows(np.random.default_rng(1)).slice(0, 3)
+    rows = rows.set_column(0, "user_id", pa.array([1, 1, 1]))
+    rows = rows.set_column(1, "known_at", at(np.array([10, 10, 10])))
+    rows = rows.set_column(2, "written_at", at(np.array([30, 31, 29])))
+    rows = rows.set_column(3, "raw_score", pa.array([1.0, 2.0, 3.0]))
+    write(rows, tmp_path / "user")
+    ask = asker(tmp_path, OURS, timedelta(seconds=5), tmp_path)
+    moments = pd.to_datetime([START + second for second in (9, 10, 15, 16)], unit="s", utc=True)
+    frame = pd.DataFrame({"user_id": 1, "event_timestamp": moments})
+    assert ask(frame, ["users:score"]).to_arrow()["score"].to_pylist() == [None, 2.0, 2.0, None]
+
+
+def test_an_empty_place_in_the_frame_finds_nothing(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
+    entities["user_id"] = entities["user_id"].astype("Int64").mask(entities["row"] % 3 == 0)
+    stock, ours = (ask(entities, ["users:score"]).to_arrow() for ask in both)
+    assert ours["score"].to_pylist()[::3] == [None] * len(range(0, len(entities), 3))
+    assert ours.equals(stock.sort_by("row"))
+
+
+def test_leaving_out_what_was_created_later_is_left_to_feast(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
+    options = {"filter_by_created_timestamp": True, "full_feature_names": True}
+    stock, ours = (ask(entities, **options).to_arrow().sort_by("row") for ask in both)
+    assert ours.equals(stock)
+    assert (
+        ours["users__score"].null_count
+        > both[1](entities, full_feature_names=True).to_arrow()["users__score"].null_count
+    )
+
+
+def test_entities_as_sql_are_refused_as_feasts_own_store_refuses_them(both: tuple[Ask, Ask]) -> None:
+    refused = []
+    for ask in both:
+        with pytest.raises(Exception) as error:  # noqa: B017, PT011
+            ask("select 1", ["users:score"])
+        refused.append((type(error.value), str(error.value)))
+    assert refused[0] == refused[1]
