@@ -69,7 +69,7 @@ def join(store: FeatureStore, rows: pd.DataFrame) -> pa.Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=20_000, help="training rows, and feature rows")
+    parser.add_argument("--rows", type=int, default=40_000, help="training rows, and feature rows")
     parser.add_argument("--users", type=int, default=400)
     parser.add_argument("--width", type=int, default=320, help="floats of the vector")
     parser.add_argument("--rounds", type=int, default=5)
@@ -83,7 +83,7 @@ def main() -> None:
         sides = ["ours"] if asked.ours_alone else list(STORES)
         stores = {side: feature_store(STORES[side], home) for side in sides}
         joined = {side: join(store, rows) for side, store in stores.items()}
-        if any(not table.sort_by("row").equals(joined["ours"]) for table in joined.values()):
+        if "stock" in joined and not joined["stock"].sort_by("row").equals(joined["ours"]):
             raise SystemExit("the two stores answer different rows")
         size = joined["ours"].nbytes / 1e6
         del joined

@@ -98,6 +98,15 @@ def test_a_join_of_no_rows_has_the_columns_of_any(shop: Workspace) -> None:
     assert none.schema == historical(shop.settings, "user", entities.slice(0, 5)).schema
 
 
+def test_spark_joins_the_same_rows_as_duckdb(shop: Workspace, tmp_path: Path) -> None:
+    rows = pq.read_table(shop.features.path / "interactions")
+    entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
+    changed = {"recstack_home": tmp_path, "lake_uri": shop.settings.lake, "feast_offline": "spark"}
+    by_spark = shop.settings.model_copy(update=changed)
+    apply(by_spark)
+    assert historical(by_spark, "user", entities).equals(historical(shop.settings, "user", entities))
+
+
 def test_to_read_online_features_loads_neither_duckdb_nor_spark(own: Workspace) -> None:
     apply(own.settings)
     code = (
