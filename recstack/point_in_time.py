@@ -57,12 +57,11 @@ class AsofOfflineStore(DuckDBOfflineStore):
         """
         rest = (registry, project, full_feature_names, filter_by_created_timestamp)
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        in_feasts_query = any(view.mode == "substrait" for view in on_demand)  # which would lack our columns
         if (
             not isinstance(entity_df, pd.DataFrame)
             or filter_by_created_timestamp
-            or any(
-                view.mode == "substrait" for view in on_demand
-            )  # part of Feast's query, which would lack our columns
+            or in_feasts_query
             or not all(_is_local_parquet(view.batch_source) for view in feature_views)
         ):
             return DuckDBOfflineStore.get_historical_features(config, feature_views, feature_refs, entity_df, *rest)
