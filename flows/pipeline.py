@@ -22,7 +22,7 @@ def pipeline(
     data: Path | None = None,
     dataset_options: dict[str, Any] | None = None,
     split_at: date | None = None,
-    model: str = "genre_ncf",
+    model: str = "fusion",
     model_options: dict[str, Any] | None = None,
     seed: int = 0,
     label: Label = "implicit",

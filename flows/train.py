@@ -81,7 +81,7 @@ def train(
     interactions: Path,
     features: Path,
     dataset: str = "movielens_100k",
-    model: str = "genre_ncf",
+    model: str = "fusion",
     seed: int = 0,
     options: dict[str, Any] | None = None,
     label: Label = "implicit",

@@ -21,6 +21,7 @@ from recstack.retrieval.popular import AtThisStage, Trending
 SOURCES: Mapping[str, CandidateSource] = {
     "ease": Ease(fading=0.8, base=0.05),
     "ease_whole_history": Ease(fading=0.8, base=1.0),
+    "ease_light": Ease(fading=0.0, base=1.0, regularisation=50.0),
     "cosine": Cosine(fading=0.75),
     "cosine_whole_history": Cosine(fading=0.0, base=1.0),
     "next": CoOccurrence(fading=0.5, direction="forward", window=1),
@@ -44,7 +45,16 @@ _RECIPES = {SOURCES[name].recipe(): name for name in reversed(list(SOURCES))}
 
 RELATED = [name for name, source in SOURCES.items() if isinstance(source, ItemToItem)]
 OTHERS = [name for name in SOURCES if name not in RELATED]
-RETRIEVING = ("ease", "soon_after", "shortly_before", "after", "around_of_late", "cosine")
+RETRIEVING = (
+    "ease",
+    "ease_whole_history",
+    "ease_light",
+    "soon_after",
+    "shortly_before",
+    "after",
+    "around_of_late",
+    "cosine",
+)
 """Sources whose sum chooses the candidates."""
 
 FACTS = ("interactions", "rating", "age")
