@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
+from recstack.features.encode import Encoder, Floats, Ints, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, fit_epochs
 from recstack.models.fusion_inputs import FusionInputs
@@ -118,6 +118,11 @@ class Fusion(Recommender):
         weight = self.config.genre_prior * np.exp(-known / 5)
         prior: Floats = (weight * genre_affinity(users, self.inputs.items)).astype(np.float32)
         return prior
+
+    def likeness(self, items: Ints, others: Ints) -> Floats:
+        """[K, L] cosines of K items and L others by the people who chose them."""
+        together: Floats = self.inputs.sources["cosine"].matrix[items][:, others].toarray()
+        return together
 
     def save(self, folder: Path) -> None:
         """Write the sources, `facts.npy`, `config.json` and `ranker.pt` (a state dict)."""

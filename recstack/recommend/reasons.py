@@ -1,5 +1,6 @@
 """Why an item is recommended, in short sentences made of facts alone."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -21,15 +22,25 @@ class HasItemVectors(Protocol):
         """[I, D] one vector an item, of any length."""
 
 
+@runtime_checkable
+class RelatesItems(Protocol):
+    """A model that says itself which items belong together."""
+
+    def likeness(self, items: Ints, others: Ints) -> Floats:
+        """[K, L] from 0, nothing in common, to 1, for K items and L others."""
+
+
 class Reasons:
     """Finds the fact that links a user to an item."""
 
     def __init__(self, catalogue: Catalogue, model: Recommender) -> None:
-        """Prepare unit vectors: genres, and the model's own item vectors if it has them."""
+        """Prepare what tells how alike items are: genres, and the model's own idea if it has one."""
         self._catalogue = catalogue
-        self._spaces = [_unit(catalogue.features.genres)]
+        self._likeness = [_cosine(catalogue.features.genres)]
         if isinstance(model, HasItemVectors):
-            self._spaces.append(_unit(np.asarray(model.item_vectors, dtype=np.float32)))
+            self._likeness.append(_cosine(np.asarray(model.item_vectors, dtype=np.float32)))
+        elif isinstance(model, RelatesItems):
+            self._likeness.append(model.likeness)
 
     def personal(self, user: UserBatch, items: Ints) -> list[list[str]]:
         """Reasons for each item for one user (a batch of one): a similar item that was liked, favourite genres."""
@@ -37,7 +48,7 @@ class Reasons:
         profile = user.genres[0]
         best = np.argsort(-profile, kind="stable")[:FAVOURITES]
         favourites = best[profile[best] > 0]
-        alike = np.mean([space[items] @ space[liked].T for space in self._spaces], axis=0)
+        alike = np.mean([likeness(items, liked) for likeness in self._likeness], axis=0)
         alike[items[:, None] == liked] = 0.0
         carried = self._catalogue.features.genres
         reasons = []
@@ -64,7 +75,13 @@ class Reasons:
         return ", ".join(self._catalogue.encoder.genres[g] for g in genres[:FAVOURITES])
 
 
-def _unit(vectors: Floats) -> Floats:
+def _cosine(vectors: Floats) -> Callable[[Ints, Ints], Floats]:
+    """Cosines of K items and L others by their [I, D] vectors; 0 for those without any length."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
+
+    def likeness(items: Ints, others: Ints) -> Floats:
+        cosines: Floats = unit[items] @ unit[others].T
+        return cosines
+
+    return likeness

@@ -9,7 +9,7 @@ import pytest
 import tiny_catalogue as tiny
 
 from recstack import columns as c
-from recstack.features.encode import USER_SCALARS, Encoder, Floats, ItemBatch, UserBatch
+from recstack.features.encode import USER_SCALARS, Encoder, Floats, Ints, ItemBatch, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.recommend import Answer, BadRequestError, Catalogue, Engine
 
@@ -217,6 +217,17 @@ def test_item_vectors_of_the_model_decide_which_liked_item_is_alike() -> None:
     vectors[tiny.IDS.index(31)] = vectors[tiny.IDS.index(33)] = [0, 1]
     vectors[tiny.IDS.index(32)] = [1, 0]
     answer = ask({"user_id": 1, "k": 12}, engine(model=Fixed([1.0] * len(tiny.IDS), vectors)))
+    reasons = {item.item_id: item.reasons for item in answer.items}
+    assert reasons[33][0] == "because you liked Trenches (also war)"
+
+
+def test_a_model_that_relates_items_decides_too() -> None:
+    class Related(Fixed):
+        def likeness(self, items: Ints, others: Ints) -> Floats:
+            trenches = others == tiny.IDS.index(31)
+            return np.where(trenches, 1.0, 0.0)[None].repeat(len(items), axis=0).astype(np.float32)
+
+    answer = ask({"user_id": 1, "k": 12}, engine(model=Related([1.0] * len(tiny.IDS))))
     reasons = {item.item_id: item.reasons for item in answer.items}
     assert reasons[33][0] == "because you liked Trenches (also war)"
 

@@ -190,3 +190,15 @@ def test_each_epoch_of_the_ranker_is_reported(small: TrainingData) -> None:
     Fusion.fit(small, report=told.append, options=QUICK)
     assert [progress.epoch for progress in told] == [1, 2]
     assert told[1].metrics["loss"] < told[0].metrics["loss"]
+
+
+def test_items_are_alike_that_the_same_people_chose(small: TrainingData, fused: Fusion) -> None:
+    items = np.arange(len(small.items))
+    alike = fused.likeness(items[:4], items)
+    assert alike.shape == (4, len(items))
+    chosen = np.zeros((small.user.max() + 1, len(items)))
+    chosen[small.user, small.item] = 1
+    together = chosen.T @ chosen
+    for item, row in zip(items[:4], alike, strict=True):
+        assert row[item] == 0
+        assert np.array_equal(row > 0, (together[item] > 0) & (items != item))

@@ -1,0 +1,102 @@
+"""NDCG@10 of `fusion` against what a good engineer has in an afternoon: a sum of its best sources, and tuned EASE.
+
+python benchmarks/fusion_quality.py [--dataset movielens_25m --data FOLDER] [--seeds 3]
+"""
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from recstack.evaluation.bootstrap import Interval, ratio
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.metrics import Doubles
+from recstack.evaluation.ranking import ndcg, user_ndcg
+from recstack.features.encode import Floats, UserBatch
+from recstack.models.base import Mask, TrainingData
+from recstack.models.ease import Ease
+from recstack.models.fusion import Fusion
+from recstack.models.fusion_stacking import past_of
+from recstack.models.popularity import Popularity
+from recstack.retrieval.base import CandidateSource
+from recstack.retrieval.co_occurrence import CoOccurrence
+from recstack.retrieval.ease import Ease as EaseSource
+from recstack.retrieval.popular import Trending
+from recstack.settings import Settings
+from recstack.splits import TRAIN, VALIDATION
+from recstack.training.prepare import Question, prepare
+
+REGULARISATIONS = (30.0, 100.0, 300.0, 1000.0)
+FADINGS = (0.5, 1.0, 1.5)
+FOLLOWS, POPULAR = (0.25, 0.5, 1.0), (0.1, 0.3)
+"""Weights of what follows the newest items, and of popularity; EASE weighs 1."""
+
+
+class Sum(Popularity):
+    """Recency-weighted EASE, what follows the newest items, and fading popularity, each over the user's best item."""
+
+    sources: list[CandidateSource]
+    weights: tuple[float, ...]
+
+    def score(self, users: UserBatch, allowed: Mask) -> Floats:
+        """[B, I]."""
+        total = np.zeros(allowed.shape, dtype=np.float32)
+        for weight, source in zip(self.weights, self.sources, strict=True):
+            scores = source.score(users)
+            scores = np.where(allowed, np.exp(scores) if isinstance(source, Trending) else scores.clip(min=0), 0.0)
+            total += weight * scores / scores.max(axis=1, keepdims=True).clip(min=1e-9)
+        return np.where(allowed, total, np.float32(-np.inf))
+
+
+def summed(data: TrainingData, regularisation: float, follows: float, popular: float) -> Sum:
+    past = past_of(data, np.ones(len(data.item), dtype=bool))
+    model = Sum(past.counts)
+    model.sources = [
+        EaseSource(regularisation=regularisation, fading=0.8, base=0.05).fit(past),
+        CoOccurrence(direction="forward", window=1, fading=0.5).fit(past),
+        Trending(half_life=0.02).fit(past),
+    ]
+    model.weights = (1.0, follows, popular)
+    return model
+
+
+def ease(data: TrainingData, regularisation: float, fading: float) -> Ease:
+    return Ease.fit(data, options={"regularisation": regularisation, "fading": fading})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--dataset", default="movielens_100k")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--seeds", type=int, default=3)
+    asked = parser.parse_args()
+    experiment = prepare(Settings(dataset=asked.dataset), Question(asked.data))
+    before, data = experiment.data((TRAIN,)), experiment.data((TRAIN, VALIDATION))
+    validation, test = experiment.cases("validation"), experiment.cases("test")
+
+    baselines = {
+        "ease, as in its paper": (ease, list(product(REGULARISATIONS, (0.0,)))),
+        "ease, older items fade": (ease, list(product(REGULARISATIONS, FADINGS))),
+        "sum": (summed, list(product(REGULARISATIONS, FOLLOWS, POPULAR))),
+    }
+    fused = _over_seeds(data, test, asked.seeds)
+    print(f"fusion, {asked.seeds} seeds: test NDCG@10 {fused.mean():.4f}")
+    for name, (fit, options) in baselines.items():
+        tried = [ndcg(fit(before, *option), validation) for option in options]
+        best = options[int(np.argmax(tried))]
+        theirs = user_ndcg(fit(data, *best), test)
+        print(f"{name} {best}, the best of {len(options)} on validation: test NDCG@10 {theirs.mean():.4f}")
+        print(f"  fusion : {name} {_ratio(ratio(fused, theirs))}")
+
+
+def _over_seeds(data: TrainingData, cases: EvaluationSet, seeds: int) -> Doubles:
+    return np.mean([user_ndcg(Fusion.fit(data, seed=seed), cases) for seed in range(seeds)], axis=0)
+
+
+def _ratio(found: Interval) -> str:
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+if __name__ == "__main__":
+    main()
