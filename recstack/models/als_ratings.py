@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pyarrow as pa
 from scipy import sparse
 
 from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.biases import Biases, Ratings
 from recstack.models.rating_model import RatingModel
-
-ROWS_A_BLOCK = 5_000_000
-"""Ratings that one block of Spark's ALS holds; with one block sums are always taken in the same order."""
 
 
 @dataclass(frozen=True)
@@ -116,30 +112,20 @@ def fold_in(residuals: sparse.csr_array, factors: Floats, regularisation: float)
 
 
 def _item_factors(residuals: sparse.csr_array, config: Config, seed: int) -> Floats:
-    """[I, rank] from [U, I] by Spark, in the session that is open, or in a local one."""
-    # Imported here alone: servers load this module too, and have no Spark.
-    from pyspark.ml.recommendation import ALS
-    from pyspark.sql import SparkSession
-
-    from recstack.spark import open_session
+    """[I, rank] from [U, I] by Spark."""
+    from recstack.spark_als import factorise  # what serves loads this module, and no Spark
 
     user = np.repeat(np.arange(residuals.shape[0]), np.diff(residuals.indptr))
-    rows = pa.table({"user": user, "item": residuals.indices, "rating": residuals.data})
-    blocks = 1 + len(rows) // ROWS_A_BLOCK
-    als = ALS(
+    item, values = residuals.indices.astype(np.int64), residuals.data
+    _, found = factorise(
+        user,
+        item,
+        values,
         rank=config.rank,
-        maxIter=config.iterations,
-        regParam=config.regularisation,
-        numUserBlocks=blocks,
-        numItemBlocks=blocks,
-        userCol="user",
-        itemCol="item",
-        ratingCol="rating",
-        implicitPrefs=False,
+        regularisation=config.regularisation,
+        iterations=config.iterations,
         seed=seed,
     )
-    spark = SparkSession.getActiveSession() or open_session("local[*]")
-    learned = als.fit(spark.createDataFrame(rows).coalesce(blocks)).itemFactors.toArrow()
     factors = np.zeros((residuals.shape[1], config.rank), dtype=np.float32)
-    factors[learned["id"].to_numpy()] = np.array(learned["features"].to_pylist(), dtype=np.float32)
+    factors[: len(found)] = found
     return factors
