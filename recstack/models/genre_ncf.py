@@ -1,7 +1,6 @@
 """Genre-aware neural collaborative filter: who you are is what you did, so strangers are scored without retraining."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,21 +9,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
+from recstack.features.encode import Floats, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
 from recstack.models.search_space import Between, SearchSpace
+from recstack.models.tower_model import TowerModel
+from recstack.models.towers import TowerConfig, Towers
 
 RANKED_BATCHES, RANKED_ROWS = 8, 2
 """The ranker is small and learns from every second row of every eighth batch; more costs time and adds nothing."""
 
 
-class GenreNCF(Recommender):
+class GenreNCF(TowerModel):
     """Dot-product retrieval over the whole catalogue, then the ranker on the best few hundred."""
 
     name: ClassVar[str] = "genre_ncf"
+    network: ClassVar[type[Towers]] = GenreNCFModule
+    sizes: ClassVar[type[TowerConfig]] = Config
     space: ClassVar[SearchSpace] = {
         "dropout": Between(0.1, 0.5),
         "negatives": Between(1, 8, log=True),
@@ -33,11 +36,7 @@ class GenreNCF(Recommender):
         "weight_decay": Between(1e-5, 1e-1, log=True),
     }
 
-    def __init__(self, module: GenreNCFModule, best_epoch: int = 0) -> None:
-        """Wrap a trained module; item vectors are computed once."""
-        self.module = module.eval()
-        self.best_epoch = best_epoch
-        self._vectors: Tensor | None = None
+    module: GenreNCFModule
 
     @classmethod
     def fit(
@@ -66,7 +65,7 @@ class GenreNCF(Recommender):
         model = cls(module)
 
         def score() -> float:
-            model._vectors = None
+            model.forget()
             return validate(model) if validate is not None else 0.0
 
         fitted = fit_epochs(
@@ -88,10 +87,6 @@ class GenreNCF(Recommender):
         )
         return cls(module, fitted.best_epoch)
 
-    def refit_options(self) -> dict[str, Any]:
-        """The best epoch as the last one, and the same configuration otherwise."""
-        return {**asdict(self.module.config), "stop_after": self.best_epoch}
-
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I]; candidates stand above all other items, in the ranker's order."""
@@ -99,7 +94,7 @@ class GenreNCF(Recommender):
         place = module.content.device
         genres = torch.from_numpy(users.genres).to(place)
         vector = module.encode(users)
-        catalogue, offset = self._catalogue()
+        catalogue, offset = self.catalogue()
         allowed_items = torch.from_numpy(allowed).to(place)
         plain = vector @ catalogue.T + offset
         scores = (plain + self._prior(users, genres)).masked_fill(~allowed_items, -torch.inf)
@@ -118,22 +113,6 @@ class GenreNCF(Recommender):
         result: Floats = scores.float().cpu().numpy()
         return result
 
-    @property
-    def item_vectors(self) -> Floats:
-        """[I, d] vectors of the catalogue; their cosine is the model's idea of similar items."""
-        vectors: Floats = self._catalogue()[0].float().cpu().numpy()
-        return vectors
-
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `weights.pt` (a state dict)."""
-        self.module.save(folder, self.best_epoch)
-
-    @classmethod
-    def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
-        """Read what `save` wrote. Content and popularity come from `items`, as they are known now."""
-        module, best_epoch = GenreNCFModule.load(folder, Config, items)
-        return cls(module.to(device()), best_epoch)
-
     def _prior(self, users: UserBatch, genres: Tensor) -> Tensor:
         """[B, I] what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n known interactions.
 
@@ -143,12 +122,6 @@ class GenreNCF(Recommender):
         known = torch.from_numpy(np.diff(users.seen_offsets)).to(genres)
         weight = module.config.genre_prior * torch.exp(-known / 5)
         return weight[:, None] * (F.normalize(genres, dim=1) @ module.genres.T)
-
-    @torch.inference_mode()
-    def _catalogue(self) -> tuple[Tensor, Tensor]:
-        if self._vectors is None:
-            self._vectors, self._offset = self.module.catalogue()
-        return self._vectors, self._offset
 
 
 class SampledLoss:

@@ -1,7 +1,7 @@
 """Genre-aware two-tower retrieval: one dot product finds candidates among millions of items, for strangers too."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recstack.errors import choose
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
+from recstack.features.encode import Floats, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.negatives import NegativeSampler
 from recstack.models.search_space import Between, OneOf, SearchSpace
+from recstack.models.tower_model import TowerModel
 from recstack.models.towers import TowerConfig, Towers
 
 IN_BATCH, SAMPLED = "in-batch", "sampled"
@@ -42,7 +43,7 @@ class Config(TowerConfig, Schedule):
     weight_decay: float = 1e-4
 
 
-class TwoTower(Recommender):
+class TwoTower(TowerModel):
     """The towers of `genre_ncf` without its ranker: score = user vector . item vector + item offset.
 
     Covington et al., "Deep neural networks for YouTube recommendations" (RecSys 2016), with the negatives of Yi et al.,
@@ -50,6 +51,8 @@ class TwoTower(Recommender):
     """
 
     name: ClassVar[str] = "two_tower"
+    network: ClassVar[type[Towers]] = Towers
+    sizes: ClassVar[type[TowerConfig]] = Config
     space: ClassVar[SearchSpace] = {
         "negatives": OneOf((IN_BATCH, SAMPLED)),
         "dropout": Between(0.1, 0.5),
@@ -57,12 +60,6 @@ class TwoTower(Recommender):
         "learning_rate": Between(5e-4, 5e-3, log=True),
         "weight_decay": Between(1e-5, 1e-1, log=True),
     }
-
-    def __init__(self, module: Towers, best_epoch: int = 0) -> None:
-        """Wrap trained towers; item vectors are computed once."""
-        self.module = module.eval()
-        self.best_epoch = best_epoch
-        self._catalogue: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def fit(
@@ -91,7 +88,7 @@ class TwoTower(Recommender):
         model = cls(module)
 
         def score() -> float:
-            model._catalogue = None
+            model.forget()
             return validate(model) if validate is not None else 0.0
 
         fitted = fit_epochs(
@@ -106,38 +103,12 @@ class TwoTower(Recommender):
         )
         return cls(module, fitted.best_epoch)
 
-    def refit_options(self) -> dict[str, Any]:
-        """The best epoch as the last one, and the same configuration otherwise."""
-        return {**asdict(self.module.config), "stop_after": self.best_epoch}
-
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I]; an item that training never saw is scored by its content, a stranger by the features."""
-        vectors, offset = self._items()
+        vectors, offset = self.catalogue()
         scores: Floats = torch.addmm(offset, self.module.encode(users), vectors.T).float().cpu().numpy()
         return np.where(allowed, scores, np.float32(-np.inf))
-
-    @property
-    def item_vectors(self) -> Floats:
-        """[I, d] vectors of the catalogue; their cosine is the model's idea of similar items."""
-        vectors: Floats = self._items()[0].float().cpu().numpy()
-        return vectors
-
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `weights.pt` (a state dict)."""
-        self.module.save(folder, self.best_epoch)
-
-    @classmethod
-    def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
-        """Read what `save` wrote. Content and popularity come from `items`, as they are known now."""
-        module, best_epoch = Towers.load(folder, Config, items)
-        return cls(module.to(device()), best_epoch)
-
-    @torch.inference_mode()
-    def _items(self) -> tuple[Tensor, Tensor]:
-        if self._catalogue is None:
-            self._catalogue = self.module.catalogue()
-        return self._catalogue
 
 
 class RetrievalLoss:
