@@ -37,11 +37,11 @@ def rank_test_part(
         bundle = Bundle.read(trained / "bundle")
         model = bundle.manifest.model
         names = [model, *(name for name in baselines if name != model)]
-        comparison = compare(experiment, names, seeds=seeds, fitted=bundle, learned=read_curve(trained), champion=model)
-        write_evaluation(draft, comparison)
+        report = compare(experiment, names, seeds=seeds, fitted=bundle, learned=read_curve(trained), champion=model)
+        write_evaluation(draft, report)
         tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
         with tracker.resume(opened(trained).manifest["run_id"]) as run:
-            record_evaluation(run, draft, comparison, model)
+            record_evaluation(run, draft, report, model)
         return {"models": names, "protocol": experiment.protocol, "label": experiment.label}
 
     return build_once(settings.lake / "reports", inputs, build, mirror)

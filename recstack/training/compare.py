@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from recstack.archive.bundle import Bundle
 from recstack.errors import choose
-from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
@@ -20,15 +18,6 @@ from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A report and what it was made of."""
-
-    report: Report
-    cases: EvaluationSet
-    rankings: dict[str, list[Ranking]]
-
-
 def compare(
     experiment: Experiment,
     names: Sequence[str],
@@ -39,7 +28,7 @@ def compare(
     champion: str | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
     say: Callable[[str], None] = print,
-) -> Comparison:
+) -> Report:
     """Fit and evaluate on the test part.
 
     Args:
@@ -83,4 +72,4 @@ def compare(
             say(f"{name}: fit {seed + 1} of {seeds} is evaluated after {seconds[name]:.1f} s")
     dataset = experiment.settings.dataset
     ratings = {name: rating_metrics(cases, runs) for name, runs in errors.items()}
-    return Comparison(report(dataset, cases, rankings, seconds, champion, curves, ratings), cases, rankings)
+    return report(dataset, cases, rankings, seconds, champion, curves, ratings)

@@ -50,7 +50,7 @@ def evaluate_dataset(
     options = {name: _found(experiment, name) for name in chosen} if tuned else {}
     for name, found in options.items():
         say(f"{name}: {'tuned: ' + json.dumps(found) if found else 'its defaults'}")
-    return compare(experiment, chosen, seeds=seeds, champion=champion, options=options, say=say).report
+    return compare(experiment, chosen, seeds=seeds, champion=champion, options=options, say=say)
 
 
 def tune_dataset(

@@ -11,10 +11,10 @@ from recstack.archive.bundle import Bundle, BundleError
 from recstack.evaluation.bootstrap import difference, intervals
 from recstack.evaluation.page import page
 from recstack.evaluation.plots import coverage, decile_recall, learning_curve, write_png
+from recstack.evaluation.report import Report
 from recstack.features import spec
 from recstack.lake import Build, opened
 from recstack.models.base import Progress
-from recstack.training.compare import Comparison
 from recstack.training.experiment import Experiment
 from recstack.training.tracking import DECISION, Run, Tracker, Version
 from recstack.training.train import Trained
@@ -70,9 +70,8 @@ def record_training(run: Run, folder: Path, trained: Trained, experiment: Experi
     run.file(folder / TRAINING)
 
 
-def write_evaluation(folder: Path, comparison: Comparison) -> None:
+def write_evaluation(folder: Path, report: Report) -> None:
     """Write `report.json`, `table.md`, `report.html` and the plots."""
-    report = comparison.report
     (folder / "report.json").write_text(json.dumps(report.to_json(), indent=2))
     (folder / "table.md").write_text(report.table())
     (folder / "report.html").write_text(page(report))
@@ -81,9 +80,9 @@ def write_evaluation(folder: Path, comparison: Comparison) -> None:
             write_png(figure, folder / f"{name}.png")
 
 
-def record_evaluation(run: Run, folder: Path, comparison: Comparison, name: str) -> None:
+def record_evaluation(run: Run, folder: Path, report: Report, name: str) -> None:
     """Test metrics of the model, and of every baseline under its name; report and plots."""
-    for model, metrics in comparison.report.models.items():
+    for model, metrics in report.models.items():
         prefix = "test_" if model == name else f"{model}/test_"
         run.metrics({f"{prefix}{metric}": estimate.mean for metric, estimate in metrics.items()})
     run.files(folder, "evaluation")

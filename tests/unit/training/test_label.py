@@ -41,7 +41,7 @@ def test_targets_are_positives_and_the_report_says_so(shop: Workspace, positive:
     liked = table.filter(pc.field(c.RATING) >= Shop.positive_from)
     assert positive.cases("test").n_targets == len(liked) < shop.experiment.cases("test").n_targets == len(table)
 
-    compared = compare(positive, ["popularity"], say=lambda line: None).report
+    compared = compare(positive, ["popularity"], say=lambda line: None)
     assert compared.to_json()["positive_from"] == Shop.positive_from
     assert compared.table().startswith("shop, global-time, positives rated 4 or more: ")
 

@@ -161,14 +161,14 @@ def test_training_and_evaluation_of_a_real_model_leave_their_figures_in_files_an
     experiment = shop.experiment
     options = {"epochs": 2}
     trained = train(experiment, "genre_ncf", options=options)
-    comparison = compare(experiment, ["popularity"], say=lambda line: None)
+    compared = compare(experiment, ["popularity"], say=lambda line: None)
     report = tmp_path / "report"
     report.mkdir()
     with open_tracker("figures").run("genre_ncf") as run:
         facts = write_training(tmp_path, trained, experiment, run)
         record_training(run, tmp_path, trained, experiment)
-        write_evaluation(report, comparison)
-        record_evaluation(run, report, comparison, "genre_ncf")
+        write_evaluation(report, compared)
+        record_evaluation(run, report, compared, "genre_ncf")
 
     assert facts["data"] == experiment.fingerprint
     assert facts["rows"] == len(trained.data.item)
