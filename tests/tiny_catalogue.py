@@ -15,7 +15,7 @@ from recstack.models.item_item import ItemItem
 from recstack.recommend import Catalogue, RatingScale
 
 GENRES = ("comedy", "horror", "war")
-SCALE = RatingScale(low=1.0, high=5.0, liked=5.0)
+SCALE = RatingScale(low=1.0, high=5.0, liked=4.0)
 NOW = 1_700_000_000
 ITEMS_AS_OF = datetime(2023, 11, 1, tzinfo=UTC)
 USERS_AS_OF = datetime(2023, 11, 10, tzinfo=UTC)

@@ -17,6 +17,7 @@ from recstack.models.fitting import Batch, Schedule, device, fit_epochs
 from recstack.models.fusion_inputs import FusionInputs
 from recstack.models.fusion_ranker import FusionRanker
 from recstack.models.fusion_stacking import Lesson, blocks, inputs_before, lessons
+from recstack.models.search_space import Between, OneOf, SearchSpace
 from recstack.retrieval.content import genre_affinity
 
 USERS_AT_ONCE = 128
@@ -52,6 +53,14 @@ class Fusion(Recommender):
     """
 
     name: ClassVar[str] = "fusion"
+    space: ClassVar[SearchSpace] = {
+        "rows_per_user": Between(10, 100, log=True),
+        "hidden": OneOf((16, 32, 64)),
+        "dropout": Between(0.0, 0.4),
+        "epochs": Between(8, 48, log=True),
+        "learning_rate": Between(5e-4, 5e-3, log=True),
+        "weight_decay": Between(1e-4, 1e-1, log=True),
+    }
 
     def __init__(self, inputs: FusionInputs, ranker: FusionRanker, config: Config) -> None:
         """Put fitted parts together."""

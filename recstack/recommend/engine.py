@@ -105,7 +105,7 @@ class Engine:
         self._version = model_version
         self._timed = timed
         self._schema_digest = spec.schema_digest()
-        self._reasons = Reasons(catalogue, model)
+        self._reasons = Reasons(catalogue, model, scale.liked)
 
     def parse(self, body: object) -> Request:
         """Check a request body against this catalogue.

@@ -33,9 +33,16 @@ class RelatesItems(Protocol):
 class Reasons:
     """Finds the fact that links a user to an item."""
 
-    def __init__(self, catalogue: Catalogue, model: Recommender) -> None:
-        """Prepare what tells how alike items are: genres, and the model's own idea if it has one."""
+    def __init__(self, catalogue: Catalogue, model: Recommender, liked_from: float) -> None:
+        """Prepare what tells how alike items are: genres, and the model's own idea if it has one.
+
+        Args:
+            catalogue: what is known of the items.
+            model: whose answers are explained.
+            liked_from: least rating of an item that somebody liked.
+        """
         self._catalogue = catalogue
+        self._liked_from = liked_from
         self._likeness = [_cosine(catalogue.features.genres)]
         if isinstance(model, HasItemVectors):
             self._likeness.append(_cosine(np.asarray(model.item_vectors, dtype=np.float32)))
@@ -44,7 +51,7 @@ class Reasons:
 
     def personal(self, user: UserBatch, items: Ints) -> list[list[str]]:
         """Reasons for each item for one user (a batch of one): a similar item that was liked, favourite genres."""
-        liked: Ints = user.recent[0][(user.recent[0] >= 0) & (user.recent_ratings[0] >= 0)]
+        liked: Ints = user.recent[0][np.isin(user.recent[0], user.seen[user.seen_ratings >= self._liked_from])]
         profile = user.genres[0]
         best = np.argsort(-profile, kind="stable")[:FAVOURITES]
         favourites = best[profile[best] > 0]

@@ -205,6 +205,13 @@ def test_reasons_name_a_liked_item_that_is_alike_and_favourite_genres() -> None:
     assert reasons[33] == ["because you liked Convoy (also war)", "among your favourite genres: war"]
 
 
+def test_what_a_stranger_names_counts_as_liked_and_what_was_rated_low_does_not() -> None:
+    (named,) = [item.reasons for item in ask({"liked": [32], "k": 3}).items if item.item_id == 33]
+    (rated,) = [item.reasons for item in ask({"ratings": {"32": 3, "31": 5}, "k": 3}).items if item.item_id == 33]
+    assert named[0] == "because you liked Convoy (also war)"
+    assert rated[0] == "because you liked Trenches (also war)"
+
+
 def test_reasons_of_popular_items_give_the_count() -> None:
     answer = ask({"user_id": 999, "k": 12})
     reasons = {item.item_id: item.reasons for item in answer.items}
