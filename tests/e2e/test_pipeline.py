@@ -192,7 +192,7 @@ def test_an_answer_is_followed_back_to_its_mlflow_run(stack: Stack) -> None:
     assert found["run"] == "FINISHED"
     assert found["same"] and "first model" in found["reason"]
     assert found["params"]["model"] == "fusion"
-    assert {"test_ndcg_at_10", "validation_ndcg_at_10", "popularity/test_ndcg_at_10"} <= set(found["metrics"])
+    assert {"test_ndcg_at_10", "validation_ndcg_at_10_best", "popularity/test_ndcg_at_10"} <= set(found["metrics"])
     assert found["inputs"] == [current(stack.settings.lake / "models").manifest["data"]]
 
 
