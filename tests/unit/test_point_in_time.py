@@ -224,9 +224,6 @@ def test_leaving_out_what_was_created_later_is_left_to_feast(both: tuple[Ask, As
 
 
 def test_entities_as_sql_are_refused_as_feasts_own_store_refuses_them(both: tuple[Ask, Ask]) -> None:
-    refused = []
     for ask in both:
-        with pytest.raises(Exception) as error:  # noqa: B017, PT011
+        with pytest.raises(AttributeError, match="'str' object has no attribute 'columns'"):  # Feast's own words
             ask("select 1", ["users:score"])
-        refused.append((type(error.value), str(error.value)))
-    assert refused[0] == refused[1]
