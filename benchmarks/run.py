@@ -1,0 +1,100 @@
+"""`make bench` and `make bench-scale`: runs the comparisons and writes RESULTS.md and results.json beside this file."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from side_by_side import RESULTS
+
+HERE = Path(__file__).parent
+PLANS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "bench": (
+        ("point_in_time_join.py",),
+        ("training_throughput.py",),
+        ("catalogue_evaluation.py",),
+    ),
+    "scale": (),
+}
+"""Scripts and their arguments, in the order in which data flows."""
+VERSIONS = ("feast", "pyspark", "duckdb", "pyarrow", "numpy", "torch", "torchserve", "redis")
+
+
+def machine() -> str:
+    """Processor, cores, memory and versions, in words."""
+    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").open() if "model name" in line), "")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    return (
+        f"{len(os.sched_getaffinity(0))} cores ({model}), {memory:.0f} GiB, no GPU used, Python "
+        f"{platform.python_version()}, {versions}"
+    )
+
+
+def row(found: dict[str, Any]) -> str:
+    """One line of the table."""
+    ratio = f"{found['ratio_median']:.2f} ({found['ratio_min']:.2f} .. {found['ratio_max']:.2f})"
+    cells = [
+        found["path"],
+        found["size"],
+        found["against"],
+        f"{found['ours']:,.4g}",
+        f"{found['baseline']:,.4g}",
+        found["unit"],
+        f"{ratio} of {found['rounds']}",
+        found["check"],
+        f"`{found['command']}`",
+    ]
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def page(results: Sequence[dict[str, Any]], target: str, seconds: float) -> str:
+    """RESULTS.md."""
+    lines = [
+        "# Results",
+        "",
+        f"Written by `make {target}` in {seconds / 60:.0f} minutes on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
+        "Medians; the ratio is that of each round (smallest .. largest), above 1 where ours is better. What the numbers",
+        "mean, and what was tried, is in [docs/performance.md](../docs/performance.md).",
+        "",
+        "| path | size | against | ours | baseline | unit | ratio | same answer | command |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *map(row, results),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    plan = sys.argv[1] if len(sys.argv) > 1 else "bench"
+    target = {"bench": "bench", "scale": "bench-scale"}[plan]
+    start = time.monotonic()
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "results"
+        lines.touch()
+        for script, *arguments in PLANS[plan]:
+            print(f"== {script} {' '.join(arguments)} (after {(time.monotonic() - start) / 60:.0f} min)", flush=True)
+            command = [sys.executable, str(HERE / script), *arguments]
+            done = subprocess.run(command, env={**os.environ, RESULTS: str(lines)}, check=False)
+            if done.returncode:
+                failed.append(script)
+        results = [json.loads(line) for line in lines.read_text().splitlines()]
+    suffix = "" if plan == "bench" else "-scale"
+    (HERE / f"results{suffix}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (HERE / f"RESULTS{suffix}.md").write_text(page(results, target, time.monotonic() - start))
+    print(f"{len(results)} comparisons are in {HERE}/RESULTS{suffix}.md")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
