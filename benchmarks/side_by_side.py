@@ -1,4 +1,4 @@
-"""What the comparisons share: interleaved rounds, a ratio with its spread, and the record that `make bench` collects."""
+"""What comparisons share: interleaved rounds, a ratio with its spread, and the record that `make bench` collects."""
 
 import json
 import os
