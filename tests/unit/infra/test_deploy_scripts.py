@@ -53,12 +53,14 @@ def test_what_stands_in_env_is_kept_and_only_what_lacks_is_added(checkout: Path)
     assert (checkout / ".env").read_text() == first
 
 
-def machine(folder: Path, compose: str = "2.26.1", memory_gib: int = 16, disk_gib: int = 40) -> str:
+def machine(
+    folder: Path, compose: str = "2.26.1", memory_gib: int = 16, disk_gib: int = 40, images: bool = False
+) -> str:
     """A PATH whose `docker` and `df` tell of the machine described: this tests our messages, not Docker."""
     folder.mkdir()
     answers = {
         "docker": f'case "$*" in "compose version --short") echo {compose} ;; *DockerRootDir*) echo / ;;\n'
-        f"*MemTotal*) echo {memory_gib * 1024**3} ;; esac\n",
+        f"*MemTotal*) echo {memory_gib * 1024**3} ;; image*) exit {int(not images)} ;; esac\n",
         "df": f"echo Avail; echo {disk_gib * 1024**3}\n",
     }
     for name, answer in answers.items():
@@ -82,7 +84,8 @@ def test_a_machine_without_docker_is_told_what_to_install(checkout: Path, tmp_pa
     [
         ({"compose": "1.29.2"}, "Compose 1.29.2 is too old"),
         ({"memory_gib": 4}, "4 GiB of memory"),
-        ({"disk_gib": 2}, "2 GiB free"),
+        ({"disk_gib": 8}, "8 GiB free"),
+        ({"disk_gib": 2, "images": True}, "2 GiB free"),
     ],
 )
 def test_too_old_or_too_small_is_said(checkout: Path, tmp_path: Path, described: dict[str, Any], told: str) -> None:
@@ -93,6 +96,14 @@ def test_too_old_or_too_small_is_said(checkout: Path, tmp_path: Path, described:
     assert done.returncode == 1
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_second_deployment_needs_no_room_for_images_that_it_has(checkout: Path, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        free = {f"{name}_PORT": str(unused.getsockname()[1]) for name in PORTS}
+        done = run(checkout, "preflight.sh", PATH=machine(tmp_path / "bin", disk_gib=8, images=True), **free)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_taken_port_is_named_with_the_setting_to_change(checkout: Path, tmp_path: Path) -> None:
