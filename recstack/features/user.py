@@ -1,6 +1,6 @@
 """User features in Spark: as of any (user, moment), as dated snapshots, and with the row's own rating taken out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -37,15 +37,12 @@ def as_of(interactions: DataFrame, points: DataFrame, genres: ItemGenres) -> Dat
     Returns:
         user_id, event_timestamp and `spec.schema("user")`, one row a point; users without history have nulls.
     """
-    timed = interactions.select(c.TIMESTAMP).filter(F.col(c.TIMESTAMP).isNotNull()).limit(1).count() > 0
-    events = _events(interactions).unionByName(_points(points))
-    sorted_events = events.repartition(c.USER_ID).sortWithinPartitions(*_order())
-
-    def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for chunk in _whole_users(batches, max(_CELLS // max(genres.n_genres, 1), 1)):
-            yield from _states_at_points(chunk, genres, timed).to_batches()
-
-    return sorted_events.mapInArrow(compute, _spark_schema(_ENTITY, schema("user")))
+    timed = _timed(interactions)
+    no_point = [F.lit(False).alias(_IS_POINT), F.lit(None).cast("timestamp").alias(c.EVENT_TIMESTAMP)]
+    events = _events(interactions).select("*", *no_point).unionByName(_points(points))
+    # A point sorts before the interactions of its own second: it never sees its own target.
+    order = [F.col(_SECOND), F.desc(_IS_POINT), *_within_second()]
+    return _by_user(events, order, lambda chunk: _states_at_points(chunk, genres, timed), _ENTITY, genres.n_genres)
 
 
 def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery) -> DataFrame:
@@ -60,12 +57,16 @@ def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery)
     Returns:
         As `as_of`. Data without timestamps give one row a user, stamped `TIMELESS`.
     """
-    second = F.unix_seconds(c.TIMESTAMP)
-    knowable = {"interaction": second + 1, "day": (F.floor(second / 86_400) + 1) * 86_400}[every]
-    moment = F.timestamp_seconds(knowable).alias(c.EVENT_TIMESTAMP)
-    rows = as_of(interactions, interactions.select(c.USER_ID, moment).distinct(), genres)
-    stamp = F.coalesce(c.EVENT_TIMESTAMP, F.timestamp_seconds(F.lit(TIMELESS)))
-    return rows.withColumn(c.EVENT_TIMESTAMP, stamp)
+    timed = _timed(interactions)
+    order = [F.col(_SECOND), *_within_second()]
+    period = {"interaction": 1, "day": 86_400}[every]
+    return _by_user(
+        _events(interactions),
+        order,
+        lambda chunk: _states_after(chunk, genres, timed, period),
+        _ENTITY,
+        genres.n_genres,
+    )
 
 
 def without_own(interactions: DataFrame, genres: ItemGenres) -> DataFrame:
@@ -74,33 +75,44 @@ def without_own(interactions: DataFrame, genres: ItemGenres) -> DataFrame:
     Returns:
         user_id, item_id, rating and `spec.schema("user")`, one row an interaction.
     """
-    events = _events(interactions).repartition(c.USER_ID).sortWithinPartitions(*_order())
     entity = pa.schema([(c.USER_ID, pa.int64()), (c.ITEM_ID, pa.int64()), (c.RATING, pa.float32())])
 
+    def states(chunk: pa.Table) -> pa.Table:
+        start, end = _borders(chunk[c.USER_ID].to_numpy())
+        rows = states_without_own(_histories(chunk, timed=False), start, end, genres)
+        return _join(chunk.select(entity.names).cast(entity), rows)
+
+    return _by_user(_events(interactions), [F.col(_SECOND), *_within_second()], states, entity, genres.n_genres)
+
+
+def _by_user(
+    events: DataFrame, order: list[Column], states: Callable[[pa.Table], pa.Table], entity: pa.Schema, n_genres: int
+) -> DataFrame:
+    """Apply `states` to whole users, each sorted by `order`: one shuffle, and as much memory as `_CELLS` allow."""
+
     def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for chunk in _whole_users(batches, max(_CELLS // max(genres.n_genres, 1), 1)):
-            start, end = _user_borders(chunk[c.USER_ID].to_numpy())
-            states = states_without_own(_histories(chunk, timed=False), start, end, genres)
-            yield from _join(chunk.select(entity.names).cast(entity), states).to_batches()
+        for chunk in _whole_users(batches, max(_CELLS // max(n_genres, 1), 1)):
+            yield from states(chunk).to_batches()
 
-    return events.mapInArrow(compute, _spark_schema(entity, schema("user")))
+    ordered = events.repartition(c.USER_ID).sortWithinPartitions(c.USER_ID, *order)
+    return ordered.mapInArrow(compute, _spark_schema(entity, schema("user")))
 
 
-def _order() -> list[Column]:
-    # A point sorts before the interactions of its own second: it never sees its own target. Without time, a user's
-    # interactions stand from the worst rated to the best, so that "recent" means "liked best".
-    rating_if_timeless = F.when(F.col(_SECOND) == _NEVER, F.col(c.RATING))
-    return [F.col(c.USER_ID), F.col(_SECOND), F.desc(_IS_POINT), rating_if_timeless, F.col(c.ITEM_ID)]
+def _within_second() -> list[Column]:
+    # Without time, a user's interactions stand from the worst rated to the best, so that "recent" means "liked best".
+    return [F.when(F.col(_SECOND) == _NEVER, F.col(c.RATING)), F.col(c.ITEM_ID)]
+
+
+def _timed(interactions: DataFrame) -> bool:
+    return interactions.select(c.TIMESTAMP).filter(F.col(c.TIMESTAMP).isNotNull()).limit(1).count() > 0
 
 
 def _events(interactions: DataFrame) -> DataFrame:
     return interactions.select(
         c.USER_ID,
         F.coalesce(F.unix_seconds(c.TIMESTAMP), F.lit(_NEVER)).alias(_SECOND),
-        F.lit(False).alias(_IS_POINT),
         c.ITEM_ID,
         F.col(c.RATING).cast("float").alias(c.RATING),
-        F.lit(None).cast("timestamp").alias(c.EVENT_TIMESTAMP),
     )
 
 
@@ -143,14 +155,28 @@ def _states_at_points(events: pa.Table, genres: ItemGenres, timed: bool) -> pa.T
     return _join(entity, user_states(histories, start, end, genres))
 
 
+def _states_after(events: pa.Table, genres: ItemGenres, timed: bool, period: int) -> pa.Table:
+    """The state at the end of each period of each user, stamped with the second from which it was known."""
+    users, second = events[c.USER_ID].to_numpy(), events[_SECOND].to_numpy()
+    _, end = _borders(users, second // period)
+    start = np.searchsorted(users, users[end - 1])
+    moment = (second[end - 1] // period + 1) * period
+    stamp = np.where(second[end - 1] == _NEVER, TIMELESS, moment) * 1_000_000
+    entity = pa.table({c.USER_ID: users[end - 1], c.EVENT_TIMESTAMP: stamp}).cast(_ENTITY)
+    return _join(entity, user_states(_histories(events, timed), start, end, genres))
+
+
 def _histories(events: pa.Table, timed: bool) -> Histories:
     rating = events[c.RATING].to_numpy().astype(np.float64)
     return Histories(events[c.ITEM_ID].to_numpy(), rating, events[_SECOND].to_numpy(), timed)
 
 
-def _user_borders(users: Ints) -> tuple[Ints, Ints]:
-    start = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
-    return start, np.append(start[1:], len(users))
+def _borders(*keys: Ints) -> tuple[Ints, Ints]:
+    """First row of each run of equal keys, and one past its last."""
+    new = np.ones(len(keys[0]), dtype=bool)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    start = np.flatnonzero(new)
+    return start, np.append(start[1:], len(new))
 
 
 def _join(entity: pa.Table, states: pa.Table) -> pa.Table:

@@ -48,6 +48,7 @@ class Synthetic(Dataset):
     n_users: int = Field(1_000, ge=1)
     n_items: int = Field(500, ge=FAVOURITES)
     n_genres: int = Field(20, ge=FAVOURITES)
+    further_genres: int = Field(0, ge=0, description="that each item carries beside its one to three")
     mean_ratings: int = Field(40, ge=1, description="ratings of a user on average, while it is far below n_items")
     seed: int = Field(0, ge=0)
 
@@ -80,7 +81,7 @@ def genre_name(genre: int) -> str:
 @dataclass(frozen=True)
 class _Catalogue:
     genres: Ints
-    """[I, 3] genres of each item, -1 pads."""
+    """[I, 3 + further] genres of each item, -1 pads."""
     members: Ints
     """Items (0-based) of genre 0, of genre 1, …, and at last all items."""
     cumulative: Floats
@@ -166,9 +167,9 @@ def _items(spec: Synthetic, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
 
 
 def _genres(spec: Synthetic, items: Ints) -> Ints:
-    """[I, 3] distinct genres of items; -1 pads, for 40 % of the second and 70 % of the third."""
+    """[I, 3 + further] distinct genres of items; -1 pads, for 40 % of the second and 70 % of the third."""
     draws = _hash(spec.seed, _ITEM_SALT, items[:, None], 4 + np.arange(spec.n_genres))
-    genres = _order(draws)[:, :3]
+    genres = _order(draws)[:, : 3 + spec.further_genres]
     genres[_uniform(spec.seed, _ITEM_SALT, items, 1) < 0.4, 1] = -1
     genres[_uniform(spec.seed, _ITEM_SALT, items, 2) < 0.7, 2] = -1
     return genres

@@ -1,0 +1,107 @@
+"""User-genre profiles of all users in Spark: our job against explode, join, groupBy and pivot; see README.md."""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from shutil import rmtree
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from side_by_side import compare, interleaved
+
+from recstack import columns as c
+from recstack.features import user, vocabulary
+from recstack.features.spec import ALPHA
+from recstack.interactions.synthetic import Synthetic
+from recstack.spark import open_session
+
+SCORE_OF_NOTHING = 5.0
+TOLERANCE = 1e-5
+
+
+def notebook(interactions: DataFrame, items: DataFrame, genres: tuple[str, ...]) -> DataFrame:
+    """As in the notebooks that recstack grew from: a row for each (rating, genre), then a column for each genre."""
+    exploded = items.select(c.ITEM_ID, F.explode(c.GENRES).alias("genre"))
+    mean, count = F.avg(c.RATING), F.count("*")
+    scored = (
+        interactions.join(exploded, c.ITEM_ID)
+        .groupBy(c.USER_ID, "genre")
+        .agg((10 / (1 + F.exp(-ALPHA * mean * F.log1p(count)))).alias("score"))
+    )
+    return scored.groupBy(c.USER_ID).pivot("genre", list(genres)).agg(F.first("score"))
+
+
+def wide(folder: Path, genres: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(user ids, [U, G] scores) of the notebook's table."""
+    table = pq.read_table(folder).sort_by(c.USER_ID)
+    scores = np.stack([table[genre].fill_null(SCORE_OF_NOTHING).to_numpy() for genre in genres], axis=1)
+    return table[c.USER_ID].to_numpy(), scores
+
+
+def vectors(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(user ids, [U, G] scores) of ours."""
+    table = pq.read_table(folder, columns=[c.USER_ID, c.GENRE_PROFILE]).sort_by(c.USER_ID)
+    flat = pa.compute.list_flatten(table[c.GENRE_PROFILE]).to_numpy()
+    return table[c.USER_ID].to_numpy(), flat.reshape(len(table), -1)
+
+
+def written(frame: Callable[[], DataFrame], folder: Path) -> float:
+    rmtree(folder, ignore_errors=True)
+    start = time.perf_counter()
+    frame().write.parquet(str(folder))
+    return time.perf_counter() - start
+
+
+def made_up(spark: SparkSession, asked: argparse.Namespace, folder: Path) -> tuple[DataFrame, DataFrame]:
+    """Ratings without time, as those of anime are, so that both sides make one row a user."""
+    dataset = Synthetic(
+        n_users=asked.users, n_items=20_000, n_genres=320, further_genres=14, mean_ratings=asked.ratings
+    )
+    timeless = dataset.read_interactions(spark, folder).withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
+    timeless.write.parquet(str(folder / "interactions"))
+    dataset.read_items(spark, folder).write.parquet(str(folder / "items"))
+    return spark.read.parquet(str(folder / "interactions")), spark.read.parquet(str(folder / "items"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--users", type=int, default=50_000)
+    parser.add_argument("--ratings", type=int, default=41, help="of a user on average")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", default="6g", help="of Spark's JVM")
+    parser.add_argument("--ours-alone", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spark = open_session("local[2]", asked.memory)
+        interactions, items = made_up(spark, asked, folder)
+        count = interactions.count()
+        catalogue = pq.read_table(folder / "items", columns=[c.ITEM_ID, c.GENRES])
+        genres = vocabulary.extend((), pa.compute.unique(pa.compute.list_flatten(catalogue[c.GENRES])).to_pylist())
+        item_genres = vocabulary.item_genres(catalogue, genres)
+        works = {
+            "ours": lambda: written(lambda: user.snapshots(interactions, item_genres, "day"), folder / "ours"),
+            "notebook": lambda: written(lambda: notebook(interactions, items, genres), folder / "notebook"),
+        }
+        size = f"{count:,} ratings, {asked.users:,} users, 20,000 items, 320 genres, 16 an item"
+        if asked.ours_alone:
+            seconds = interleaved({"ours": works["ours"]}, asked.rounds)["ours"]
+            print(f"user-genre profile, {size}: ours {statistics.median(seconds):.1f} s")
+            return
+        measured = interleaved(works, asked.rounds)
+        ours, theirs = vectors(folder / "ours"), wide(folder / "notebook", genres)
+        largest = float(np.abs(ours[1] - theirs[1]).max())
+        if not np.array_equal(ours[0], theirs[0]) or largest > TOLERANCE:
+            raise SystemExit(f"the sides differ: by {largest}")
+        check = f"all users equal, scores to {largest:.0e}; ours also holds ten other features"
+        compare("user-genre profile", size, measured, ours="ours", against="notebook", unit="s", check=check)
+
+
+if __name__ == "__main__":
+    main()
