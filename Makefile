@@ -101,8 +101,12 @@ restore: ## put back what backup wrote; BACKUP=folder
 	@infra/restore.sh $(BACKUP)
 
 .PHONY: bench
-bench: java venv ## run the side-by-side comparisons; each prints a ratio
-	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+bench: java redis venv ## compare every hot path with the stock way, within 30 minutes; writes benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/run.py
+
+.PHONY: bench-scale
+bench-scale: java redis venv ## the same at full size, 38.6 million ratings; writes benchmarks/RESULTS-scale.md
+	@$(BIN)/python benchmarks/run.py scale
 
 .PHONY: test
 test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some

@@ -2,9 +2,10 @@
 
 import argparse
 import resource
-import statistics
 import tempfile
 import time
+import warnings
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,31 +14,47 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-from feast.types import Array, Float32, Int64
+from feast.data_source import DataSource
+from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
+from feast.types import Array, FeastType, Float32, Int64
+from side_by_side import compare, interleaved
 
-STORES = {"ours": "recstack.point_in_time.AsofOfflineStore", "stock": "duckdb"}
+SPARK = {
+    "spark.master": "local[2]",
+    "spark.driver.memory": "6g",
+    "spark.driver.maxResultSize": "0",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "OFF",
+}
+STORES = {
+    "ours": {"type": "recstack.point_in_time.AsofOfflineStore"},
+    "Feast's DuckDB store": {"type": "duckdb"},
+    "Feast's Spark store": {"type": "spark", "spark_conf": SPARK},
+}
 SPAN = 10**8
 """Seconds from the first moment to the last."""
-FEATURES = ["users:genres", "users:number"]
 
 
-def write_features(folder: Path, draw: np.random.Generator, rows: int, users: int, width: int) -> None:
-    """As many feature rows as training rows, as in recstack; no two share user and moment."""
+def write_features(folder: Path, draw: np.random.Generator, asked: argparse.Namespace) -> None:
+    """Rows of random users and moments; no two share both."""
     folder.mkdir()
-    moments = draw.permutation(SPAN)[:rows]
-    for start in range(0, rows, 50_000):
-        stamps = moments[start : start + 50_000]
-        count = len(stamps)
-        values = draw.random(count * width, dtype=np.float32)
-        table = pa.table(
-            {
-                "user_id": draw.integers(0, users, count),
-                "event_timestamp": pa.array(stamps * 1_000_000, pa.timestamp("us", tz="UTC")),
-                "genres": pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * width, values),
-                "number": np.arange(start, start + count),
-            }
-        )
-        pq.write_table(table, folder / f"{start:09}.parquet", row_group_size=10_000)
+    stamps = draw.permutation(SPAN)[: asked.feature_rows]
+    for start in range(0, asked.feature_rows, 50_000):
+        moments = stamps[start : start + 50_000]
+        count = len(moments)
+        columns = {
+            "user_id": draw.integers(0, asked.users, count),
+            "event_timestamp": pa.array(moments * 1_000_000, pa.timestamp("us", tz="UTC")),
+            **{f"number_{i}": draw.integers(0, 10**9, count) for i in range(asked.scalars)},
+        }
+        if asked.width:
+            values = draw.random(count * asked.width, dtype=np.float32)
+            columns["genres"] = pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * asked.width, values)
+        pq.write_table(pa.table(columns), folder / f"{start:09}.parquet", row_group_size=10_000)
 
 
 def training_rows(draw: np.random.Generator, rows: int, users: int) -> pd.DataFrame:
@@ -45,64 +62,78 @@ def training_rows(draw: np.random.Generator, rows: int, users: int) -> pd.DataFr
     return pd.DataFrame({"user_id": draw.integers(0, users, rows), "event_timestamp": stamps, "row": np.arange(rows)})
 
 
-def feature_store(offline: str, home: Path) -> FeatureStore:
+def fields(asked: argparse.Namespace) -> dict[str, FeastType]:
+    vector: dict[str, FeastType] = {"genres": Array(Float32)} if asked.width else {}
+    return {**{f"number_{i}": Int64 for i in range(asked.scalars)}, **vector}
+
+
+def feature_store(side: str, home: Path, asked: argparse.Namespace) -> FeatureStore:
     """Feast with that offline store."""
     config = RepoConfig(
         project="benchmark",
         provider="local",
-        registry=str(home / f"{offline}.db"),
-        offline_store={"type": offline},
+        registry=str(home / f"{side}.db"),
+        offline_store=STORES[side],
         online_store={"type": "sqlite", "path": str(home / "online.db")},
         entity_key_serialization_version=3,
     )
     user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
-    source = FileSource(name="rows", path=f"{home}/features/*.parquet", timestamp_field="event_timestamp")
-    fields = [Field(name="genres", dtype=Array(Float32)), Field(name="number", dtype=Int64)]
+    source: DataSource = FileSource(name="rows", path=f"{home}/features/*.parquet", timestamp_field="event_timestamp")
+    if "Spark" in side:
+        path = str(home / "features")
+        source = SparkSource(name="rows", path=path, file_format="parquet", timestamp_field="event_timestamp")
+    schema = [Field(name=name, dtype=kind) for name, kind in fields(asked).items()]
     store = FeatureStore(config=config)
-    store.apply([user, FeatureView(name="users", entities=[user], ttl=timedelta(0), schema=fields, source=source)])
+    store.apply([user, FeatureView(name="users", entities=[user], ttl=timedelta(0), schema=schema, source=source)])
     return store
 
 
-def join(store: FeatureStore, rows: pd.DataFrame) -> pa.Table:
-    return store.get_historical_features(rows.copy(), FEATURES).to_arrow()
+def join(store: FeatureStore, rows: pd.DataFrame, names: Sequence[str]) -> pa.Table:
+    return store.get_historical_features(rows.copy(), [f"users:{name}" for name in names]).to_arrow()
+
+
+def timed(store: FeatureStore, rows: pd.DataFrame, names: Sequence[str]) -> float:
+    start = time.perf_counter()
+    join(store, rows, names)
+    return time.perf_counter() - start
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=40_000, help="training rows, and feature rows")
+    parser.add_argument("--rows", type=int, default=40_000, help="training rows")
     parser.add_argument("--users", type=int, default=400)
-    parser.add_argument("--width", type=int, default=320, help="floats of the vector")
+    parser.add_argument("--feature-rows", type=int, help="default: as many as training rows")
+    parser.add_argument("--width", type=int, default=320, help="floats of the vector; 0: no vector")
+    parser.add_argument("--scalars", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ours-alone", action="store_true", help="where the stock store would run out of memory")
+    parser.add_argument("--without", nargs="*", default=[], help="sides to leave out", choices=list(STORES)[1:])
     asked = parser.parse_args()
-    draw = np.random.default_rng(0)
+    warnings.filterwarnings("ignore")  # of Feast and ibis about their own calls
+    asked.feature_rows = asked.feature_rows or asked.rows
+    draw, names = np.random.default_rng(0), list(fields(asked))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        write_features(home / "features", draw, asked.rows, asked.users, asked.width)
+        write_features(home / "features", draw, asked)
         rows = training_rows(draw, asked.rows, asked.users)
-        sides = ["ours"] if asked.ours_alone else list(STORES)
-        stores = {side: feature_store(STORES[side], home) for side in sides}
-        joined = {side: join(store, rows) for side, store in stores.items()}
-        if "stock" in joined and not joined["stock"].sort_by("row").equals(joined["ours"]):
-            raise SystemExit("the two stores answer different rows")
-        size = joined["ours"].nbytes / 1e6
-        del joined
-        seconds: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(asked.rounds):
-            for side, store in stores.items():
-                start = time.perf_counter()
-                join(store, rows)
-                seconds[side].append(time.perf_counter() - start)
-    print(
-        f"{asked.rows:,} training rows and as many feature rows of {asked.users:,} users, vectors of {asked.width}, "
-        f"{size:,.0f} MB joined; median of {asked.rounds} interleaved rounds"
-    )
-    for side, values in seconds.items():
-        print(f"  {side:6} {statistics.median(values):7.2f} s ({min(values):.2f} .. {max(values):.2f})")
-    if not asked.ours_alone:
-        ratios = [stock / ours for stock, ours in zip(seconds["stock"], seconds["ours"], strict=True)]
-        print(f"  ours is {statistics.median(ratios):.0f} x faster ({min(ratios):.0f} .. {max(ratios):.0f})")
-    print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+        stores = {side: feature_store(side, home, asked) for side in STORES if side not in asked.without}
+        expected = join(stores["ours"], rows, names).select(["row", *names])
+        for side, store in stores.items():
+            found = join(store, rows, names).select(["row", *names]).sort_by("row").cast(expected.schema)
+            if not found.equals(expected):
+                raise SystemExit(f"{side} answers other rows")
+        size = (
+            f"{asked.rows:,} training rows, {asked.feature_rows:,} feature rows of {asked.users:,} users, "
+            f"{asked.scalars} scalars{f' and a vector of {asked.width}' if asked.width else ''}"
+        )
+        del expected, found
+        works = {side: lambda store=store: timed(store, rows, names) for side, store in stores.items()}
+        measured = interleaved(works, asked.rounds)
+    for side in list(stores)[1:]:
+        check = "all rows equal, bit for bit"
+        compare("point-in-time join", size, measured, ours="ours", against=side, unit="s", check=check)
+    if len(stores) == 1:
+        print(f"point-in-time join, {size}: ours {min(measured['ours']):.2f} .. {max(measured['ours']):.2f} s")
+    print(f"most memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -43,20 +43,29 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
     step = interval_days(first, last) * _DAY
     start = first // _DAY * _DAY
     count = (last - start) // step + 2  # the first date sees nothing, the last one sees everything
-    second = F.unix_seconds(c.TIMESTAMP)
-    # An interaction at second s is known from s + 1 on: it belongs to the first date strictly after it.
+    # Dates are midnights: days are counted first, and a day, not each of its interactions, is spread over the dates.
+    day = F.floor(F.unix_seconds(c.TIMESTAMP) / _DAY).alias("day")
+    counts = interactions.select(c.ITEM_ID, day).groupBy(c.ITEM_ID, "day").agg(F.count("*").alias("chosen"))
+    second = F.col("day") * _DAY
+    # What happens on a day is known at the midnight after it, and thus at the first date strictly after its beginning.
     next_date = (F.floor((second - start) / step) + 1).cast("int")
     reach = F.floor((second + 30 * _DAY - start) / step).cast("int")
-    dated = interactions.select(
-        c.ITEM_ID,
-        second.alias("second"),
-        F.explode(F.sequence(next_date, F.greatest(next_date, reach))).alias(_SNAPSHOT),
-    ).filter(F.col(_SNAPSHOT) < count)
+    dated = (
+        counts.repartition(c.ITEM_ID)
+        .select(
+            c.ITEM_ID,
+            "chosen",
+            second.alias("second"),
+            F.explode(F.sequence(next_date, F.greatest(next_date, reach))).alias(_SNAPSHOT),
+        )
+        .filter(F.col(_SNAPSHOT) < count)
+    )
     date = F.lit(start) + F.col(_SNAPSHOT) * step
     counted = dated.groupBy(c.ITEM_ID, _SNAPSHOT).agg(
-        F.count_if(date - F.col("second") <= 7 * _DAY).alias(c.POPULARITY_7D),
-        F.count_if(date - F.col("second") <= 30 * _DAY).alias(c.POPULARITY_30D),
-        F.count_if(date - F.col("second") <= step).alias("new"),
+        *(
+            F.sum(F.when(date - F.col("second") <= window * _DAY, F.col("chosen")).otherwise(0)).alias(name)
+            for name, window in ((c.POPULARITY_7D, 7), (c.POPULARITY_30D, 30), ("new", step // _DAY))
+        )
     )
     dates = interactions.sparkSession.range(count).select(F.col("id").cast("int").alias(_SNAPSHOT))
     grid = items.select(c.ITEM_ID).crossJoin(dates).join(counted, [c.ITEM_ID, _SNAPSHOT], "left")

@@ -51,8 +51,8 @@ JOBS: Mapping[str, tuple[Job, list[str]]] = {
     "user snapshots by day": (lambda t: user.snapshots(t[0], genres(t)[0], "day"), ["user_id"]),
     "histories without the own row": (lambda t: user.without_own(t[0], genres(t)[0]), ["user_id"]),
     "histories at given moments": (lambda t: user.as_of(t[0], dated(t[0]), genres(t)[0]), ["user_id"]),
-    # Counts of each (item, date) are sent, then the grid of items and dates, which is small.
-    "item snapshots": (lambda t: item.snapshots(t[0], t[1], genres(t)[1]), ["item_id, snapshot", "item_id"]),
+    # Counts of each (item, day) are sent, then the grid of items and dates, which is small.
+    "item snapshots": (lambda t: item.snapshots(t[0], t[1], genres(t)[1]), ["item_id, day", "item_id", "item_id"]),
     # One short row a user is sent, never the interactions.
     "training users": (lambda t: training_users(t[0], TrainingFilter()), ["user_id"]),
     "global-time": (lambda t: splits.assign(t[0], splits.GLOBAL_TIME, 0), []),

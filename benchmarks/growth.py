@@ -1,0 +1,153 @@
+"""How the cost of the Spark jobs grows with the log, up to its real size, within a cap of memory; see README.md."""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from shutil import rmtree
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from side_by_side import compare
+
+from recstack import columns as c
+from recstack import splits
+from recstack.features import item, user, vocabulary
+from recstack.features.training_users import TrainingFilter, training_users
+from recstack.interactions.synthetic import Synthetic
+from recstack.spark import open_session
+
+RATINGS_A_USER = 41.3
+CAP_GIB = 16
+EVERY_SECONDS = 2
+
+
+class Memory(threading.Thread):
+    """Watches what this process, its JVM and its Python workers hold together, and ends all of them above the cap."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0.0
+
+    def run(self) -> None:
+        """Look every other second."""
+        while True:
+            held = sum(map(_held, _family(os.getpid()))) / 2**30
+            self.peak = max(self.peak, held)
+            if held > CAP_GIB:
+                print(f"{held:.1f} GiB are more than the {CAP_GIB} GiB allowed", file=sys.stderr, flush=True)
+                os.killpg(os.getpgid(0), signal.SIGKILL)
+            time.sleep(EVERY_SECONDS)
+
+    def taken(self) -> float:
+        """The peak since the last call, in GiB."""
+        peak, self.peak = self.peak, 0.0
+        return peak
+
+
+def _family(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):  # it has ended
+            continue
+        children.setdefault(parent, []).append(int(status.parent.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
+
+
+def _held(pid: int) -> int:
+    """Bytes of a process, with its share of what it shares."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame]]:
+    """Every job of `build_features` on the tables in `folder`."""
+    timed, items = (spark.read.parquet(str(folder / name)) for name in ("interactions", "items"))
+    timeless = timed.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
+    catalogue = pq.read_table(folder / "items", columns=[c.ITEM_ID, c.GENRES])
+    words = vocabulary.extend((), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
+    genres = vocabulary.item_genres(catalogue, words)
+    return {
+        "split, global-time": lambda: splits.assign(timed, splits.GLOBAL_TIME, 0),
+        "split, leave-last-out": lambda: splits.assign(timed, splits.LEAVE_LAST_OUT, 0),
+        "split, stratified": lambda: splits.assign(timeless, splits.STRATIFIED, 0),
+        "users to learn from": lambda: training_users(timed, TrainingFilter()),
+        "item snapshots": lambda: item.snapshots(timed, items, words),
+        "user profiles, no time": lambda: user.snapshots(timeless, genres, "day"),
+        "user snapshots by day": lambda: user.snapshots(timed, genres, "day"),
+    }
+
+
+def measure(spark: SparkSession, ratings: int, memory: Memory) -> dict[str, float]:
+    """Seconds of each job."""
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        users = round(ratings / RATINGS_A_USER)
+        made_up = Synthetic(n_users=users, n_items=20_000, n_genres=320, further_genres=14, mean_ratings=42)
+        tables = {
+            "interactions": lambda: made_up.read_interactions(spark, folder),
+            "items": lambda: made_up.read_items(spark, folder),
+        }
+        for job, frame in tables.items():
+            seconds[job] = written(frame, folder / job)
+        rows = spark.read.parquet(str(folder / "interactions")).count()
+        print(f"{rows:,} ratings of {users:,} users, made in {seconds.pop('interactions'):.0f} s", flush=True)
+        del seconds["items"]
+        for job, frame in jobs(spark, folder).items():
+            memory.taken()
+            seconds[job] = written(frame, folder / "out")
+            count = sum(pq.read_metadata(part).num_rows for part in (folder / "out").glob("*.parquet"))
+            print(f"  {job:24} {seconds[job]:7.1f} s  {count:>12,} rows  {memory.taken():5.1f} GiB at most", flush=True)
+            rmtree(folder / "out")
+    return {job: value / rows * 1e6 for job, value in seconds.items()}
+
+
+def written(frame: Callable[[], DataFrame], folder: Path) -> float:
+    start = time.perf_counter()
+    frame().write.parquet(str(folder))
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ratings", type=float, nargs="+", default=[1e6, 4e6, 16e6, 38.6e6])
+    parser.add_argument("--driver-memory", default="6g", help="of Spark's JVM")
+    asked = parser.parse_args()
+    sizes: Sequence[int] = [round(size) for size in asked.ratings]
+    os.setpgrp()  # Spark's workers with it: what is above the cap ends as a whole
+    memory = Memory()
+    memory.start()
+    spark = open_session("local[2]", asked.driver_memory, shuffle_partitions=32)
+    measure(spark, 50_000, memory)  # the first jobs of a session are slower
+    a_million = {size: measure(spark, size, memory) for size in sizes}
+    small, large = sizes[0], sizes[-1]
+    for job in a_million[small]:
+        compare(
+            f"growth: {job}",
+            f"{large:,} ratings; the baseline has {small:,}",
+            {"at full size": [a_million[large][job]], "small": [a_million[small][job]]},
+            ours="at full size",
+            against="small",
+            unit="s for a million ratings",
+            check="the same job on more rows",
+        )
+
+
+if __name__ == "__main__":
+    main()
