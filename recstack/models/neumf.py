@@ -97,9 +97,9 @@ class NeuMF(Recommender):
         """[B, I] logits. Somebody who is asked about more than once costs as much as once."""
         module = self.module
         vectors, asked = torch.unique(self._vectors(users), dim=0, return_inverse=True)
-        catalogue = module.items(torch.arange(len(module.row), device=vectors.device))[None]
+        projected, catalogue = module.project_users(vectors), module.catalogue()[None]
         step = max(PAIRS // len(module.row), 1)
-        scores = torch.cat([module(some, catalogue) for some in torch.split(vectors, step)])
+        scores = torch.cat([module(some, catalogue) for some in torch.split(projected, step)])
         found: Floats = scores.float()[asked].cpu().numpy()
         return np.where(allowed, found, np.float32(-np.inf))
 
@@ -142,9 +142,8 @@ class PairLoss:
         drawn, fit = self.negatives.draw(self.user[batch.rows], self.module.config.negatives, batch.draws)
         rows = batch.rows[batch.share]
         items = torch.cat([self.item[rows][:, None], drawn[batch.share]], 1)
-        logits = self.module(self.module.user(self.user[rows]), self.module.items(items)).float()
-        label, weight = torch.zeros_like(logits), torch.ones_like(logits)
-        label[:, 0] = 1.0
-        weight[:, 1:] = fit[batch.share]
-        loss: Tensor = F.binary_cross_entropy_with_logits(logits, label, weight, reduction="sum") / len(batch.rows)
+        logits = self.module.pairs(self.user[rows], items).float()
+        # The logistic loss of label 1 is softplus(-logit), that of label 0 softplus(logit).
+        negative = (F.softplus(logits[:, 1:]) * fit[batch.share]).sum()
+        loss: Tensor = (F.softplus(-logits[:, 0]).sum() + negative) / len(batch.rows)
         return loss

@@ -75,19 +75,38 @@ class NeuMFModule(nn.Module):
         nn.init.normal_(self.item.weight, std=0.01)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """[B, K] logits of [B, D] user vectors and [B, K, D] item vectors, or [1, K, D] of the same items for all."""
+        """[B, K] logits of [B, D] users and [B, K, D] items, or [1, K, D] of the same items for all; both projected."""
         factors = self.config.factors
-        weighted = (users[:, :factors] * self.gmf.weight)[:, None]
-        product = (weighted @ items[..., :factors].transpose(1, 2)).squeeze(1)
-        # The first layer of [user, item] in parts: with a whole catalogue each is computed once, not once a pair.
-        hidden = self.mlp_user(users[:, None, factors:]) + self.mlp_item(items[..., factors:])
-        logits: Tensor = product + self.mlp(hidden).squeeze(-1)
+        product = (users[:, None, :factors] @ items[..., :factors].transpose(1, 2)).squeeze(1)
+        logits: Tensor = product + self.mlp(users[:, None, factors:] + items[..., factors:]).squeeze(-1)
         return logits
 
-    def items(self, items: Tensor) -> Tensor:
-        """[..., D] vectors of items."""
-        vectors: Tensor = self.item(self.row[items])
-        return vectors
+    def project_users(self, vectors: Tensor) -> Tensor:
+        """[..., D] the user's share of all that comes before a user meets an item."""
+        factors = self.config.factors
+        return torch.cat([vectors[..., :factors] * self.gmf.weight[0], self.mlp_user(vectors[..., factors:])], -1)
+
+    def project_items(self, vectors: Tensor) -> Tensor:
+        """[..., D] the item's share: the first layer of [user, item] in parts, so that each is computed once."""
+        factors = self.config.factors
+        return torch.cat([vectors[..., :factors], self.mlp_item(vectors[..., factors:])], -1)
+
+    def catalogue(self) -> Tensor:
+        """[I, D] all items, projected."""
+        return self.project_items(self.item.weight)[self.row]
+
+    def pairs(self, users: Tensor, items: Tensor) -> Tensor:
+        """[B, K] logits of [B] rows of the user embedding and [B, K] items.
+
+        A batch with more pairs than there are items projects every item once.
+        """
+        rows, table = self.row[items].flatten(), self.item.weight
+        if len(rows) > len(table):
+            vectors = self.project_items(table).index_select(0, rows)
+        else:
+            vectors = self.project_items(table.index_select(0, rows))
+        projected = self.project_users(self.user.weight.index_select(0, users))
+        return self(projected, vectors.view(*items.shape, -1))
 
     @torch.no_grad()
     def learn_fold_in(self, offsets: Tensor, items: Tensor) -> None:
