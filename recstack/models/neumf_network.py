@@ -1,6 +1,7 @@
 """The network of `neumf` and its sizes: two ways to compare a user's vector with an item's, and where strangers go."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -67,46 +68,39 @@ class NeuMFModule(nn.Module):
         self.gmf = nn.Linear(factors, 1, bias=False)
         self.mlp_user = nn.Linear(first, first)
         self.mlp_item = nn.Linear(first, first, bias=False)
-        tower: list[nn.Module] = [nn.ReLU()]
+        tower: list[nn.Module] = [nn.ReLU(inplace=True)]
         for size in (first // 2**layer for layer in range(config.layers - 1)):
-            tower += [nn.Linear(size, size // 2), nn.ReLU()]
+            tower += [nn.Linear(size, size // 2), nn.ReLU(inplace=True)]
         self.mlp = nn.Sequential(*tower, nn.Linear(factors, 1))
         nn.init.normal_(self.user.weight, std=0.01)
         nn.init.normal_(self.item.weight, std=0.01)
 
-    def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """[B, K] logits of [B, D] users and [B, K, D] items, or [1, K, D] of the same items for all; both projected."""
-        factors = self.config.factors
-        product = (users[:, None, :factors] @ items[..., :factors].transpose(1, 2)).squeeze(1)
-        logits: Tensor = product + self.mlp(users[:, None, factors:] + items[..., factors:]).squeeze(-1)
-        return logits
+    def forward(self, users: "Projected", items: "Projected") -> Tensor:
+        """[B, K] logits of [B, 1, ...] users and [B, K, ...] items, or [1, K, ...] of the same items for all."""
+        logits: Tensor = self.gmf(users.gmf * items.gmf) + self.mlp(users.hidden + items.hidden)
+        return logits.squeeze(-1)
 
-    def project_users(self, vectors: Tensor) -> Tensor:
-        """[..., D] the user's share of all that comes before a user meets an item."""
+    def project_users(self, vectors: Tensor) -> "Projected":
+        """What [..., D] user vectors bring to the branches."""
         factors = self.config.factors
-        return torch.cat([vectors[..., :factors] * self.gmf.weight[0], self.mlp_user(vectors[..., factors:])], -1)
+        return Projected(vectors[..., :factors], self.mlp_user(vectors[..., factors:]))
 
-    def project_items(self, vectors: Tensor) -> Tensor:
-        """[..., D] the item's share: the first layer of [user, item] in parts, so that each is computed once."""
+    def project_items(self, vectors: Tensor) -> "Projected":
+        """What [..., D] item vectors bring to the branches."""
         factors = self.config.factors
-        return torch.cat([vectors[..., :factors], self.mlp_item(vectors[..., factors:])], -1)
+        return Projected(vectors[..., :factors], self.mlp_item(vectors[..., factors:]))
 
-    def catalogue(self) -> Tensor:
-        """[I, D] all items, projected."""
-        return self.project_items(self.item.weight)[self.row]
+    def catalogue(self) -> "Projected":
+        """All I items, for everybody."""
+        return self.project_items(self.item.weight).take(self.row[None])
 
     def pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """[B, K] logits of [B] rows of the user embedding and [B, K] items.
-
-        A batch with more pairs than there are items projects every item once.
-        """
-        rows, table = self.row[items].flatten(), self.item.weight
-        if len(rows) > len(table):
-            vectors = self.project_items(table).index_select(0, rows)
-        else:
-            vectors = self.project_items(table.index_select(0, rows))
-        projected = self.project_users(self.user.weight.index_select(0, users))
-        return self(projected, vectors.view(*items.shape, -1))
+        """[B, K] logits of [B] rows of the user embedding and [B, K] items."""
+        mine = self.project_users(self.user.weight.index_select(0, users)[:, None])
+        rows, table = self.row.take(items), self.item.weight
+        if rows.numel() > len(table):  # each item once, instead of each pair
+            return self(mine, self.project_items(table).take(rows))
+        return self(mine, self.project_items(table.index_select(0, rows.flatten()).view(*rows.shape, -1)))
 
     @torch.no_grad()
     def learn_fold_in(self, offsets: Tensor, items: Tensor) -> None:
@@ -132,6 +126,19 @@ class NeuMFModule(nn.Module):
     def _histories(self, offsets: Tensor, items: Tensor) -> Tensor:
         """[B, D] mean item vector of each history."""
         return F.embedding_bag(self.row[items], self.item.weight, offsets[:-1], mode="mean")
+
+
+class Projected(NamedTuple):
+    """Users or items just before they meet: the first layer of the MLP, over [user, item], is computed in parts."""
+
+    gmf: Tensor
+    """[..., f]."""
+    hidden: Tensor
+    """[..., 4f] the part of the first layer, before the parts are added."""
+
+    def take(self, rows: Tensor) -> "Projected":
+        """Those of some rows, in the shape of `rows`; a CPU sums the gradients of `index_select` faster than others."""
+        return Projected(*(part.index_select(0, rows.flatten()).view(*rows.shape, -1) for part in self))
 
 
 SHORT = 5
