@@ -144,19 +144,20 @@ class PairLoss:
     def __call__(self, batch: Batch) -> Tensor:
         """See `fit_epochs`."""
         if batch.number == 0:
-            self._draw(batch.draws)
-        rows = batch.rows[batch.share]
-        logits = self.module.pairs(self.user[rows], self.items[rows]).float()
+            self.draw(batch.draws)
+        users, items, fit = self.gather(batch.rows[batch.share])
+        logits = self.module.pairs(users, items).float()
         # The logistic loss of label 1 is softplus(-logit), that of label 0 softplus(logit).
-        negative = (F.softplus(logits[:, 1:]) * self.fit[rows]).sum()
+        negative = (F.softplus(logits[:, 1:]) * fit).sum()
         loss: Tensor = (F.softplus(-logits[:, 0]).sum() + negative) / len(batch.rows)
         return loss
 
-    def _draw(self, draws: torch.Generator) -> None:
-        """[N, 1 + negatives] each positive and what stands against it in this epoch: a draw a batch costs its start.
-
-        Rows follow in order of users, so that those of one share what the search for positives reads.
-        """
+    def draw(self, draws: torch.Generator) -> None:
+        """Choose what stands against each positive in this epoch; a draw a batch would take several times longer."""
         drawn = [self.negatives.draw(users, self.module.config.negatives, draws) for users in self.user.split(DRAWN)]
         items, fit = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         self.items, self.fit = torch.cat([self.item[:, None], items], 1), fit
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[B] users, [B, 1 + negatives] the positive and its negatives, and [B, negatives] which of these count."""
+        return self.user[rows], self.items[rows], self.fit[rows]

@@ -29,12 +29,12 @@ class Config(Schedule):
     """0 draws negatives uniformly, 1 by popularity."""
     ridge: float = 1.0
     """Of the regression from a history to a user's vector, for strangers."""
-    batch_size: int = 256
+    batch_size: int = 1024
     """Positives of a step."""
-    epochs: int = 10
+    epochs: int = 12
     stop_after: int | None = None
     patience: int = 3
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.0
 
 
