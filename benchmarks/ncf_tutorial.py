@@ -134,18 +134,16 @@ class Network(nn.Module):
 class Tutorial:
     """A network in training: an epoch is one pass over a `Dataset` made for it."""
 
-    def __init__(
-        self, rows: type[TensorRows], user: Ints, item: Ints, shape: tuple[int, int], workers: int = 0
-    ) -> None:
+    def __init__(self, rows: type[TensorRows], user: Ints, item: Ints, shape: tuple[int, int]) -> None:
         """Learn from the pairs of `user` [N] and `item` [N] of a log of `shape` users and items."""
-        self.rows, self.user, self.item, self.shape, self.workers = rows, user, item, shape, workers
+        self.rows, self.user, self.item, self.shape = rows, user, item, shape
         self.network = Network(*shape)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
 
     def loader(self) -> DataLoader[tuple[object, ...]]:
         """Batches of a new epoch."""
         rows = self.rows(self.user, self.item, self.shape[1])
-        return DataLoader(rows, batch_size=BATCH, shuffle=True, num_workers=self.workers)
+        return DataLoader(rows, batch_size=BATCH, shuffle=True)
 
     def epoch(self) -> None:
         """Learn from every interaction and its negatives once."""
