@@ -154,7 +154,9 @@ class PairLoss:
 
     def draw(self, draws: torch.Generator) -> None:
         """Choose what stands against each positive in this epoch; a draw a batch would take several times longer."""
-        drawn = [self.negatives.draw(users, self.module.config.negatives, draws) for users in self.user.split(DRAWN)]
+        drawn = [
+            self.negatives.draw(users, self.module.config.negatives, draws) for users in torch.split(self.user, DRAWN)
+        ]
         items, fit = (torch.cat(parts) for parts in zip(*drawn, strict=True))
         self.items, self.fit = torch.cat([self.item[:, None], items], 1), fit
 

@@ -78,7 +78,7 @@ class NeuMFModule(nn.Module):
     def forward(self, users: "Projected", items: "Projected") -> Tensor:
         """[B, K] logits of [B, 1, ...] users and [B, K, ...] items, or [1, K, ...] of the same items for all."""
         logits: Tensor = self.gmf(users.gmf * items.gmf) + self.mlp(users.hidden + items.hidden)
-        return logits.squeeze(-1)
+        return logits[..., 0]
 
     def project_users(self, vectors: Tensor) -> "Projected":
         """What [..., D] user vectors bring to the branches."""
@@ -99,8 +99,10 @@ class NeuMFModule(nn.Module):
         mine = self.project_users(self.user.weight.index_select(0, users)[:, None])
         rows, table = self.row.take(items), self.item.weight
         if rows.numel() > len(table):  # each item once, instead of each pair
-            return self(mine, self.project_items(table).take(rows))
-        return self(mine, self.project_items(table.index_select(0, rows.flatten()).view(*rows.shape, -1)))
+            theirs = self.project_items(table).take(rows)
+        else:
+            theirs = self.project_items(table.index_select(0, rows.flatten()).view(*rows.shape, -1))
+        return self.forward(mine, theirs)
 
     @torch.no_grad()
     def learn_fold_in(self, offsets: Tensor, items: Tensor) -> None:
