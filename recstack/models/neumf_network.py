@@ -14,9 +14,9 @@ from recstack.models.fitting import Schedule
 
 @dataclass(frozen=True)
 class Config(Schedule):
-    """Sizes are those of the authors' code; the rest was tried once and not searched.
+    """Sizes are those of the authors' code; batch and learning rate are the best of seven tried on two seeds.
 
-    On the validation part of MovieLens-100K, leave-last-out-99, it gave HR@10 0.67 and NDCG@10 0.40.
+    On the validation part of MovieLens-100K, leave-last-out-99, they gave NDCG@10 0.403.
     """
 
     factors: int = 8
