@@ -101,7 +101,7 @@ class NeuMFModule(nn.Module):
         if rows.numel() > len(table):  # each item once, instead of each pair
             theirs = self.project_items(table).take(rows)
         else:
-            theirs = self.project_items(table.index_select(0, rows.flatten()).view(*rows.shape, -1))
+            theirs = self.project_items(table.index_select(0, rows.flatten()).view(*rows.shape, table.shape[1]))
         return self.forward(mine, theirs)
 
     @torch.no_grad()
@@ -140,7 +140,8 @@ class Projected(NamedTuple):
 
     def take(self, rows: Tensor) -> "Projected":
         """Those of some rows, in the shape of `rows`; a CPU sums the gradients of `index_select` faster than others."""
-        return Projected(*(part.index_select(0, rows.flatten()).view(*rows.shape, -1) for part in self))
+        flat, shape = rows.flatten(), rows.shape
+        return Projected(*(part.index_select(0, flat).view(*shape, part.shape[1]) for part in self))
 
 
 SHORT = 5
