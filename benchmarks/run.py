@@ -20,6 +20,8 @@ PLANS: dict[str, tuple[tuple[str, ...], ...]] = {
     "bench": (
         ("point_in_time_join.py",),
         ("training_throughput.py",),
+        ("ncf_training.py",),
+        ("ncf_time_to_ndcg.py",),
         ("catalogue_evaluation.py",),
     ),
     "scale": (),

@@ -170,7 +170,11 @@ class BprModule(nn.Module):
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """[B, K] scores of [B, K] items for [B] users."""
-        scores: Tensor = (self.user(users)[:, None] * self.item(items)).sum(-1) + self.bias[items]
+        # Gradients of `index_select` are summed faster on a CPU than those of an embedding or an index.
+        flat = items.flatten()
+        vectors = self.item.weight.index_select(0, flat).view(*items.shape, self.item.embedding_dim)
+        products = (self.user.weight.index_select(0, users)[:, None] * vectors).sum(-1)
+        scores: Tensor = products + self.bias.index_select(0, flat).view(items.shape)
         return scores
 
 

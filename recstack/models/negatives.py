@@ -6,6 +6,9 @@ from torch import Tensor
 REDRAWS = 8
 """Draws of a negative until one is no known positive."""
 
+SLOTS = 8
+"""Of the table that tells most negatives from positives without a search, a positive."""
+
 
 class NegativeSampler:
     """Draws items in proportion to popularity ** `exponent` and corrects the softmax for it.
@@ -66,7 +69,10 @@ class OwnNegatives:
             exponent: 0 draws uniformly, 1 by popularity; an item that nobody chose counts as if chosen once.
         """
         self._n_items = n_items
+        self._uniform = exponent == 0
         self._positives = torch.unique(user * n_items + item)
+        self._marked = torch.zeros(_power_of_two(SLOTS * len(self._positives)), dtype=torch.bool, device=user.device)
+        self._marked[self._positives & (len(self._marked) - 1)] = True
         weights = torch.bincount(item, minlength=n_items).clamp(min=1).double() ** exponent
         self._cumulative = weights.cumsum(0)
 
@@ -75,16 +81,38 @@ class OwnNegatives:
 
         A known positive is drawn again, at most `REDRAWS` times: who has chosen nearly everything has few negatives.
         """
-        shape, place = (len(users), count), users.device
-        items = torch.zeros(shape, dtype=torch.long, device=place)
-        fit = torch.zeros(shape, dtype=torch.bool, device=place)
-        for _ in range(REDRAWS):
-            uniform = torch.rand(shape, dtype=torch.float64, generator=generator, device=place)
-            drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
-            items = torch.where(fit, items, drawn.clamp(max=self._n_items - 1))
-            pairs = users[:, None] * self._n_items + items
-            found = torch.searchsorted(self._positives, pairs).clamp(max=len(self._positives) - 1)
-            fit = self._positives[found] != pairs
-            if fit.all():
+        first = (users * self._n_items).repeat_interleave(count)
+        items = self._items(len(first), generator)
+        unfit = self._known(first + items)
+        for _ in range(REDRAWS - 1):
+            if not len(unfit):
                 break
-        return items, fit
+            again = self._items(len(unfit), generator)
+            items[unfit] = again
+            unfit = unfit[self._known(first[unfit] + again)]
+        fit = torch.ones_like(items, dtype=torch.bool)
+        fit[unfit] = False
+        return items.view(-1, count), fit.view(-1, count)
+
+    def _items(self, count: int, generator: torch.Generator) -> Tensor:
+        """[count] items of the whole catalogue."""
+        place = self._positives.device
+        if self._uniform:
+            return torch.randint(self._n_items, (count,), generator=generator, device=place)
+        uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=place)
+        drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+        return drawn.clamp(max=self._n_items - 1)
+
+    def _known(self, pairs: Tensor) -> Tensor:
+        """Where user * n_items + item of these is a known positive.
+
+        Most pairs fall on a slot that no positive marks, and need no search.
+        """
+        suspects = torch.take(self._marked, pairs & (len(self._marked) - 1)).nonzero().squeeze(1)
+        pairs = pairs[suspects]
+        found = torch.searchsorted(self._positives, pairs).clamp(max=len(self._positives) - 1)
+        return suspects[self._positives[found] == pairs]
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << (least - 1).bit_length()

@@ -21,6 +21,9 @@ from recstack.models.search_space import Between, SearchSpace
 PAIRS = 2**16
 """Users times items that are compared at once: what stays in a processor's cache."""
 
+DRAWN = 2**18
+"""Positives whose negatives are drawn at once, which bounds the memory of a draw."""
+
 
 class NeuMF(Recommender):
     """Neural matrix factorisation (He et al., "Neural collaborative filtering", WWW 2017), without pre-training.
@@ -97,9 +100,10 @@ class NeuMF(Recommender):
         """[B, I] logits. Somebody who is asked about more than once costs as much as once."""
         module = self.module
         vectors, asked = torch.unique(self._vectors(users), dim=0, return_inverse=True)
-        catalogue = module.items(torch.arange(len(module.row), device=vectors.device))[None]
-        step = max(PAIRS // len(module.row), 1)
-        scores = torch.cat([module(some, catalogue) for some in torch.split(vectors, step)])
+        catalogue, step = module.catalogue(), max(PAIRS // len(module.row), 1)
+        scores = torch.cat(
+            [module(module.project_users(some[:, None]), catalogue) for some in torch.split(vectors, step)]
+        )
         found: Floats = scores.float()[asked].cpu().numpy()
         return np.where(allowed, found, np.float32(-np.inf))
 
@@ -129,7 +133,7 @@ class NeuMF(Recommender):
 
 
 class PairLoss:
-    """Binary cross-entropy of each positive and its own negatives (equation 7 of the paper)."""
+    """Binary cross-entropy of each positive and its own negatives (equation 7 of the paper), drawn once an epoch."""
 
     def __init__(self, module: NeuMFModule, user: Tensor, item: Tensor) -> None:
         """Index the positives: [N] rows of the user embedding, [N] items."""
@@ -139,12 +143,23 @@ class PairLoss:
 
     def __call__(self, batch: Batch) -> Tensor:
         """See `fit_epochs`."""
-        drawn, fit = self.negatives.draw(self.user[batch.rows], self.module.config.negatives, batch.draws)
-        rows = batch.rows[batch.share]
-        items = torch.cat([self.item[rows][:, None], drawn[batch.share]], 1)
-        logits = self.module(self.module.user(self.user[rows]), self.module.items(items)).float()
-        label, weight = torch.zeros_like(logits), torch.ones_like(logits)
-        label[:, 0] = 1.0
-        weight[:, 1:] = fit[batch.share]
-        loss: Tensor = F.binary_cross_entropy_with_logits(logits, label, weight, reduction="sum") / len(batch.rows)
+        if batch.number == 0:
+            self.draw(batch.draws)
+        users, items, fit = self.gather(batch.rows[batch.share])
+        logits = self.module.pairs(users, items).float()
+        # The logistic loss of label 1 is softplus(-logit), that of label 0 softplus(logit).
+        negative = (F.softplus(logits[:, 1:]) * fit).sum()
+        loss: Tensor = (F.softplus(-logits[:, 0]).sum() + negative) / len(batch.rows)
         return loss
+
+    def draw(self, draws: torch.Generator) -> None:
+        """Choose what stands against each positive in this epoch; a draw a batch would take several times longer."""
+        drawn = [
+            self.negatives.draw(users, self.module.config.negatives, draws) for users in torch.split(self.user, DRAWN)
+        ]
+        items, fit = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+        self.items, self.fit = torch.cat([self.item[:, None], items], 1), fit
+
+    def gather(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[B] users, [B, 1 + negatives] the positive and its negatives, and [B, negatives] which of these count."""
+        return self.user[rows], self.items[rows], self.fit[rows]

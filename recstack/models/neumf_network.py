@@ -1,6 +1,7 @@
 """The network of `neumf` and its sizes: two ways to compare a user's vector with an item's, and where strangers go."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from recstack.models.fitting import Schedule
 
 @dataclass(frozen=True)
 class Config(Schedule):
-    """Sizes are those of the authors' code; the rest was tried once and not searched.
+    """Sizes are those of the authors' code; batch and learning rate are the best of seven tried on two seeds.
 
-    On the validation part of MovieLens-100K, leave-last-out-99, it gave HR@10 0.67 and NDCG@10 0.40.
+    On the validation part of MovieLens-100K, leave-last-out-99, they gave NDCG@10 0.403.
     """
 
     factors: int = 8
@@ -28,12 +29,12 @@ class Config(Schedule):
     """0 draws negatives uniformly, 1 by popularity."""
     ridge: float = 1.0
     """Of the regression from a history to a user's vector, for strangers."""
-    batch_size: int = 256
+    batch_size: int = 1024
     """Positives of a step."""
-    epochs: int = 10
+    epochs: int = 12
     stop_after: int | None = None
     patience: int = 3
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.0
 
 
@@ -67,27 +68,41 @@ class NeuMFModule(nn.Module):
         self.gmf = nn.Linear(factors, 1, bias=False)
         self.mlp_user = nn.Linear(first, first)
         self.mlp_item = nn.Linear(first, first, bias=False)
-        tower: list[nn.Module] = [nn.ReLU()]
+        tower: list[nn.Module] = [nn.ReLU(inplace=True)]
         for size in (first // 2**layer for layer in range(config.layers - 1)):
-            tower += [nn.Linear(size, size // 2), nn.ReLU()]
+            tower += [nn.Linear(size, size // 2), nn.ReLU(inplace=True)]
         self.mlp = nn.Sequential(*tower, nn.Linear(factors, 1))
         nn.init.normal_(self.user.weight, std=0.01)
         nn.init.normal_(self.item.weight, std=0.01)
 
-    def forward(self, users: Tensor, items: Tensor) -> Tensor:
-        """[B, K] logits of [B, D] user vectors and [B, K, D] item vectors, or [1, K, D] of the same items for all."""
-        factors = self.config.factors
-        weighted = (users[:, :factors] * self.gmf.weight)[:, None]
-        product = (weighted @ items[..., :factors].transpose(1, 2)).squeeze(1)
-        # The first layer of [user, item] in parts: with a whole catalogue each is computed once, not once a pair.
-        hidden = self.mlp_user(users[:, None, factors:]) + self.mlp_item(items[..., factors:])
-        logits: Tensor = product + self.mlp(hidden).squeeze(-1)
-        return logits
+    def forward(self, users: "Projected", items: "Projected") -> Tensor:
+        """[B, K] logits of [B, 1, ...] users and [B, K, ...] items, or [1, K, ...] of the same items for all."""
+        logits: Tensor = self.gmf(users.gmf * items.gmf) + self.mlp(users.hidden + items.hidden)
+        return logits[..., 0]
 
-    def items(self, items: Tensor) -> Tensor:
-        """[..., D] vectors of items."""
-        vectors: Tensor = self.item(self.row[items])
-        return vectors
+    def project_users(self, vectors: Tensor) -> "Projected":
+        """What [..., D] user vectors bring to the branches."""
+        factors = self.config.factors
+        return Projected(vectors[..., :factors], self.mlp_user(vectors[..., factors:]))
+
+    def project_items(self, vectors: Tensor) -> "Projected":
+        """What [..., D] item vectors bring to the branches."""
+        factors = self.config.factors
+        return Projected(vectors[..., :factors], self.mlp_item(vectors[..., factors:]))
+
+    def catalogue(self) -> "Projected":
+        """All I items, for everybody."""
+        return self.project_items(self.item.weight).take(self.row[None])
+
+    def pairs(self, users: Tensor, items: Tensor) -> Tensor:
+        """[B, K] logits of [B] rows of the user embedding and [B, K] items."""
+        mine = self.project_users(self.user.weight.index_select(0, users)[:, None])
+        rows, table = self.row.take(items), self.item.weight
+        if rows.numel() > len(table):  # each item once, instead of each pair
+            theirs = self.project_items(table).take(rows)
+        else:
+            theirs = self.project_items(table.index_select(0, rows.flatten()).view(*rows.shape, table.shape[1]))
+        return self.forward(mine, theirs)
 
     @torch.no_grad()
     def learn_fold_in(self, offsets: Tensor, items: Tensor) -> None:
@@ -113,6 +128,20 @@ class NeuMFModule(nn.Module):
     def _histories(self, offsets: Tensor, items: Tensor) -> Tensor:
         """[B, D] mean item vector of each history."""
         return F.embedding_bag(self.row[items], self.item.weight, offsets[:-1], mode="mean")
+
+
+class Projected(NamedTuple):
+    """Users or items just before they meet: the first layer of the MLP, over [user, item], is computed in parts."""
+
+    gmf: Tensor
+    """[..., f]."""
+    hidden: Tensor
+    """[..., 4f] the part of the first layer, before the parts are added."""
+
+    def take(self, rows: Tensor) -> "Projected":
+        """Those of some rows, in the shape of `rows`; a CPU sums the gradients of `index_select` faster than others."""
+        flat, shape = rows.flatten(), rows.shape
+        return Projected(*(part.index_select(0, flat).view(*shape, part.shape[1]) for part in self))
 
 
 SHORT = 5

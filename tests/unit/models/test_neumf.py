@@ -66,7 +66,7 @@ def test_a_stranger_without_history_is_the_mean_user(tasteful: tuple[TrainingDat
     data, model = tasteful
     mean = model.module.user.weight.mean(0, keepdim=True)
     with torch.inference_mode():
-        expected = model.module(mean, model.module.items(torch.arange(93))[None])
+        expected = model.module(model.module.project_users(mean[:, None]), model.module.catalogue())
     scores = model.score(nameless(data, [-1]), np.ones((1, 93), dtype=bool))
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
@@ -102,7 +102,7 @@ def test_the_network_is_the_papers_formula() -> None:
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter)
     users, items = module.user.weight[:3], module.item.weight[:5]
-    logits = module(users, items[None])
+    logits = module(module.project_users(users[:, None]), module.project_items(items[None]))
     for u, p in enumerate(users):
         for i, q in enumerate(items):
             first = torch.cat([module.mlp_user.weight, module.mlp_item.weight], 1)
@@ -112,6 +112,17 @@ def test_the_network_is_the_papers_formula() -> None:
             joint = torch.cat([module.gmf.weight[0], module.mlp[5].weight[0]])
             expected = joint @ torch.cat([p[:2] * q[:2], hidden]) + module.mlp[5].bias
             assert logits[u, i].item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_few_pairs_and_many_are_scored_as_the_whole_catalogue_is(count: int) -> None:
+    torch.manual_seed(0)
+    module = NeuMFModule(Config(), 4, np.arange(12) < 10)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    users, items = torch.tensor([3, 0]), torch.randint(12, (2, count))
+    everything = module(module.project_users(module.user.weight[users][:, None]), module.catalogue())
+    torch.testing.assert_close(module.pairs(users, items), everything.gather(1, items), rtol=1e-4, atol=1e-5)
 
 
 def test_the_fold_in_is_a_ridge_regression() -> None:
