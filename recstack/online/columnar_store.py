@@ -5,17 +5,26 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from feast import FeatureView, RepoConfig
+from feast import FeatureView, Field, RepoConfig, ValueType
 from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores.helpers import compute_versioned_name
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.types import Int64, from_feast_to_pyarrow_type
+from feast.types import Int64
 
 from recstack.online.commands import WRITE, bulk_rows, script_calls
 from recstack.online.encoding import Encoded, binary, encode, encode_timestamps
 from recstack.online.reader import Reader
+
+_ARROW_TYPES = {
+    ValueType.INT64: pa.int64(),
+    ValueType.FLOAT: pa.float32(),
+    ValueType.STRING: pa.string(),
+    ValueType.BYTES: pa.binary(),
+    ValueType.INT64_LIST: pa.list_(pa.int64()),
+    ValueType.FLOAT_LIST: pa.list_(pa.float32()),
+}
 
 
 class ColumnarOnlineStoreConfig(RedisOnlineStoreConfig):
@@ -49,7 +58,7 @@ class ColumnarOnlineStore(RedisOnlineStore):
         keys = Encoded(pc.binary_join_element_wise(pa.scalar(before), numbers, pa.scalar(after), pa.scalar(b"")))
         origin: Any = view.batch_source
         stamps = encode_timestamps(rows[origin.timestamp_field])
-        columns = [encode(rows[field.name], from_feast_to_pyarrow_type(field.dtype)) for field in view.features]
+        columns = [encode(rows[field.name], arrow_type(view, field)) for field in view.features]
 
         names = hash_fields(config, view, [field.name for field in view.features])
         live = config.online_store.key_ttl_seconds or 0
@@ -79,6 +88,19 @@ class ColumnarOnlineStore(RedisOnlineStore):
         fields = hash_fields(config, view, schema.names)
         client = self._get_client(config.online_store)
         return Reader(client, key_column(view), key_frame(config, view), fields, schema)
+
+
+def arrow_type(view: FeatureView, field: Field) -> pa.DataType:
+    """What a feature's column is cast to.
+
+    Raises:
+        TypeError: there is no encoder for this type.
+    """
+    kind = field.dtype.to_value_type()
+    if kind not in _ARROW_TYPES:
+        known = ", ".join(name.name for name in _ARROW_TYPES)
+        raise TypeError(f"feature {field.name} of {view.name} is {kind.name}; only {known} can be written by columns")
+    return _ARROW_TYPES[kind]
 
 
 def key_column(view: FeatureView) -> str:
