@@ -70,7 +70,7 @@ def _chosen(source: Source, start: datetime, end: datetime) -> dict[Path, Mask]:
         WHERE place = 1"""
     values = {"files": [str(path) for path in source.files], "start": _micros(start), "end": _micros(end)}
     with duckdb.connect(config={"memory_limit": MEMORY, "preserve_insertion_order": "false"}) as engine:
-        for batch in engine.execute(query, values).fetch_record_batch(100_000):
+        for batch in engine.execute(query, values).to_arrow_reader(100_000):
             names = batch["filename"].dictionary_encode()
             codes, places = names.indices.to_numpy(), batch["file_row_number"].to_numpy()
             for code, name in enumerate(names.dictionary.to_pylist()):
