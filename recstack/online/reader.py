@@ -1,6 +1,7 @@
 """Rows of Feast's Redis store to an Arrow table, without a protobuf message for every number."""
 
 import struct
+import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recstack import columns as c
 from recstack.online.commands import bulk
@@ -33,6 +35,7 @@ class Reader:
             schema: names and types of the features.
         """
         self._pool = client.connection_pool
+        self._own = threading.local()  # a connection; to take one from the pool costs a fifth of a read
         before, after = key_frame
         size = len(before) + 8 + len(after)
         self._before = b"*%d\r\n" % (2 + len(fields)) + bulk(b"HMGET") + b"$%d\r\n" % size + before
@@ -56,15 +59,21 @@ class Reader:
     def _fetch(self, ids: Sequence[int]) -> list[list[bytes | None]]:
         before, after = self._before, self._after
         commands = [before + int(number).to_bytes(8, "little", signed=True) + after for number in ids]
-        connection: Any = self._pool.get_connection()
         try:
-            connection.send_packed_command([b"".join(commands)])
+            return self._ask(commands)
+        except RedisConnectionError:  # of a server that was restarted since; if it is down, this fails too
+            return self._ask(commands)
+
+    def _ask(self, commands: list[bytes]) -> list[list[bytes | None]]:
+        connection = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._pool.make_connection()
+        try:
+            connection.send_packed_command(commands if len(commands) == 1 else [b"".join(commands)])
             return [connection.read_response() for _ in commands]
         except BaseException:
-            connection.disconnect()  # with answers that nobody will read
+            connection.disconnect()  # with answers that nobody will read; the next command connects again
             raise
-        finally:
-            self._pool.release(connection)
 
 
 def moment(raw: bytes) -> int:
