@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import redis
-from feast import FeatureStore
+from feast import FeatureStore, FileSource
+from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 from feast.types import Float64
 from online_samples import OURS, START, STOCK, content, table, write
 
+from recstack.online.engine import source_of
 from recstack.settings import ROOT
 
 Open = Callable[..., FeatureStore]
@@ -173,3 +175,23 @@ def test_a_redis_that_refuses_ends_the_materialization_with_its_reason(
         client.config_set("maxmemory", 0)
     open_store(OURS).materialize(EARLIEST, LATEST)
     assert client.dbsize() == 1
+
+
+def test_the_folder_that_spark_would_read_is_read_too_and_other_sources_are_refused(
+    open_store: Open, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    write(table([1], [1], draw), tmp_path / "user")
+    (tmp_path / "user" / "_SUCCESS").touch()
+    store = open_store(OURS)
+    view = store.get_feature_view("users")
+    for path in (str(tmp_path / "user"), f"file://{tmp_path}/user"):
+        view.batch_source = SparkSource(name="rows", path=path, file_format="parquet", timestamp_field="t")
+        assert source_of(view, store.config).files == (tmp_path / "user" / "part.parquet",)
+    for other in (
+        SparkSource(name="rows", query="select 1", timestamp_field="t"),
+        SparkSource(name="rows", path="/rows", file_format="avro", timestamp_field="t"),
+        FileSource(name="rows", path="s3://bucket/rows.parquet", timestamp_field="t"),
+    ):
+        view.batch_source = other
+        with pytest.raises(TypeError, match="users has to come from Parquet files in a folder, not from rows"):
+            source_of(view, store.config)
