@@ -27,7 +27,8 @@ def watched(command: list[str]) -> tuple[float, float, float]:
     """What a command and its children took: seconds, seconds of CPU time, and the most memory at once, in MB."""
     start = time.monotonic()
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable}
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    said = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop Spark's progress bar, and Spark with it
+    child = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
     process, most = psutil.Process(child.pid), 0
     processors: dict[int, float] = {}
     while child.poll() is None:
@@ -40,7 +41,8 @@ def watched(command: list[str]) -> tuple[float, float, float]:
         time.sleep(0.1)
     seconds = time.monotonic() - start
     if child.returncode:
-        sys.exit(child.stderr.read() if child.stderr else "")
+        said.seek(0)
+        sys.exit(said.read())
     return seconds, sum(processors.values()), most / 1e6
 
 
