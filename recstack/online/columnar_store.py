@@ -15,7 +15,7 @@ from feast.types import Int64
 
 from recstack.online.commands import WRITE, bulk_rows, script_calls
 from recstack.online.encoding import Encoded, binary, encode, encode_timestamps
-from recstack.online.reader import Reader
+from recstack.online.reader import OwnConnection, Reader
 
 _ARROW_TYPES = {
     ValueType.INT64: pa.int64(),
@@ -37,6 +37,8 @@ class ColumnarOnlineStoreConfig(RedisOnlineStoreConfig):
 
 class ColumnarOnlineStore(RedisOnlineStore):
     """Adds `write_table` and `reader`; everything else is Feast's, and either reads what the other wrote."""
+
+    _own: OwnConnection | None = None
 
     def write_table(self, config: RepoConfig, view: FeatureView, rows: pa.RecordBatch) -> None:
         """Write rows unless Redis has the same or a newer moment of them; that is decided in Redis, row by row.
@@ -86,8 +88,9 @@ class ColumnarOnlineStore(RedisOnlineStore):
             schema: names and types of the features wanted.
         """
         fields = hash_fields(config, view, schema.names)
-        client = self._get_client(config.online_store)
-        return Reader(client, key_column(view), key_frame(config, view), fields, schema)
+        if self._own is None:
+            self._own = OwnConnection(self._get_client(config.online_store))
+        return Reader(self._own, key_column(view), key_frame(config, view), fields, schema)
 
 
 def arrow_type(view: FeatureView, field: Field) -> pa.DataType:
