@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import torch
 import torch.nn.functional as F
-from feature_rows import BATCH, CONFIG, N_GENRES, N_ITEMS, N_ROWS, FrameRows, Interactions, Pairs, made_up
+from interaction_rows import BATCH, CONFIG, N_GENRES, N_ITEMS, N_ROWS, FrameRows, Interactions, Pairs, made_up
 from side_by_side import compare, interleaved
 from torch import Tensor
 from torch.utils.data import DataLoader

@@ -1,8 +1,11 @@
 """Features out of Feast: `historical` for training, `OnlineStore` for serving, both through one FeatureService."""
 
 import logging
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pyarrow as pa
 import yaml
 from feast import FeatureStore, FeatureView, Project, RepoConfig
 from feast.errors import FeastError
+from feast.infra.provider import Provider
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 
@@ -18,12 +22,21 @@ from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features import spec
 from recstack.lake import current, write_atomically
+from recstack.online.columnar_store import ColumnarOnlineStore
+from recstack.online.reader import plain
 from recstack.settings import ROOT, Settings
 
 FEATURE_REPO = ROOT / "feature_repo"
 _JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
 _VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
-_ASOF_STORE = "recstack.point_in_time.AsofOfflineStore"  # a name, since a server that only reads lacks DuckDB
+# Names, since a server that only reads lacks DuckDB.
+_ASOF_STORE = "recstack.point_in_time.AsofOfflineStore"
+_REDIS_STORE = "recstack.online.columnar_store.ColumnarOnlineStore"
+_REDIS_ENGINE = "recstack.online.engine.ColumnarEngine"
+
+_Read = Callable[[Sequence[int]], pa.Table]
+
+log = logging.getLogger(__name__)
 
 
 class FeatureStoreError(UserError):
@@ -37,7 +50,8 @@ def repo_config(settings: Settings) -> RepoConfig:
 
 def online_config(settings: Settings) -> RepoConfig:
     """The same for reading the online store alone: a server needs none of the engines that join."""
-    return RepoConfig(**{name: value for name, value in _config(settings).items() if name != "offline_store"})
+    needless = ("offline_store", "batch_engine")
+    return RepoConfig(**{name: value for name, value in _config(settings).items() if name not in needless})
 
 
 def write_config(settings: Settings) -> Path:
@@ -115,8 +129,8 @@ def historical(settings: Settings, owner: spec.Owner, entities: pa.Table) -> pa.
 class OnlineStore:
     """Reads the newest features of users and items, many ids at once, at the provider level of Feast.
 
-    The service is resolved once: looking it up on each call costs more than the read itself. The provider's read
-    does not depend on a view's materialization state.
+    The service is resolved once and again whenever Feast's cache of the registry is out of date, beside the reads:
+    looking it up on each call costs more than the read itself. Reads don't depend on a view's materialization state.
     """
 
     def __init__(self, config: RepoConfig) -> None:
@@ -127,48 +141,76 @@ class OnlineStore:
         """
         logging.getLogger("feast").setLevel(logging.ERROR)
         self._store = FeatureStore(config=config)
-        self._provider = self._store._get_provider()
-        for owner in _VIEWS:
-            _service_features(self._store, owner)
-        self._views: dict[spec.Owner, FeatureView] = {
-            owner: self._store.get_feature_view(view) for owner, view in _VIEWS.items()
-        }
+        self._reads = self._resolve()
+        self._lifetime = config.registry.cache_ttl_seconds or float("inf")
+        self._resolved = time.monotonic()
+        self._refused: FeatureStoreError | None = None
 
     def users(self, user_ids: Sequence[int]) -> pa.Table:
-        """One row an id, in order: event_timestamp and `spec.schema("user")`; nulls for unknown users."""
+        """One row an id, in order: user_id, event_timestamp and `spec.schema("user")`; nulls for unknown users.
+
+        Raises:
+            FeatureStoreError: by now the registry holds another feature schema, or no service `ranking`.
+        """
         return self._read("user", user_ids)
 
     def items(self, item_ids: Sequence[int]) -> pa.Table:
-        """One row an id, in order: item_id, event_timestamp and `spec.schema("item")`; nulls for unknown items."""
+        """One row an id, in order: item_id, event_timestamp and `spec.schema("item")`; nulls for unknown items.
+
+        Raises:
+            FeatureStoreError: by now the registry holds another feature schema, or no service `ranking`.
+        """
         return self._read("item", item_ids)
 
     def _read(self, owner: spec.Owner, ids: Sequence[int]) -> pa.Table:
-        schema = spec.schema(owner)
-        key = _JOIN_KEYS[owner]
-        keys = [EntityKey(join_keys=[key], entity_values=[Value(int64_val=int(i))]) for i in ids]
-        rows = self._provider.online_read(self._store.config, self._views[owner], keys, schema.names) if keys else []
-        columns: dict[str, list[Any]] = {name: [] for name in schema.names}
-        stamps: list[datetime | None] = []
-        for stamp, values in rows:
-            stamps.append(stamp.replace(tzinfo=UTC) if stamp and stamp.tzinfo is None else stamp)
-            for name in schema.names:
-                columns[name].append(_plain(values[name]) if values and name in values else None)
-        return pa.table(
-            {
-                key: pa.array([int(i) for i in ids], pa.int64()),
-                c.EVENT_TIMESTAMP: pa.array(stamps, pa.timestamp("us", tz="UTC")),
-                **{name: pa.array(columns[name], schema.field(name).type) for name in schema.names},
-            }
-        )
+        if time.monotonic() - self._resolved > self._lifetime:
+            self._resolved = time.monotonic()
+            threading.Thread(target=self._follow, daemon=True).start()
+        if self._refused:
+            raise self._refused
+        return self._reads[owner](ids)
+
+    def _follow(self) -> None:
+        """Take over what the registry says now; a registry that cannot be reached changes nothing."""
+        try:
+            self._reads, self._refused = self._resolve(), None
+        except FeatureStoreError as error:
+            self._refused = error
+        except Exception:
+            log.exception("Feast's registry could not be read; its last answer stays in use")
+
+    def _resolve(self) -> dict[spec.Owner, _Read]:
+        provider, config = self._store._get_provider(), self._store.config
+        reads: dict[spec.Owner, _Read] = {}
+        for owner, name in _VIEWS.items():
+            _service_features(self._store, owner)
+            view = self._store.get_feature_view(name)
+            if isinstance(provider.online_store, ColumnarOnlineStore):
+                reads[owner] = provider.online_store.reader(config, view, spec.schema(owner)).read
+            else:
+                reads[owner] = partial(_read, provider, config, view, owner)
+        return reads
 
 
-def _plain(value: Value) -> Any:
-    """A Feast value as Python: a scalar, a sequence, or None."""
-    kind = value.WhichOneof("val")
-    if kind is None or kind == "null_val":
-        return None
-    inner = getattr(value, kind)
-    return inner.val if kind.endswith("_list_val") else inner
+def _read(provider: Provider, config: RepoConfig, view: FeatureView, owner: spec.Owner, ids: Sequence[int]) -> pa.Table:
+    """What `Reader.read` gives, from any of Feast's stores."""
+    schema = spec.schema(owner)
+    key = _JOIN_KEYS[owner]
+    keys = [EntityKey(join_keys=[key], entity_values=[Value(int64_val=int(i))]) for i in ids]
+    rows = provider.online_read(config, view, keys, schema.names) if keys else []
+    columns: dict[str, list[Any]] = {name: [] for name in schema.names}
+    stamps: list[datetime | None] = []
+    for stamp, values in rows:
+        stamps.append(stamp.replace(tzinfo=UTC) if stamp and stamp.tzinfo is None else stamp)
+        for name in schema.names:
+            columns[name].append(plain(values[name]) if values and name in values else None)
+    return pa.table(
+        {
+            key: pa.array([int(i) for i in ids], pa.int64()),
+            c.EVENT_TIMESTAMP: pa.array(stamps, pa.timestamp("us", tz="UTC")),
+            **{name: pa.array(columns[name], schema.field(name).type) for name in schema.names},
+        }
+    )
 
 
 def _service_features(store: FeatureStore, owner: spec.Owner) -> list[str]:
@@ -194,8 +236,10 @@ def _service_features(store: FeatureStore, owner: spec.Owner) -> list[str]:
 def _config(settings: Settings) -> dict[str, Any]:
     files = settings.workspace / "feast"
     online: dict[str, Any] = {"type": "sqlite", "path": str(files / "online.db")}
+    engine = {}
     if settings.feast_online != "sqlite":
-        online = {"type": "redis", "connection_string": settings.feast_online}
+        online = {"type": _REDIS_STORE, "connection_string": settings.feast_online}
+        engine = {"batch_engine": {"type": _REDIS_ENGINE}}
     registry: dict[str, Any] = {"registry_type": "file", "path": str(files / "registry.db")}
     if settings.feast_registry != "file":
         registry = {"registry_type": "sql", "path": settings.feast_registry, "cache_ttl_seconds": 60}
@@ -214,5 +258,6 @@ def _config(settings: Settings) -> dict[str, Any]:
         "registry": registry,
         "offline_store": offline,
         "online_store": online,
+        **engine,
         "entity_key_serialization_version": 3,
     }

@@ -37,7 +37,11 @@ def test_the_written_configuration_is_the_one_in_use_and_nobody_else_may_read_it
     path = write_config(settings)
     assert path.stat().st_mode & 0o077 == 0
     written = yaml.safe_load(path.read_text())
-    assert written["online_store"] == {"type": "redis", "connection_string": "127.0.0.1:1,password=secret"}
+    assert written["online_store"] == {
+        "type": "recstack.online.columnar_store.ColumnarOnlineStore",
+        "connection_string": "127.0.0.1:1,password=secret",
+    }
+    assert written["batch_engine"] == {"type": "recstack.online.engine.ColumnarEngine"}
     assert written["project"] == "shop"
     assert written["registry"]["path"].startswith(str(tmp_path))
 

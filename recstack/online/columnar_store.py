@@ -1,0 +1,133 @@
+"""Feast's Redis store with a way to write and to read many rows column by column; the bytes in Redis are the same."""
+
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from feast import FeatureView, Field, RepoConfig, ValueType
+from feast.infra.key_encoding_utils import serialize_entity_key
+from feast.infra.online_stores.helpers import compute_versioned_name
+from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.types import Int64
+
+from recstack.online.commands import WRITE, bulk_rows, script_calls
+from recstack.online.encoding import Encoded, binary, encode, encode_timestamps
+from recstack.online.reader import OwnConnection, Reader
+
+_ARROW_TYPES = {
+    ValueType.INT64: pa.int64(),
+    ValueType.FLOAT: pa.float32(),
+    ValueType.STRING: pa.string(),
+    ValueType.BYTES: pa.binary(),
+    ValueType.INT64_LIST: pa.list_(pa.int64()),
+    ValueType.FLOAT_LIST: pa.list_(pa.float32()),
+}
+
+
+class ColumnarOnlineStoreConfig(RedisOnlineStoreConfig):
+    """Feast looks for it beside the store, by name."""
+
+    type: str = "recstack.online.columnar_store.ColumnarOnlineStore"  # type: ignore[assignment]
+    redis_type: Literal[RedisType.redis, RedisType.redis_sentinel] = RedisType.redis
+    """A cluster would need each row sent to the node that has it; Feast's own `type: redis` does that."""
+
+
+class ColumnarOnlineStore(RedisOnlineStore):
+    """Adds `write_table` and `reader`; everything else is Feast's, and either reads what the other wrote."""
+
+    _own: OwnConnection | None = None
+
+    def write_table(self, config: RepoConfig, view: FeatureView, rows: pa.RecordBatch) -> None:
+        """Write rows unless Redis has the same or a newer moment of them; that is decided in Redis, row by row.
+
+        Args:
+            config: of the feature store.
+            view: whose features they are.
+            rows: N rows of the entity's key, the view's features and the timestamp of its source.
+
+        Raises:
+            TypeError: the entity's key or a feature has a type that cannot be written.
+            redis.RedisError: Redis refused, or cannot be reached; rows sent before may have been written.
+        """
+        before, after = key_frame(config, view)
+        ids = rows[key_column(view)].cast(pa.int64())
+        if ids.null_count:
+            raise ValueError(f"{ids.null_count} rows of {view.name} have no {key_column(view)}")
+        numbers = binary(ids.to_numpy(), np.arange(len(ids) + 1) * 8)
+        keys = Encoded(pc.binary_join_element_wise(pa.scalar(before), numbers, pa.scalar(after), pa.scalar(b"")))
+        origin: Any = view.batch_source
+        stamps = encode_timestamps(rows[origin.timestamp_field])
+        columns = [encode(rows[field.name], arrow_type(view, field)) for field in view.features]
+
+        names = hash_fields(config, view, [field.name for field in view.features])
+        live = config.online_store.key_ttl_seconds or 0
+        fixed = [b"%d" % live, b"%d" % len(names), names[-1], *names[:-1]]
+        client = self._get_client(config.online_store)
+        sha = client.script_load(WRITE).encode()
+        calls = list(script_calls(sha, fixed, bulk_rows([keys]), bulk_rows([stamps, *columns])))
+        connection = client.connection_pool.get_connection()
+        try:
+            connection.send_packed_command(calls)
+            for _ in calls:
+                connection.read_response()
+        except BaseException:
+            connection.disconnect()  # with answers that nobody will read
+            raise
+        finally:
+            client.connection_pool.release(connection)
+
+    def reader(self, config: RepoConfig, view: FeatureView, schema: pa.Schema) -> Reader:
+        """Prepare reads of one view.
+
+        Args:
+            config: of the feature store.
+            view: whose features they are.
+            schema: names and types of the features wanted.
+        """
+        fields = hash_fields(config, view, schema.names)
+        if self._own is None:
+            self._own = OwnConnection(self._get_client(config.online_store))
+        return Reader(self._own, key_column(view), key_frame(config, view), fields, schema)
+
+
+def arrow_type(view: FeatureView, field: Field) -> pa.DataType:
+    """What a feature's column is cast to.
+
+    Raises:
+        TypeError: there is no encoder for this type.
+    """
+    kind = field.dtype.to_value_type()
+    if kind not in _ARROW_TYPES:
+        known = ", ".join(name.name for name in _ARROW_TYPES)
+        raise TypeError(f"feature {field.name} of {view.name} is {kind.name}; only {known} can be written by columns")
+    return _ARROW_TYPES[kind]
+
+
+def key_column(view: FeatureView) -> str:
+    """Name of the one key of a view's entity.
+
+    Raises:
+        TypeError: it has several, or one of another type.
+    """
+    columns = view.entity_columns
+    if len(columns) != 1 or columns[0].dtype != Int64:
+        found = ", ".join(f"{column.name} ({column.dtype})" for column in columns)
+        raise TypeError(f"the entity of {view.name} has to be one Int64 key, not {found}")
+    return str(columns[0].name)
+
+
+def key_frame(config: RepoConfig, view: FeatureView) -> tuple[bytes, bytes]:
+    """What Redis's key of an entity has before and after the eight bytes of the id."""
+    zero = EntityKey(join_keys=[key_column(view)], entity_values=[Value(int64_val=0)])
+    serialized = serialize_entity_key(zero, config.entity_key_serialization_version)
+    return serialized[:-8], config.project.encode()
+
+
+def hash_fields(config: RepoConfig, view: FeatureView, names: list[str]) -> list[bytes]:
+    """Fields of Redis's hash for the features, and for the timestamp as the last."""
+    name = compute_versioned_name(view, config.registry.enable_online_feature_view_versioning)
+    _, fields = RedisOnlineStore._generate_hset_keys_for_features(RedisOnlineStore(), view, list(names), name)
+    return [field if isinstance(field, bytes) else field.encode() for field in fields]

@@ -1,0 +1,130 @@
+"""Rows of Feast's Redis store to an Arrow table, without a protobuf message for every number."""
+
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from feast.protos.feast.types.Value_pb2 import FloatList, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from recstack import columns as c
+from recstack.online.commands import bulk
+
+_FLOAT = struct.Struct("<xf")
+
+
+class OwnConnection(threading.local):
+    """A connection for each thread that reads; to take one from redis-py's pool each time costs a fifth of a read."""
+
+    def __init__(self, client: Redis) -> None:
+        """Of the server of this client; the first command connects."""
+        self.connection: Any = client.connection_pool.make_connection()
+
+
+class Reader:
+    """Reads the same features of any entities, with commands of which only the keys are left to fill in."""
+
+    def __init__(
+        self, own: OwnConnection, key: str, key_frame: tuple[bytes, bytes], fields: Sequence[bytes], schema: pa.Schema
+    ):
+        """Prepare.
+
+        Args:
+            own: where to ask.
+            key: name of the entity's key.
+            key_frame: what a key has before and after the eight bytes of the id.
+            fields: of the hash: the features, and the timestamp as the last.
+            schema: names and types of the features.
+        """
+        self._own = own
+        before, after = key_frame
+        size = len(before) + 8 + len(after)
+        self._before = b"*%d\r\n" % (2 + len(fields)) + bulk(b"HMGET") + b"$%d\r\n" % size + before
+        self._after = after + b"\r\n" + b"".join(map(bulk, fields))
+        self._decoders = [_DECODERS.get(field.type, _any) for field in schema]
+        self._row = pa.struct([(key, pa.int64()), (c.EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC")), *schema])
+
+    def read(self, ids: Sequence[int]) -> pa.Table:
+        """One row an id, in order: the key, event_timestamp and the features; nulls for what Redis lacks.
+
+        Raises:
+            redis.RedisError: Redis cannot be reached, or took longer than the connection allows.
+        """
+        decoders = self._decoders
+        rows = []
+        for number, (*values, stamp) in zip(ids, self._fetch(ids), strict=True):
+            row = [decode(value) if value else None for decode, value in zip(decoders, values, strict=True)]
+            rows.append((int(number), moment(stamp) if stamp is not None else None, *row))
+        return pa.Table.from_struct_array(pa.array(rows, self._row))
+
+    def _fetch(self, ids: Sequence[int]) -> list[list[bytes | None]]:
+        before, after = self._before, self._after
+        commands = [before + int(number).to_bytes(8, "little", signed=True) + after for number in ids]
+        try:
+            return self._ask(commands)
+        except RedisConnectionError:  # of a server that was restarted since; if it is down, this fails too
+            return self._ask(commands)
+
+    def _ask(self, commands: list[bytes]) -> list[list[bytes | None]]:
+        connection = self._own.connection
+        try:
+            connection.send_packed_command(commands if len(commands) == 1 else [b"".join(commands)])
+            return [connection.read_response() for _ in commands]
+        except BaseException:
+            connection.disconnect()  # with answers that nobody will read; the next command connects again
+            raise
+
+
+def moment(raw: bytes) -> int:
+    """Microseconds since 1970 of a serialized Timestamp."""
+    stamp = Timestamp.FromString(raw)
+    return int(stamp.seconds * 1_000_000 + stamp.nanos // 1000)
+
+
+def plain(value: Value) -> Any:
+    """A Feast value as Python: a scalar, a list, or None."""
+    kind = value.WhichOneof("val")
+    if kind is None or kind == "null_val":
+        return None
+    inner = getattr(value, kind)
+    return list(inner.val) if kind.endswith("_list_val") else inner
+
+
+def _any(raw: bytes) -> Any:
+    return plain(Value.FromString(raw))
+
+
+def _int(raw: bytes) -> Any:
+    return Value.FromString(raw).int64_val if raw[0] == 0x20 else _any(raw)
+
+
+def _float(raw: bytes) -> Any:
+    return _FLOAT.unpack(raw)[0] if len(raw) == _FLOAT.size and raw[0] == 0x35 else _any(raw)
+
+
+def _floats(raw: bytes) -> Any:
+    head = _float_list_head(len(raw))
+    return np.frombuffer(raw, "<f4", offset=len(head)) if head and raw.startswith(head) else _any(raw)
+
+
+@lru_cache(maxsize=4096)
+def _float_list_head(size: int) -> bytes:
+    """What precedes the numbers in a serialized list of floats of this size; nothing if none has it."""
+    for count in range((size - 4) // 4, max(0, (size - 16) // 4), -1):
+        message = Value(float_list_val=FloatList(val=[0.0] * count)).SerializeToString()
+        if len(message) == size:
+            return bytes(message[: size - 4 * count])
+    return b""
+
+
+_DECODERS: dict[pa.DataType, Callable[[bytes], Any]] = {
+    pa.int64(): _int,
+    pa.float32(): _float,
+    pa.list_(pa.float32()): _floats,
+}

@@ -1,0 +1,197 @@
+"""Materialization into a real Redis with our classes leaves there what Feast's own leave, whatever goes wrong."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import redis
+from feast import FeatureStore, FileSource
+from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
+from feast.types import Float64
+from online_samples import OURS, START, STOCK, content, table, write
+
+from recstack.online.engine import source_of
+from recstack.settings import ROOT
+
+Open = Callable[..., FeatureStore]
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime.fromtimestamp(START + 10_000, UTC)
+
+
+def snapshots(draw: np.random.Generator, users: int, rows: int) -> pa.Table:
+    """Rows of which no two share user and moment: which of those Feast takes is left to chance."""
+    return table(draw.integers(0, users, rows).tolist(), (draw.permutation(rows) / 7).tolist(), draw)
+
+
+@pytest.mark.parametrize("end", [100, 10_000], ids=["up to a moment", "all rows"])
+def test_redis_holds_the_same_bytes_as_after_feasts_own_engine(
+    open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator, end: int
+) -> None:
+    rows = snapshots(draw, 40, 3_000)
+    for number in range(3):
+        write(rows.take(list(range(number, len(rows), 3))), tmp_path / "user", f"part-{number}")
+    found = []
+    for kind in (STOCK, OURS):
+        client.flushall()
+        open_store(kind).materialize(EARLIEST, datetime.fromtimestamp(START + end, UTC))
+        found.append(content(client))
+    assert len(found[0]) == 40
+    assert found[1] == found[0]
+
+
+def test_feasts_own_store_reads_what_ours_wrote_and_the_registry_says_until_when(
+    open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    rows = table([1, 2], [1, 2], draw, nulls=0)
+    write(rows, tmp_path / "user")
+    open_store(OURS).materialize(EARLIEST, LATEST)
+    stock = open_store(STOCK)
+    features = [f"users:{name}" for name in rows.column_names[2:]]
+    answer = stock.get_online_features(features, [{"user_id": 1}, {"user_id": 2}]).to_dict()
+    for name in ("count", "word", "seen", "recent", "genres"):
+        assert answer[name] == rows[name].to_pylist()
+    assert stock.get_feature_view("users").materialization_intervals == [(EARLIEST, LATEST)]
+
+
+def test_what_was_created_last_counts_among_rows_of_one_moment(
+    open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    rows = table([1, 1, 1], [5, 5, 4], draw, nulls=0).set_column(2, "count", pa.array([10, 20, 30]))
+    write(rows.append_column("created", rows["event_timestamp"].take([0, 2, 0])), tmp_path / "user")
+    store = open_store(OURS, created="created")
+    store.materialize(EARLIEST, LATEST)
+    assert store.get_online_features(["users:count"], [{"user_id": 1}]).to_dict()["count"] == [10]
+
+
+def counts(store: FeatureStore, ids: list[int]) -> list[int]:
+    found: list[int] = store.get_online_features(["users:count"], [{"user_id": i} for i in ids]).to_dict()["count"]
+    return found
+
+
+def write_rows(store: FeatureStore, rows: pa.Table) -> None:
+    store._get_provider().online_store.write_table(
+        store.config, store.get_feature_view("users"), rows.combine_chunks().to_batches()[0]
+    )
+
+
+def numbered(rows: pa.Table, number: int) -> pa.Table:
+    return rows.set_column(2, "count", pa.array([number] * len(rows), pa.int64()))
+
+
+def test_only_a_newer_row_replaces_what_is_there_down_to_the_microsecond(
+    open_store: Open, client: redis.Redis, draw: np.random.Generator
+) -> None:
+    store = open_store(OURS)
+    for number, second in enumerate([10, 10 - 1e-6, 10, 10 + 1e-6, 9, 11, 10.9]):
+        write_rows(store, numbered(table([1], [second], draw), number))
+        assert counts(store, [1]) == [[0, 0, 0, 3, 3, 5, 5][number]]
+
+
+def test_of_two_writers_at_once_the_newer_row_wins_for_every_user(
+    open_store: Open, client: redis.Redis, draw: np.random.Generator
+) -> None:
+    ids = list(range(3_000))
+    newer = draw.random(len(ids)) < 0.5
+    versions = [numbered(table(ids, (5 + (newer == first)).tolist(), draw), first) for first in (0, 1)]
+    store = open_store(OURS)
+    for _ in range(5):
+        client.flushall()
+        writers = [threading.Thread(target=write_rows, args=(store, rows)) for rows in versions]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert counts(store, ids) == newer.astype(int).tolist()
+
+
+def test_a_materialization_that_was_killed_is_completed_by_running_it_again(
+    open_store: Open, client: redis.Redis, address: str, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    ids = list(range(12_000))
+    write(table(ids, [1] * len(ids), draw), tmp_path / "user")
+    store = open_store(OURS)
+    store.materialize(EARLIEST, LATEST)
+    complete = content(client)
+    client.flushall()
+    code = (
+        "import sys; from pathlib import Path; from datetime import datetime, UTC; from online_samples import *; "
+        "store = feature_store(Path(sys.argv[1]), sys.argv[2], OURS); "
+        f"store.materialize(datetime(1970, 1, 1, tzinfo=UTC), datetime.fromtimestamp({START + 10_000}, UTC))"
+    )
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": "/usr/bin:/bin"}
+    child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), address], env=environment)
+    while not client.dbsize():
+        assert child.poll() is None
+        time.sleep(0.001)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert 0 < client.dbsize() < len(ids), "killed too late to tell"
+    open_store(OURS).materialize(EARLIEST, LATEST)
+    assert content(client) == complete
+
+
+def test_keys_expire_as_in_feasts_own_store(
+    open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    write(table([1], [1], draw), tmp_path / "user")
+    for kind in (STOCK, OURS):
+        client.flushall()
+        open_store(kind, online={"key_ttl_seconds": 500}).materialize(EARLIEST, LATEST)
+        assert [client.ttl(key) > 490 for key in client.keys()] == [True]
+
+
+def test_what_cannot_be_written_is_refused_with_its_name(
+    open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    rows = table([1], [1], draw)
+    store = open_store(OURS, fields={"ratio": Float64})
+    with pytest.raises(FileNotFoundError, match="there are no Parquet files for users at"):
+        store.materialize(EARLIEST, LATEST)
+    write(rows.append_column("ratio", pa.array([0.5])), tmp_path / "user")
+    with pytest.raises(TypeError, match="feature ratio of users is DOUBLE; only INT64, FLOAT"):
+        store.materialize(EARLIEST, LATEST)
+    assert not client.keys()
+    with pytest.raises(TypeError, match="writes to ColumnarOnlineStore, not to RedisOnlineStore"):
+        open_store({**OURS, "online_store": "redis"}).materialize(EARLIEST, LATEST)
+
+
+def test_a_redis_that_refuses_ends_the_materialization_with_its_reason(
+    open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    write(table([1], [1], draw), tmp_path / "user")
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis.exceptions.ResponseError, match="(?i)used memory > 'maxmemory'"):
+            open_store(OURS).materialize(EARLIEST, LATEST)
+    finally:
+        client.config_set("maxmemory", 0)
+    open_store(OURS).materialize(EARLIEST, LATEST)
+    assert client.dbsize() == 1
+
+
+def test_the_folder_that_spark_would_read_is_read_too_and_other_sources_are_refused(
+    open_store: Open, tmp_path: Path, draw: np.random.Generator
+) -> None:
+    write(table([1], [1], draw), tmp_path / "user")
+    (tmp_path / "user" / "_SUCCESS").touch()
+    store = open_store(OURS)
+    view = store.get_feature_view("users")
+    for path in (str(tmp_path / "user"), f"file://{tmp_path}/user"):
+        view.batch_source = SparkSource(name="rows", path=path, file_format="parquet", timestamp_field="t")
+        assert source_of(view, store.config).files == (tmp_path / "user" / "part.parquet",)
+    for other in (
+        SparkSource(name="rows", query="select 1", timestamp_field="t"),
+        SparkSource(name="rows", path="/rows", file_format="avro", timestamp_field="t"),
+        FileSource(name="rows", path="s3://bucket/rows.parquet", timestamp_field="t"),
+    ):
+        view.batch_source = other
+        with pytest.raises(TypeError, match="users has to come from Parquet files in a folder, not from rows"):
+            source_of(view, store.config)

@@ -1,0 +1,86 @@
+"""The newest rows are found whatever the files look like, in memory that doesn't grow with them."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recstack.online.newest import BATCH_ROWS, Source, newest
+from recstack.settings import ROOT
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+MEASURE = """
+import resource, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from recstack.online.newest import Source, newest
+files = tuple(sorted(Path(sys.argv[1]).glob("*.parquet")))
+rows = sum(map(len, newest(Source(files, "user", "at", None), datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(2030, 1, 1, tzinfo=UTC), ["user", "vector", "at"])))
+print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def moments(seconds: np.ndarray, unit: str = "us", tz: str | None = "UTC") -> pa.Array:
+    return pa.array(1_700_000_000 + seconds, pa.timestamp("s", tz)).cast(pa.timestamp(unit, tz))
+
+
+def write(path: Path, table: pa.Table) -> Path:
+    pq.write_table(table, path, row_group_size=700)
+    return path
+
+
+def test_batches_hold_the_newest_row_of_each_entity_under_the_names_of_the_view(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    users, seconds = draw.integers(0, 5_000, 20_000), draw.permutation(20_000)
+    rows = pa.table({"user": users, "at": moments(seconds), "raw": seconds})
+    files = tuple(write(tmp_path / f"{n}.parquet", rows.slice(n * 5_000, 5_000)) for n in range(4))
+    source = Source(files, "user", "at", None, {"value": "raw"})
+    batches = list(newest(source, EARLIEST, LATEST, ["value", "user"]))
+    assert all(BATCH_ROWS <= len(batch) < 2 * BATCH_ROWS for batch in batches[:-1])
+    found = pa.Table.from_batches(batches)
+    last = {user: max(seconds[users == user]) for user in np.unique(users)}
+    assert dict(zip(found["user"].to_pylist(), found["value"].to_pylist(), strict=True)) == last
+    assert len(found) == len(last)
+
+
+def test_both_ends_of_the_interval_belong_to_it_whatever_the_unit_and_the_zone(tmp_path: Path) -> None:
+    start, end = (datetime.fromtimestamp(1_700_000_000 + second, UTC) for second in (1, 3))
+    for unit, tz in (("us", "UTC"), ("ns", "UTC"), ("ms", None), ("us", "Europe/Berlin")):
+        rows = pa.table({"user": np.arange(5), "at": moments(np.arange(5), unit, tz)})
+        file = write(tmp_path / "rows.parquet", rows)
+        (batch,) = newest(Source((file,), "user", "at", None), start, end, ["user"])
+        assert batch["user"].to_pylist() == [1, 2, 3]
+
+
+def test_a_row_further_on_counts_where_nothing_else_decides(tmp_path: Path) -> None:
+    same = moments(np.zeros(3, dtype=int))
+    files = tuple(
+        write(tmp_path / f"{n}.parquet", pa.table({"user": [1, 1, 2], "at": same, "value": [n, n + 10, n + 20]}))
+        for n in range(2)
+    )
+    (batch,) = newest(Source(files, "user", "at", None), EARLIEST, LATEST, ["user", "value"])
+    assert batch.to_pylist() == [{"user": 1, "value": 11}, {"user": 2, "value": 21}]
+
+
+def test_four_times_the_users_take_no_more_memory(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    most = []
+    for users in (50_000, 200_000):
+        folder = tmp_path / str(users)
+        folder.mkdir()
+        for start in range(0, users, 50_000):
+            vectors = pa.FixedSizeListArray.from_arrays(draw.random(50_000 * 128, dtype=np.float32), 128)
+            ids = np.arange(start, start + 50_000)
+            rows = {"user": ids, "at": moments(ids), "vector": vectors.cast(pa.list_(pa.float32()))}
+            pq.write_table(pa.table(rows), folder / f"{start:09}.parquet", row_group_size=10_000)
+        command = [sys.executable, "-c", MEASURE, str(folder)]
+        done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+        rows_read, megabytes = map(int, done.stdout.split())
+        assert rows_read == users
+        most.append(megabytes)
+    assert most[1] < most[0] + 40, "200,000 vectors are 100 MB"

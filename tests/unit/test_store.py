@@ -1,0 +1,75 @@
+"""A reader of the online store keeps up with Feast's registry while it serves."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from feast import FeatureStore, Project, RepoConfig
+
+from recstack.features import spec
+from recstack.features.views import declare
+from recstack.store import FeatureStoreError, OnlineStore
+
+LIFETIME = 1
+"""Seconds that Feast's cache of the registry lives."""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> RepoConfig:
+    return RepoConfig(
+        project="shop",
+        provider="local",
+        registry={"registry_type": "file", "path": str(tmp_path / "registry.db"), "cache_ttl_seconds": LIFETIME},
+        online_store={"type": "sqlite", "path": str(tmp_path / "online.db")},
+        entity_key_serialization_version=3,
+    )
+
+
+def apply(config: RepoConfig, tables: Path) -> None:
+    FeatureStore(config=config).apply([Project(name="shop"), *declare(tables, "duckdb")], partial=False)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def refused(store: OnlineStore) -> str:
+    try:
+        store.users([1])
+    except FeatureStoreError as error:
+        return str(error)
+    return ""
+
+
+def test_a_change_of_the_registry_is_followed_once_feasts_cache_is_out_of_date(
+    config: RepoConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(config, tmp_path / "v1")
+    store = OnlineStore(config)
+    first = store._reads
+    assert len(store.users([1, 2])) == 2
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spec, "ALPHA", 0.2)
+        apply(config, tmp_path / "v2")
+    eventually(lambda: "rebuild the features and run `feast apply`" in refused(store))
+
+    apply(config, tmp_path / "v3")
+    eventually(lambda: refused(store) == "")
+    assert store._reads is not first
+    assert len(store.users([1, 2])) == 2
+
+
+def test_a_registry_that_is_gone_leaves_reads_as_they_were(config: RepoConfig, tmp_path: Path) -> None:
+    apply(config, tmp_path / "v1")
+    store = OnlineStore(config)
+    before = store.users([1])
+    (tmp_path / "registry.db").write_bytes(b"no registry")
+    end = time.monotonic() + 3 * LIFETIME
+    while time.monotonic() < end:
+        assert store.users([1]).equals(before)
+        time.sleep(0.1)
