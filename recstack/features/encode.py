@@ -165,7 +165,7 @@ class Encoder:
 
         genres = np.zeros((size, len(self.genres)), dtype=np.float32)
         lists = rows[c.GENRE_INDICES].combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = _lengths(lists)
         genres[np.repeat(places, lengths), pc.list_flatten(lists).to_numpy()] = 1.0
 
         scalars = np.zeros((size, len(ITEM_SCALARS)), dtype=np.float32)
@@ -203,7 +203,7 @@ class Encoder:
         size = len(self.genres)
         profiles = np.full((count, size), NEUTRAL_SCORE, dtype=np.float32)
         lists = rows[c.GENRE_PROFILE].combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = _lengths(lists)
         known = lengths > 0
         if wrong := set(lengths[known].tolist()) - {size}:
             raise ValueError(f"genre profile of length {sorted(wrong)}, but the vocabulary has {size} genres")
@@ -212,7 +212,7 @@ class Encoder:
 
     def _recent(self, rows: pa.Table) -> tuple[Ints, Floats]:
         lists = rows[c.RECENT_ITEMS].combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = _lengths(lists)
         recent = np.full((len(rows), RECENT_LENGTH), -1, dtype=np.int64)
         ratings = np.zeros((len(rows), RECENT_LENGTH), dtype=np.float32)
         filled = np.arange(RECENT_LENGTH) < lengths[:, None]
@@ -248,6 +248,12 @@ def _user_scalars(rows: pa.Table, as_of: Ints) -> dict[str, npt.NDArray[np.float
     values = {name: _numbers(rows, name) for name in USER_SCALARS if name != "recency"}
     values["recency"] = (as_of - _numbers(rows, c.LAST_INTERACTION)) / DAY
     return {name: values[name] for name in USER_SCALARS}
+
+
+def _lengths(lists: pa.ListArray) -> Ints:
+    """Of each list, 0 where it is null."""
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    return np.where(np.isnan(lengths), 0, lengths).astype(np.int64)
 
 
 def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:

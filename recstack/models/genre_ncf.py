@@ -151,8 +151,7 @@ class GenreNCF(TowerModel):
         rows = torch.from_numpy(np.flatnonzero(known < FADED)).to(plain.device)
         if len(rows):
             weight = self.module.config.genre_prior * torch.exp(-torch.from_numpy(known).to(genres)[rows] / 5)
-            cosine = catalogue @ F.normalize(genres[rows], dim=1).T
-            scores[rows] += (cosine * weight).T
+            scores.index_add_(0, rows, (catalogue @ (weight[:, None] * F.normalize(genres[rows], dim=1)).T).T)
         return scores
 
 
