@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -128,5 +127,5 @@ class _Connection(asyncio.Protocol):
             self.answered(self, self.intended, int(head.split(b" ", 2)[1]))
 
 
-def percentiles(latencies: Sequence[float] | np.ndarray) -> dict[str, float]:
-    return {f"p{share:g}": float(np.percentile(latencies, share)) for share in (50, 90, 99, 99.9)}
+def percentiles(latencies: np.ndarray, shares: Sequence[float] = (50, 90, 99, 99.9)) -> dict[str, float]:
+    return {f"p{share:g}": float(np.percentile(latencies, share)) for share in shares}

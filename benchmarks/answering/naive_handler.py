@@ -21,6 +21,7 @@ class NaiveHandler:
     """Same model, same features, same answers as recstack's own handler, but for reasons, which this one can't give."""
 
     def initialize(self, context: Any) -> None:
+        """Load the model and open the store."""
         bundle = Bundle.read(Path(context.system_properties["model_dir"]))
         self.encoder = bundle.encoder
         self.module = bundle.model(self.encoder.items(bundle.items)).module
@@ -29,6 +30,7 @@ class NaiveHandler:
         self.features = [f"{spec.USER_VIEW}:{name}" for name in spec.names("user")]
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[str]:
+        """One request after the other."""
         answers = []
         for row in data:
             body = row["body"]
@@ -39,6 +41,7 @@ class NaiveHandler:
 
     @torch.inference_mode()
     def recommend(self, user_id: int, k: int) -> list[dict[str, Any]]:
+        """The k best items that the user has not seen."""
         rows = self.store.get_online_features(self.features, entity_rows=[{c.USER_ID: user_id}]).to_dict()
         table = pa.table({field.name: pa.array(rows[field.name], field.type) for field in spec.schema("user")})
         user = self.encoder.users(table, [int(time.time())])
@@ -55,7 +58,13 @@ class NaiveHandler:
         level = retrieval[best].mean().reshape(1, 1)
         everything = torch.arange(len(scores))[None]
         correction = module.rerank(
-            vector, profile, everything, module.ranker_item(vectors)[None], module.popularity[None], retrieval[None], level
+            vector,
+            profile,
+            everything,
+            module.ranker_item(vectors)[None],
+            module.popularity[None],
+            retrieval[None],
+            level,
         )
         final = scores + correction[0]
         ranked = sorted(best, key=lambda item: -float(final[item]))[:k]

@@ -30,6 +30,7 @@ class Target:
     token: str
 
     def ask(self, body: dict[str, Any]) -> dict[str, Any]:
+        """One answer."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         with urlopen(Request(self.url, json.dumps(body).encode(), headers), timeout=60) as answer:
             told: dict[str, Any] = json.load(answer)
@@ -108,7 +109,9 @@ def uvicorn(workspace: Workspace) -> Iterator[Target]:
 
 @contextmanager
 def _process(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / f"{Path(command[2]).name}.log").open("w") if folder != HERE.parent else open("/dev/null", "w") as log:
+    with (
+        (folder / f"{Path(command[2]).name}.log").open("w") if folder != HERE.parent else open("/dev/null", "w") as log
+    ):
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield process

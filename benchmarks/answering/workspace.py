@@ -61,7 +61,18 @@ def redis_server(folder: Path) -> Iterator[str]:
     if program is None:
         sys.exit("this benchmark needs a real Redis: apt-get install redis-server")
     port = free_port()
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(folder), "--requirepass", PASSWORD]
+    options = [
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--dir",
+        str(folder),
+        "--requirepass",
+        PASSWORD,
+    ]
     process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
     try:
         client = redis.Redis(port=port, password=PASSWORD)
@@ -136,7 +147,9 @@ def _items(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
         c.POPULARITY_30D: total // 12,
         c.POPULARITY_ALL: total,
     }
-    columns = {field.name: pa.array(values.get(field.name, [None] * N_ITEMS), field.type) for field in spec.schema("item")}
+    columns = {
+        field.name: pa.array(values.get(field.name, [None] * N_ITEMS), field.type) for field in spec.schema("item")
+    }
     return _stamped(pa.table(columns), c.ITEM_ID, np.arange(N_ITEMS) + 1)
 
 

@@ -142,7 +142,7 @@ class GenreNCF(TowerModel):
         return result
 
     def _with_prior(self, plain: Tensor, users: UserBatch, genres: Tensor, catalogue: Tensor) -> Tensor:
-        """[B, I] plus what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n known interactions.
+        """[B, I] plus what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n interactions.
 
         Who names three documentaries means documentaries; the log knows mostly what else such people rated.
         """

@@ -82,7 +82,8 @@ class Reasons:
     def _carried(self, item: int) -> list[int]:
         """Positions of an item's genres in the vocabulary."""
         lists = self._catalogue.item_genres
-        return lists.indices[lists.offsets[item] : lists.offsets[item + 1]].tolist()
+        carried: list[int] = lists.indices[lists.offsets[item] : lists.offsets[item + 1]].tolist()
+        return carried
 
     def _names(self, genres: Sequence[int]) -> str:
         return ", ".join(self._catalogue.encoder.genres[genre] for genre in genres[:FAVOURITES])
