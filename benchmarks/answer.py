@@ -1,13 +1,14 @@
 """One answer end to end, at saturation and at fixed rates: ours, a first-time user's, uvicorn; see README.md."""
 
 import argparse
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from answering.breakdown import breakdown
-from answering.load import closed_loop, open_loop, percentiles
+from answering.load import closed_loop, open_loop
+from answering.plots import draw
 from answering.servers import Target, all_servers
 from answering.workspace import N_GENRES, N_ITEMS, N_USERS, workspace
 from side_by_side import compare, interleaved
@@ -17,7 +18,6 @@ BUSY = 32
 """Connections at saturation."""
 CHECKED = 20
 LOADS = (0.5, 0.8, 0.95)
-CURVES = Path(__file__).parent / "answer-latencies.json"
 
 
 def check(ours: Target, others: tuple[Target, ...]) -> str:
@@ -38,21 +38,19 @@ def check(ours: Target, others: tuple[Target, ...]) -> str:
     return f"items of {CHECKED} users equal, scores to 1e-4"
 
 
-def fixed_rates(targets: tuple[Target, ...], capacity: Mapping[str, float], seconds: float) -> None:
-    """Print latencies at shares of each server's own capacity, and keep them for `answer_plots.py`."""
-    curves: dict[str, dict[str, dict[str, object]]] = {}
+def at_fixed_rates(
+    targets: tuple[Target, ...], capacity: Mapping[str, float], seconds: float
+) -> dict[str, dict[float, np.ndarray]]:
+    """Latencies in ms by server and by share of its own capacity that is sent."""
+    latencies: dict[str, dict[float, np.ndarray]] = {}
     for target in targets:
         for load in LOADS:
             rate = load * capacity[target.name]
-            latencies = open_loop(target, rate, max(seconds, 20 / rate))
-            told = ", ".join(f"{name} {value:,.1f} ms" for name, value in percentiles(latencies).items())
-            print(f"{target.name} at {load:.0%} of its capacity, {rate:,.0f} requests/s sent: {told}", flush=True)
-            shares = [s / 10 for s in range(0, 1001)]
-            curves.setdefault(target.name, {})[f"{load:.0%}"] = {
-                "rate": rate,
-                "percentiles": percentiles(latencies, shares),
-            }
-    CURVES.write_text(json.dumps(curves))
+            found = open_loop(target, rate, max(seconds, 20 / rate))
+            told = ", ".join(f"p{share:g} {np.percentile(found, share):,.1f}" for share in (50, 90, 99, 99.9))
+            print(f"{target.name}, {load:.0%} of capacity, {rate:,.0f} requests/s: {told} ms", flush=True)
+            latencies.setdefault(target.name, {})[load] = found
+    return latencies
 
 
 def main() -> None:
@@ -60,6 +58,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=float, default=4, help="of each measurement")
     arguments.add_argument("--breakdown", action="store_true", help="only where the time of one request goes")
+    arguments.add_argument("--plots", type=Path, help="folder for two SVG files, e.g. docs/performance")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, workspace(Path(folder)) as place:
         if options.breakdown:
@@ -87,7 +86,9 @@ def main() -> None:
                 compare("one answer, 32 clients, p99", SIZE, slowest, unit="ms", **shared)
                 compare("one answer, 1 client, p50", SIZE, medians, unit="ms", **shared)
             capacity = {name: sorted(rounds)[len(rounds) // 2] for name, rounds in rates.items()}
-            fixed_rates(targets, capacity, options.seconds)
+            latencies = at_fixed_rates(targets, capacity, options.seconds)
+            if options.plots:
+                draw(latencies, capacity, options.plots)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -125,7 +124,3 @@ class _Connection(asyncio.Protocol):
         if separator and len(body) >= int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]):
             self.received = b""
             self.answered(self, self.intended, int(head.split(b" ", 2)[1]))
-
-
-def percentiles(latencies: np.ndarray, shares: Sequence[float] = (50, 90, 99, 99.9)) -> dict[str, float]:
-    return {f"p{share:g}": float(np.percentile(latencies, share)) for share in shares}
