@@ -1,6 +1,8 @@
 """The three servers, each on free ports of loopback: ours, a first-time user's, and the same engine in uvicorn."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -112,11 +114,13 @@ def _process(command: list[str], folder: Path, environment: dict[str, str]) -> I
     with (
         (folder / f"{Path(command[2]).name}.log").open("w") if folder != HERE.parent else open("/dev/null", "w") as log
     ):
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         try:
             yield process
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)  # Java and the workers too: they outlive the script that starts them
             process.wait(timeout=60)
 
 
