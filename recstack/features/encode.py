@@ -1,6 +1,7 @@
 """Feature rows, from training or from the online store, to tensors; the only place that knows tensor layout."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -144,10 +145,9 @@ class Encoder:
             raise ValueError(f"{len(ids)} user ids for {count} rows of features")
         recent, recent_ratings = self._recent(rows)
         seen_offsets, seen, seen_ratings = self._seen(rows)
-        scalars = [self._standardise(name, values) for name, values in _user_scalars(rows, as_of).items()]
         return UserBatch(
             genres=self._profiles(rows, count),
-            scalars=np.stack(scalars, axis=1).astype(np.float32),
+            scalars=self._standardise(USER_SCALARS, np.stack(list(_user_scalars(rows, as_of).values()), axis=1)),
             recent=recent,
             recent_ratings=recent_ratings,
             seen_offsets=seen_offsets,
@@ -165,11 +165,11 @@ class Encoder:
 
         genres = np.zeros((size, len(self.genres)), dtype=np.float32)
         lists = rows[c.GENRE_INDICES].combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = _lengths(lists)
         genres[np.repeat(places, lengths), pc.list_flatten(lists).to_numpy()] = 1.0
 
         scalars = np.zeros((size, len(ITEM_SCALARS)), dtype=np.float32)
-        scalars[places] = np.stack([self._standardise(n, _numbers(rows, n)) for n in ITEM_SCALARS], axis=1)
+        scalars[places] = self._standardise(ITEM_SCALARS, np.stack([_numbers(rows, n) for n in ITEM_SCALARS], axis=1))
         popularity = np.zeros((size, len(POPULARITIES)), dtype=np.float32)
         popularity[places] = np.stack([np.log1p(np.nan_to_num(_numbers(rows, n))) for n in POPULARITIES], axis=1)
         return ItemBatch(genres, scalars, popularity)
@@ -191,17 +191,19 @@ class Encoder:
         item_ids = np.array(state["item_ids"], dtype=np.int64)
         return cls(item_ids, tuple(state["genres"]), state["means"], state["deviations"])
 
-    def _standardise(self, name: str, values: npt.NDArray[np.float64]) -> Floats:
-        values = np.log1p(np.maximum(values, 0)) if name in LOG_SCALED else values
-        scaled = (values - self.means[name]) / self.deviations[name]
-        clipped: Floats = np.nan_to_num(scaled.clip(-3, 3), nan=0.0).astype(np.float32)
-        return clipped
+    def _standardise(self, names: Sequence[str], values: npt.NDArray[np.float64]) -> Floats:
+        """[N, len(names)] columns as the model wants them; NaN becomes 0."""
+        skewed = [column for column, name in enumerate(names) if name in LOG_SCALED]
+        values[:, skewed] = np.log1p(np.maximum(values[:, skewed], 0))
+        means, deviations = ([of[name] for name in names] for of in (self.means, self.deviations))
+        scaled = ((values - means) / deviations).clip(-3, 3)
+        return np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32)
 
     def _profiles(self, rows: pa.Table, count: int) -> Floats:
         size = len(self.genres)
         profiles = np.full((count, size), NEUTRAL_SCORE, dtype=np.float32)
         lists = rows[c.GENRE_PROFILE].combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = _lengths(lists)
         known = lengths > 0
         if wrong := set(lengths[known].tolist()) - {size}:
             raise ValueError(f"genre profile of length {sorted(wrong)}, but the vocabulary has {size} genres")
@@ -210,13 +212,13 @@ class Encoder:
 
     def _recent(self, rows: pa.Table) -> tuple[Ints, Floats]:
         lists = rows[c.RECENT_ITEMS].combine_chunks()
-        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        lengths = _lengths(lists)
         recent = np.full((len(rows), RECENT_LENGTH), -1, dtype=np.int64)
         ratings = np.zeros((len(rows), RECENT_LENGTH), dtype=np.float32)
         filled = np.arange(RECENT_LENGTH) < lengths[:, None]
         recent[filled] = self.positions(pc.list_flatten(lists).to_numpy())
         values = pc.list_flatten(rows[c.RECENT_RATINGS].combine_chunks()).to_numpy().astype(np.float64)
-        ratings[filled] = self._standardise(c.RECENT_RATINGS, values)
+        ratings[filled] = self._standardise([c.RECENT_RATINGS], values[:, None])[:, 0]
         ratings[recent < 0] = 0.0
         return recent, ratings
 
@@ -248,7 +250,13 @@ def _user_scalars(rows: pa.Table, as_of: Ints) -> dict[str, npt.NDArray[np.float
     return {name: values[name] for name in USER_SCALARS}
 
 
+def _lengths(lists: pa.ListArray) -> Ints:
+    """Of each list, 0 where it is null."""
+    lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+    return np.where(np.isnan(lengths), 0, lengths).astype(np.int64)
+
+
 def _numbers(rows: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """A numeric column as float64 with NaN for null."""
-    values: npt.NDArray[np.float64] = pc.cast(rows[name], pa.float64()).to_numpy(zero_copy_only=False)
+    values: npt.NDArray[np.float64] = rows[name].to_numpy().astype(np.float64)
     return values

@@ -1,5 +1,6 @@
 """Genre-aware neural collaborative filter: who you are is what you did, so strangers are scored without retraining."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,6 +22,9 @@ from recstack.models.towers import TowerConfig, Towers
 RANKED_BATCHES, RANKED_ROWS = 8, 2
 """The ranker is small and learns from every second row of every eighth batch; more costs time and adds nothing."""
 
+FADED = 100
+"""Interactions from which on `_prior` is below the last bit of a score and is left out."""
+
 
 class GenreNCF(TowerModel):
     """Dot-product retrieval over the whole catalogue, then the ranker on the best few hundred."""
@@ -37,6 +41,29 @@ class GenreNCF(TowerModel):
     }
 
     module: GenreNCFModule
+
+    def __init__(self, module: GenreNCFModule, best_epoch: int = 0) -> None:
+        """See `TowerModel`."""
+        super().__init__(module, best_epoch)
+        self._parts: tuple[Tensor, Tensor] | None = None
+
+    def forget(self) -> None:
+        """The weights have changed: compute what follows from them anew."""
+        super().forget()
+        self._parts = None
+
+    @torch.inference_mode()
+    def catalogue_parts(self) -> tuple[Tensor, Tensor]:
+        """The ranker's parts [I, ranker_hidden] of all items and their genres [I, G], which are sparse.
+
+        As of the first call since `forget`; made for each request they would be most of its cost.
+        """
+        if self._parts is None:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+                genres = self.module.genres.to_sparse_csr()
+            self._parts = self.module.ranker_item(self.catalogue()[0]), genres
+        return self._parts
 
     @classmethod
     def fit(
@@ -95,15 +122,16 @@ class GenreNCF(TowerModel):
         genres = torch.from_numpy(users.genres).to(place)
         vector = module.encode(users)
         catalogue, offset = self.catalogue()
-        allowed_items = torch.from_numpy(allowed).to(place)
-        plain = vector @ catalogue.T + offset
-        scores = (plain + self._prior(users, genres)).masked_fill(~allowed_items, -torch.inf)
+        catalogue_parts, catalogue_genres = self.catalogue_parts()
+        plain = torch.addmm(offset, vector, catalogue.T)
+        scores = self._with_prior(plain, users, genres, catalogue_genres)
+        scores.masked_fill_(~torch.from_numpy(allowed).to(place), -torch.inf)
         best, items = scores.topk(min(module.config.candidates, scores.shape[1]), dim=1)
         kept = best > -torch.inf
         best = best.masked_fill(~kept, 0.0)
         retrieved = plain.gather(1, items).masked_fill(~kept, 0.0)
         level = retrieved.sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
-        parts = module.ranker_item(catalogue)[items]
+        parts = F.embedding(items, catalogue_parts)
         ranked = best + module.rerank(vector, genres, items, parts, module.popularity[items], retrieved, level)
         most = torch.finfo(ranked.dtype).max
         floor = ranked.masked_fill(~kept, most).amin(1, keepdim=True) - 1e-3
@@ -113,15 +141,18 @@ class GenreNCF(TowerModel):
         result: Floats = scores.float().cpu().numpy()
         return result
 
-    def _prior(self, users: UserBatch, genres: Tensor) -> Tensor:
-        """[B, I] what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n known interactions.
+    def _with_prior(self, plain: Tensor, users: UserBatch, genres: Tensor, catalogue: Tensor) -> Tensor:
+        """[B, I] plus what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n interactions.
 
         Who names three documentaries means documentaries; the log knows mostly what else such people rated.
         """
-        module = self.module
-        known = torch.from_numpy(np.diff(users.seen_offsets)).to(genres)
-        weight = module.config.genre_prior * torch.exp(-known / 5)
-        return weight[:, None] * (F.normalize(genres, dim=1) @ module.genres.T)
+        scores = plain.clone()
+        known = np.diff(users.seen_offsets)
+        rows = torch.from_numpy(np.flatnonzero(known < FADED)).to(plain.device)
+        if len(rows):
+            weight = self.module.config.genre_prior * torch.exp(-torch.from_numpy(known).to(genres)[rows] / 5)
+            scores.index_add_(0, rows, (catalogue @ (weight[:, None] * F.normalize(genres[rows], dim=1)).T).T)
+        return scores
 
 
 class SampledLoss:

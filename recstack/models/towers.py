@@ -77,8 +77,8 @@ class Towers(nn.Module):
         self.config = config
         carried = np.sqrt(items.genres.sum(axis=1, keepdims=True).clip(min=1))
         content = np.concatenate([items.genres / carried, items.scalars], axis=1)
-        self.register_buffer("genres", torch.from_numpy(items.genres / carried))
         self.register_buffer("content", torch.from_numpy(content))
+        self.register_buffer("genres", self.content[:, : items.genres.shape[1]])  # the same memory
         self.register_buffer("popularity", torch.from_numpy(items.popularity))
         self.register_buffer("trained", torch.from_numpy(trained))
         self.unknown = catalogue
@@ -158,7 +158,8 @@ class Towers(nn.Module):
     def load(cls, folder: Path, config: type[TowerConfig], items: ItemBatch) -> tuple[Self, int]:
         """What `save` wrote, and the best epoch. Content and popularity come from `items`, as they are known now."""
         facts = json.loads((folder / "config.json").read_text())
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
+        # Mapped, so that what the catalogue says anew is never read.
+        weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu", mmap=True)
         chosen, trained = config(**facts["config"]), weights["trained"].numpy()
         module = cls(chosen, items.genres.shape[1], facts["n_user_scalars"], items, trained)
         current = {name: value for name, value in module.state_dict().items() if name in _CATALOGUE_FACTS}

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Literal
@@ -53,7 +53,7 @@ class Answer:
 
     def payload(self) -> dict[str, Any]:
         """The answer as plain values for JSON."""
-        return asdict(self)
+        return {**vars(self), "items": [vars(item) for item in self.items]}  # `asdict` copies every list, item by item
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,11 @@ class Engine:
         stored = self._stored([request.user_id for request in ordered if request.user_id is not None])
         read = perf_counter()
         strangers = [self._history(request) for request in ordered if request.user_id is None]
-        told = user_rows(strangers, self._catalogue.item_genres, now if self._timed else None)
-        rows = pa.concat_tables([stored.drop([c.EVENT_TIMESTAMP]), told]).combine_chunks()
-        known = np.nan_to_num(rows[c.RATING_COUNT].to_numpy().astype(float)) > 0
+        rows = stored.drop_columns([c.EVENT_TIMESTAMP])
+        if strangers:
+            told = user_rows(strangers, self._catalogue.item_genres, now if self._timed else None)
+            rows = pa.concat_tables([rows, told]).combine_chunks()
+        known = rows[c.RATING_COUNT].to_numpy().astype(float) > 0  # no number is not above 0
         stamps = [*stored[c.EVENT_TIMESTAMP].to_pylist(), *[datetime.fromtimestamp(now, UTC)] * len(strangers)]
         answers = {
             place: self._answer(request, scored, known[row], stamps[row])
@@ -204,8 +206,9 @@ class Engine:
                 allowed[row] = True
             if request.genres:
                 allowed[row] &= self._catalogue.carrying(request.genres)
-            places = self._catalogue.encoder.positions(request.exclude)
-            allowed[row, places[places >= 0]] = False
+            if request.exclude:
+                places = self._catalogue.encoder.positions(request.exclude)
+                allowed[row, places[places >= 0]] = False
         return allowed
 
     def _answer(self, request: Request, scored: _Scored, known: bool, stamp: datetime | None) -> Answer:

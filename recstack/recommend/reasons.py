@@ -1,6 +1,6 @@
 """Why an item is recommended, in short sentences made of facts alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -51,23 +51,24 @@ class Reasons:
 
     def personal(self, user: UserBatch, items: Ints) -> list[list[str]]:
         """Reasons for each item for one user (a batch of one): a similar item that was liked, favourite genres."""
-        liked: Ints = user.recent[0][np.isin(user.recent[0], user.seen[user.seen_ratings >= self._liked_from])]
+        good = set(user.seen[user.seen_ratings >= self._liked_from].tolist())
+        liked: Ints = np.array([item for item in user.recent[0].tolist() if item in good], dtype=np.int64)
         profile = user.genres[0]
         best = np.argsort(-profile, kind="stable")[:FAVOURITES]
-        favourites = best[profile[best] > 0]
+        favourites = best[profile[best] > 0].tolist()
         alike = np.mean([likeness(items, liked) for likeness in self._likeness], axis=0)
         alike[items[:, None] == liked] = 0.0
-        carried = self._catalogue.features.genres
+        models = liked[alike.argmax(axis=1)].tolist() if len(liked) else [-1] * len(items)
+        related = (alike.max(axis=1, initial=0.0) > 0).tolist()
         reasons = []
-        for row, item in enumerate(items.tolist()):
-            found = []
-            if len(liked) and alike[row].max() > 0:
-                model = liked[int(alike[row].argmax())]
-                shared = self._names(np.flatnonzero(carried[item] * carried[model]))
+        for item, model, is_related in zip(items.tolist(), models, related, strict=True):
+            found, carried = [], self._carried(item)
+            if is_related:
+                shared = self._names(sorted(set(carried) & set(self._carried(model))))
                 found.append(
                     f"because you liked {self._catalogue.titles[model]}{f' (also {shared})' if shared else ''}"
                 )
-            if named := self._names(favourites[carried[item, favourites] > 0]):
+            if named := self._names([genre for genre in favourites if genre in carried]):
                 found.append(f"among your favourite genres: {named}")
             reasons.append(found or self.popular(item))
         return reasons
@@ -78,17 +79,27 @@ class Reasons:
             return [f"popular now: {recent} ratings in 30 days"]
         return [f"popular: {self._catalogue.count(c.POPULARITY_ALL, item)} ratings"]
 
-    def _names(self, genres: Ints) -> str:
-        return ", ".join(self._catalogue.encoder.genres[g] for g in genres[:FAVOURITES])
+    def _carried(self, item: int) -> list[int]:
+        """Positions of an item's genres in the vocabulary."""
+        lists = self._catalogue.item_genres
+        carried: list[int] = lists.indices[lists.offsets[item] : lists.offsets[item + 1]].tolist()
+        return carried
+
+    def _names(self, genres: Sequence[int]) -> str:
+        return ", ".join(self._catalogue.encoder.genres[genre] for genre in genres[:FAVOURITES])
 
 
 def _cosine(vectors: Floats) -> Callable[[Ints, Ints], Floats]:
     """Cosines of K items and L others by their [I, D] vectors; 0 for those without any length."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+    def unit(some: Ints) -> Floats:
+        rows: Floats = vectors[some] * inverse[some]
+        return rows
 
     def likeness(items: Ints, others: Ints) -> Floats:
-        cosines: Floats = unit[items] @ unit[others].T
+        cosines: Floats = unit(items) @ unit(others).T
         return cosines
 
     return likeness

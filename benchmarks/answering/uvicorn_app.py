@@ -1,0 +1,34 @@
+"""The same engine without TorchServe, as small as it can be: `uvicorn answering.uvicorn_app:app --workers 2`."""
+
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+
+import torch
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from recstack.archive.bundle import Bundle
+from recstack.archive.opening import open_engine
+from recstack.recommend import BadRequestError
+from recstack.settings import Settings
+
+torch.set_num_threads(1)
+engine = open_engine(Bundle.read(Path(os.environ["BUNDLE"])), Settings(), int(time.time()))
+
+
+async def recommend(request: Request) -> Response:
+    try:
+        asked = engine.parse(await request.body())
+    except BadRequestError as error:
+        return Response(json.dumps({"field": error.field, "reason": error.reason}), 400)
+    answer = engine.answer([asked], int(time.time())).answers[0]
+    told = {"request_id": str(uuid.uuid4()), **answer.payload()}
+    return Response(json.dumps(told, allow_nan=False), media_type="application/json")
+
+
+app = Starlette(routes=[Route("/predictions/recstack", recommend, methods=["POST"])])
