@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -16,15 +17,27 @@ from typing import Any
 from side_by_side import RESULTS
 
 HERE = Path(__file__).parent
-PLANS: dict[str, tuple[tuple[str, ...], ...]] = {
+PLANS: dict[str, tuple[str, ...]] = {
     "bench": (
-        ("point_in_time_join.py",),
-        ("training_throughput.py",),
-        ("ncf_training.py",),
-        ("ncf_time_to_ndcg.py",),
-        ("catalogue_evaluation.py",),
+        "user_genre_profile.py --users 250000 --rounds 2",
+        "point_in_time_join.py --without spark",
+        "point_in_time_join.py --rows 1000000 --users 100000 --feature-rows 300000 --scalars 10 --width 0 --rounds 3",
+        "materialization.py --users 100000 --rounds 2",
+        "online_read.py",
+        "training_throughput.py",
+        "ncf_training.py",
+        "ncf_time_to_ndcg.py",
+        "catalogue_evaluation.py",
+        "retrieval.py",
+        "answer.py --rounds 3 --seconds 3",
+        "cold_start.py --rounds 3",
     ),
-    "scale": (),
+    "scale": (
+        "growth.py",
+        "point_in_time_join.py --rows 10000000 --users 1000000 --feature-rows 3000000 --scalars 10 --width 0"
+        " --rounds 1",
+        "materialization.py --users 1000000 --rounds 1",
+    ),
 }
 """Scripts and their arguments, in the order in which data flows."""
 VERSIONS = ("feast", "pyspark", "duckdb", "pyarrow", "numpy", "torch", "torchserve", "redis")
@@ -83,8 +96,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "results"
         lines.touch()
-        for script, *arguments in PLANS[plan]:
-            print(f"== {script} {' '.join(arguments)} (after {(time.monotonic() - start) / 60:.0f} min)", flush=True)
+        for line in PLANS[plan]:
+            print(f"== {line} (after {(time.monotonic() - start) / 60:.0f} min)", flush=True)
+            script, *arguments = shlex.split(line)
             command = [sys.executable, str(HERE / script), *arguments]
             done = subprocess.run(command, env={**os.environ, RESULTS: str(lines)}, check=False)
             if done.returncode:

@@ -107,12 +107,12 @@ def test_spark_joins_the_same_rows_as_duckdb(shop: Workspace, tmp_path: Path) ->
     assert historical(by_spark, "user", entities).equals(historical(shop.settings, "user", entities))
 
 
-def test_to_read_online_features_loads_neither_duckdb_nor_spark(own: Workspace) -> None:
+def test_to_read_online_features_loads_no_engine_that_joins(own: Workspace) -> None:
     apply(own.settings)
     code = (
         "import sys; from recstack.settings import Settings; from recstack.store import OnlineStore, online_config; "
         "OnlineStore(online_config(Settings())).users([1]); "
-        "print([name for name in ('duckdb', 'ibis', 'pyspark') if name in sys.modules])"
+        "print([name for name in ('dask', 'duckdb', 'ibis', 'pyspark') if name in sys.modules])"
     )
     environment = own.settings.child_environment()
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
