@@ -1,13 +1,11 @@
 """The formulas of all user features, in NumPy; the Spark job and the request path both call this and nothing else."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyroaring import BitMap
-from scipy import sparse
 
 from recstack import columns as c
 from recstack.features.spec import ALPHA, RECENT_LENGTH, schema
@@ -30,19 +28,16 @@ class ItemGenres:
     indices: Ints
     n_genres: int
 
-    @cached_property
-    def _matrix(self) -> sparse.csr_array:
-        """[I + 1, G] ones where an item carries a genre; the last row, without genres, is of all unknown items."""
-        offsets = np.append(self.offsets, len(self.indices))
-        ones = np.ones(len(self.indices))
-        return sparse.csr_array((ones, self.indices, offsets), shape=(len(self.item_ids) + 1, self.n_genres))
-
-    def of(self, item_ids: Ints) -> sparse.csr_array:
-        """[N, G] ones where the item carries the genre; items that are not in the catalogue carry none."""
-        unknown = len(self.item_ids)
-        place = np.searchsorted(self.item_ids, item_ids)
-        found = np.append(self.item_ids, -1)[place] == item_ids
-        return self._matrix[np.where(found, place, unknown)]
+    def lookup(self, item_ids: Ints) -> tuple[Ints, Ints]:
+        """(row, genre) of every genre of every given item; items that are not in the catalogue have none."""
+        if not len(self.item_ids):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        place = np.searchsorted(self.item_ids, item_ids).clip(max=len(self.item_ids) - 1)
+        known = self.item_ids[place] == item_ids
+        lengths = np.where(known, self.offsets[place + 1] - self.offsets[place], 0)
+        rows = np.repeat(np.arange(len(item_ids)), lengths)
+        first = self.offsets[place] - (np.cumsum(lengths) - lengths)
+        return rows, self.indices[np.arange(len(rows)) + np.repeat(first, lengths)]
 
 
 @dataclass(frozen=True)
@@ -107,9 +102,9 @@ def states_without_own(histories: Histories, start: Ints, end: Ints, genres: Ite
     totals, counts = _genre_sums(histories, start, end, genres)
     user = np.repeat(np.arange(len(start)), end - start)
     rating_sum, count = totals[user], counts[user]
-    carried = genres.of(histories.item)
-    rating_sum -= carried.multiply(histories.rating[:, None]).toarray()
-    count -= carried.toarray()
+    rows, genre = genres.lookup(histories.item)
+    np.subtract.at(rating_sum, (rows, genre), histories.rating[rows])
+    np.subtract.at(count, (rows, genre), 1.0)
 
     own, first, last = np.arange(len(user)), start[user], end[user] - 1
     inner = (len(histories.rating) - 1,)
@@ -132,15 +127,12 @@ def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres
     lengths = end - before
     point = np.repeat(own, lengths)
     new = np.arange(len(point)) - np.repeat(np.cumsum(lengths) - end, lengths)
-    carried = genres.of(histories.item[new])
-    number = np.diff(carried.indptr)
-    cell = np.repeat(point * genres.n_genres, number) + carried.indices
+    rows, genre = genres.lookup(histories.item[new])
+    cell = (point * genres.n_genres)[rows] + genre
     shape = (len(start), genres.n_genres)
     # Without any interaction bincount forgets the type of its weights.
     rating_sum = (
-        np.bincount(cell, np.repeat(histories.rating[new], number), minlength=shape[0] * shape[1])
-        .astype(np.float64)
-        .reshape(shape)
+        np.bincount(cell, histories.rating[new][rows], minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)
     )
     count = np.bincount(cell, minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)
     if np.array_equal(first, own):
