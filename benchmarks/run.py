@@ -71,12 +71,13 @@ def row(found: dict[str, Any]) -> str:
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-def page(results: Sequence[dict[str, Any]], target: str, seconds: float) -> str:
+def page(results: Sequence[dict[str, Any]], target: str, done: int, of: int, seconds: float) -> str:
     """RESULTS.md."""
     lines = [
         "# Results",
         "",
-        f"Written by `make {target}` in {seconds / 60:.0f} minutes on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
+        f"Written by `make {target}` after {done} of its {of} commands and {seconds / 60:.0f} minutes, on "
+        f"{datetime.now(UTC):%Y-%m-%d}: {machine()}.",
         "Medians; the ratio is that of each round (smallest .. largest), above 1 where ours is better. What the",
         "numbers mean, and what was tried, is in [docs/performance.md](../docs/performance.md).",
         "",
@@ -90,23 +91,24 @@ def page(results: Sequence[dict[str, Any]], target: str, seconds: float) -> str:
 
 def main() -> None:
     plan = sys.argv[1] if len(sys.argv) > 1 else "bench"
-    target = {"bench": "bench", "scale": "bench-scale"}[plan]
+    target, suffix = {"bench": ("bench", ""), "scale": ("bench-scale", "-scale")}[plan]
     start = time.monotonic()
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "results"
         lines.touch()
-        for line in PLANS[plan]:
+        for number, line in enumerate(PLANS[plan], 1):
             print(f"== {line} (after {(time.monotonic() - start) / 60:.0f} min)", flush=True)
             script, *arguments = shlex.split(line)
             command = [sys.executable, str(HERE / script), *arguments]
             done = subprocess.run(command, env={**os.environ, RESULTS: str(lines)}, check=False)
             if done.returncode:
                 failed.append(script)
-        results = [json.loads(line) for line in lines.read_text().splitlines()]
-    suffix = "" if plan == "bench" else "-scale"
-    (HERE / f"results{suffix}.json").write_text(json.dumps(results, indent=1) + "\n")
-    (HERE / f"RESULTS{suffix}.md").write_text(page(results, target, time.monotonic() - start))
+            # After each, so that a run that is ended leaves what it has.
+            results = [json.loads(line) for line in lines.read_text().splitlines()]
+            (HERE / f"results{suffix}.json").write_text(json.dumps(results, indent=1) + "\n")
+            told = page(results, target, number, len(PLANS[plan]), time.monotonic() - start)
+            (HERE / f"RESULTS{suffix}.md").write_text(told)
     print(f"{len(results)} comparisons are in {HERE}/RESULTS{suffix}.md")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
