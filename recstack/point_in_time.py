@@ -1,5 +1,7 @@
 """Feast's DuckDB store with a real ASOF join: the stock one pairs each row with all earlier rows of its entity."""
 
+import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 import ibis
@@ -18,6 +20,10 @@ from ibis.expr.types import Table
 ORDER = "__row"
 """Place of a row in the entity frame."""
 UTC = Timestamp(timezone="UTC")
+MEMORY = "2GB"
+"""What the join may take beside its rows and its answer; beyond it DuckDB writes to a temporary folder."""
+PLACE = {"file": "filename", "place": "file_row_number"}
+"""Columns that say where a feature row is."""
 
 
 class AsofOfflineStoreConfig(DuckDBOfflineStoreConfig):
@@ -69,16 +75,22 @@ class AsofOfflineStore(DuckDBOfflineStore):
         job = DuckDBOfflineStore.get_historical_features(config, [], feature_refs, entity_df, *rest)
         assert isinstance(job, IbisRetrievalJob)
         moment = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
-        # DuckDB takes a frame, whose length it doesn't know, for a short one, and would go through it row by row.
-        engine = ibis.duckdb.connect(asof_loop_join_threshold=0)
+        engine = ibis.duckdb.connect(
+            memory_limit=MEMORY,
+            temp_directory=tempfile.gettempdir(),
+            # DuckDB takes a frame, whose length it doesn't know, for a short one, and would go through it row by row.
+            asof_loop_join_threshold=0,
+        )
         sources = [_read(engine, view) for view in feature_views]
         wanted = [_wanted(view, feature_refs, full_feature_names) for view in feature_views]
 
         rows = job.table.mutate(**{ORDER: ibis.row_number()})
-        for number, (view, source) in enumerate(zip(feature_views, sources, strict=True)):
-            rows = _find(rows, moment, view, source, f"__{number}_")
-        for number, (names, source) in enumerate(zip(wanted, sources, strict=True)):
-            rows = _fetch(rows, names, source, f"__{number}_")
+        marks = [f"__{number}_" for number in range(len(feature_views))]
+        parts = list(zip(marks, feature_views, sources, wanted, strict=True))
+        for mark, view, source, names in parts:
+            rows = _find(rows, moment, view, source, mark, names if _narrow(source, names) else PLACE)
+        for mark, _, source, names in parts:
+            rows = _rename(rows, names, mark) if _narrow(source, names) else _fetch(rows, names, source, mark)
         job.table = rows.order_by(ORDER).select(*job.table.columns, *(name for names in wanted for name in names))
         return job
 
@@ -105,16 +117,21 @@ def _wanted(view: FeatureView, feature_refs: list[str], full: bool) -> dict[str,
     return {f"{view.projection.name_alias or view.name}__{name}" if full else name: name for name in features}
 
 
-def _find(rows: Table, moment: str, view: FeatureView, source: Table, mark: str) -> Table:
-    """Note for each row which feature row it gets, by file and place; no feature is read for that."""
+def _narrow(source: Table, names: Mapping[str, str]) -> bool:
+    """Whether the features are numbers alone, which the search may carry along; a vector would be sorted with it."""
+    kinds = [source[column].type() for column in names.values()]
+    return all(kind.is_numeric() or kind.is_boolean() or kind.is_temporal() for kind in kinds)
+
+
+def _find(rows: Table, moment: str, view: FeatureView, source: Table, mark: str, brought: Mapping[str, str]) -> Table:
+    """Bring columns of the feature row that each row gets: the features, or the place where `_fetch` finds them."""
     origin: Any = view.batch_source
     keys = view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
     times = {"stamp": origin.timestamp_field, "created": origin.created_timestamp_column}
     known = source.select(
-        source.filename.name(f"{mark}file"),
-        source.file_row_number.name(f"{mark}place"),
-        *(source[key].name(f"{mark}key_{key}") for key in keys),
-        *(source[column].cast(UTC).name(f"{mark}{name}") for name, column in times.items() if column),
+        **{f"{mark}get_{name}": source[column] for name, column in brought.items()},
+        **{f"{mark}key_{key}": source[key] for key in keys},
+        **{f"{mark}{name}": source[column].cast(UTC) for name, column in times.items() if column},
     )
     if origin.created_timestamp_column:
         same_moment = [*(f"{mark}key_{key}" for key in keys), f"{mark}stamp"]
@@ -123,13 +140,18 @@ def _find(rows: Table, moment: str, view: FeatureView, source: Table, mark: str)
     found = rows.asof_join(known, rows[moment] >= known[f"{mark}stamp"], same_entity)
     if view.ttl:
         alive = found[f"{mark}stamp"] + ibis.interval(view.ttl) >= found[moment]
-        found = found.mutate(**{f"{mark}file": alive.ifelse(found[f"{mark}file"], None)})
+        columns = [f"{mark}get_{name}" for name in brought]
+        found = found.mutate(**{column: alive.ifelse(found[column], None) for column in columns})
     return found
 
 
-def _fetch(rows: Table, wanted: dict[str, str], source: Table, mark: str) -> Table:
-    """Bring the features of the feature rows that `_find` noted."""
-    columns = {f"{mark}from_file": "filename", f"{mark}from_place": "file_row_number", **wanted}
+def _rename(rows: Table, names: Mapping[str, str], mark: str) -> Table:
+    """The features that `_find` brought."""
+    return rows.rename({name: f"{mark}get_{name}" for name in names})
+
+
+def _fetch(rows: Table, wanted: Mapping[str, str], source: Table, mark: str) -> Table:
+    """Bring the features from the places that `_find` brought."""
+    columns = {**{f"{mark}from_{name}": column for name, column in PLACE.items()}, **wanted}
     features = source.select(**{name: source[column] for name, column in columns.items()})
-    noted = [rows[f"{mark}{part}"] == features[f"{mark}from_{part}"] for part in ("file", "place")]
-    return rows.left_join(features, noted)
+    return rows.left_join(features, [rows[f"{mark}get_{name}"] == features[f"{mark}from_{name}"] for name in PLACE])

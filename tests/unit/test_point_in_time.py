@@ -174,12 +174,13 @@ def test_the_rows_are_those_of_feasts_own_store_bit_for_bit_in_the_order_asked(
     assert ours["viewed__price"] != ours["bought__price"]
 
 
+@pytest.mark.parametrize("names", [("price", "word", "score"), ("price", "score")])
 def test_short_names_and_a_choice_of_features_are_as_feast_gives_them(
-    both: tuple[Ask, Ask], entities: pd.DataFrame
+    both: tuple[Ask, Ask], entities: pd.DataFrame, names: tuple[str, ...]
 ) -> None:
-    features = ["items:price", "users:word", "users:score"]
-    stock, ours = (ask(entities, features).to_arrow() for ask in both)
-    assert ours.column_names == [*entities.columns, "price", "word", "score"]
+    views = {"price": "items", "word": "users", "score": "users"}
+    stock, ours = (ask(entities, [f"{views[name]}:{name}" for name in names]).to_arrow() for ask in both)
+    assert ours.column_names == [*entities.columns, *names]
     assert ours.equals(stock.sort_by("row"))
 
 
