@@ -55,7 +55,7 @@ def main() -> None:
         def worker() -> float:
             server.api.unregister(MODEL_NAME, VERSION)
             start = time.monotonic()
-            publish(server.api, place.archive, MODEL_NAME, VERSION)
+            publish(server.api, place.archive, MODEL_NAME, VERSION, place.settings)
             target.ask({"user_id": 1})
             return time.monotonic() - start
 

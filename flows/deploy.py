@@ -17,7 +17,7 @@ from recstack.torchserve import embedded
 @task(retries=2, retry_delay_seconds=3)
 def put_into_service(settings: Settings, archive: Path) -> str:
     """Register the archive by the management API; the old version answers until the new one has answered."""
-    return serve(embedded(settings).api, archive)
+    return serve(embedded(settings).api, archive, settings)
 
 
 @flow(name="deploy")

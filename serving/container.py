@@ -14,7 +14,8 @@ from recstack.torchserve import embedded, start, stop
 
 def run() -> None:
     """Start the server, put the last model into service, and stay until the server ends or a signal says stop."""
-    server = embedded(Settings())
+    settings = Settings()
+    server = embedded(settings)
 
     def end(number: int, frame: FrameType | None) -> None:
         stop(server)
@@ -24,7 +25,7 @@ def run() -> None:
     start(server)
     archive = served_last(server.model_store)
     if archive is not None:
-        serve(server.api, archive)
+        serve(server.api, archive, settings)
     print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
     while server.pid is not None:
         time.sleep(1)

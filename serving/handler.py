@@ -7,6 +7,7 @@ from typing import Any
 
 from ts.metrics.metric_type_enum import MetricTypes
 
+from recstack.archive import worker_log
 from recstack.archive.bundle import Bundle
 from recstack.archive.opening import open_engine
 from recstack.recommend import BadRequestError
@@ -18,6 +19,7 @@ class RecommendationHandler:
 
     def initialize(self, context: Any) -> None:
         """Check the archive, open the store, answer once; an error here keeps the version out of service."""
+        worker_log.gather()
         bundle = Bundle.read(Path(context.system_properties["model_dir"]))
         self.engine = open_engine(bundle, Settings(), int(time.time()))
         self.version = bundle.manifest.facts.model_version

@@ -55,15 +55,14 @@ def _address() -> str:
 
 
 @contextmanager
-def ours(workspace: Workspace, **options: int) -> Iterator[tuple[Target, Server]]:
+def ours(workspace: Workspace) -> Iterator[tuple[Target, Server]]:
     """As `recstack.torchserve` starts it and `publish` installs it."""
-    settings = workspace.settings.model_copy(
-        update={f"torchserve_{name}": _address() for name in ("inference", "management", "metrics")}
-    )
+    addresses = {f"torchserve_{name}": _address() for name in ("inference", "management", "metrics")}
+    settings = workspace.settings.model_copy(update={**addresses, "torchserve_workers": WORKERS})
     server = embedded(settings)
     start(server)
     try:
-        publish(server.api, workspace.archive, MODEL_NAME, VERSION, workers=WORKERS, **options)
+        publish(server.api, workspace.archive, MODEL_NAME, VERSION, settings)
         yield Target("recstack on TorchServe", server.inference_url + PATH, server.api.token("inference")), server
     finally:
         stop(server)

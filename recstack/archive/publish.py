@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recstack.archive.torchserve_api import Api, TorchServeError
 from recstack.lake import CURRENT, write_atomically
+from recstack.settings import Settings
 
 MODEL_NAME = "recstack"
 """Under which TorchServe serves; archives are called `recstack-<version>.mar`."""
@@ -13,7 +14,7 @@ START_SECONDS = 180
 DRAIN_SECONDS = 10
 
 
-def serve(api: Api, archive: Path) -> str:
+def serve(api: Api, archive: Path, settings: Settings) -> str:
     """Publish an archive of recstack's model, and note in its store that it is the one to serve after a restart.
 
     Returns:
@@ -23,7 +24,7 @@ def serve(api: Api, archive: Path) -> str:
         TorchServeError: see `publish`.
     """
     version = archive.stem.removeprefix(f"{MODEL_NAME}-")
-    publish(api, archive, MODEL_NAME, version)
+    publish(api, archive, MODEL_NAME, version, settings)
     write_atomically(archive.parent / CURRENT, archive.name)
     return version
 
@@ -35,16 +36,7 @@ def served_last(store: Path) -> Path | None:
     return archive if archive is not None and archive.exists() else None
 
 
-def publish(
-    api: Api,
-    archive: Path,
-    model: str,
-    version: str,
-    *,
-    workers: int = 1,
-    batch_size: int = 2,
-    max_batch_delay_ms: int = 0,
-) -> None:
+def publish(api: Api, archive: Path, model: str, version: str, settings: Settings) -> None:
     """Let TorchServe serve a version of a model, and nothing else of this model.
 
     The new version is registered and has answered before it becomes the default; only then the others are drained and
@@ -55,10 +47,7 @@ def publish(
         archive: in its model store; TorchServe finds it by its file name.
         model: name to serve under.
         version: the archive's.
-        workers: processes, each with its own copy of the model.
-        batch_size: most requests answered by one call of the handler.
-        max_batch_delay_ms: longest wait for a batch to fill. With 0 an idle server answers at once and a busy one takes
-            two waiting requests at a time, never more; 16 and 1 carry more, and cost a lone client a millisecond.
+        settings: how many workers, and how they batch.
 
     Raises:
         TorchServeError: not reachable, or the archive was refused; the versions served before go on serving.
@@ -69,9 +58,9 @@ def publish(
         try:
             api.register(
                 archive.name,
-                workers=workers,
-                batch_size=batch_size,
-                max_batch_delay_ms=max_batch_delay_ms,
+                workers=settings.torchserve_workers,
+                batch_size=settings.torchserve_batch_size,
+                max_batch_delay_ms=settings.torchserve_batch_delay_ms,
                 timeout=START_SECONDS,
             )
             api.predict(model, {"liked": []}, version, timeout=START_SECONDS)

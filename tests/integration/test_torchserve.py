@@ -107,7 +107,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     server = replace(server, environment={**server.environment, "PYTHONPATH": str(traps(folder))})
     start(server)
     try:
-        publish(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", batch_size=16)
+        publish(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", settings)
         yield Serving(server, settings, folder)
     finally:
         stop(server)
@@ -233,7 +233,7 @@ def test_a_damaged_archive_is_refused_and_the_old_version_goes_on(serving: Servi
         for entry in old.namelist():
             new.writestr(entry, old.read(entry) + (b" " if entry == "encoder.json" else b""))
     with pytest.raises(TorchServeError, match="damaged.mar was not put into service"):
-        publish(serving.server.api, damaged, MODEL, "2-damaged")
+        publish(serving.server.api, damaged, MODEL, "2-damaged", serving.settings)
     assert list(serving.server.api.versions(MODEL)) == ["1"]
     assert serving.ask(user_id=1)["model_version"] == "1"
     assert "checksum of encoder.json" in (serving.server.home / "logs" / "model.log").read_text()
@@ -249,13 +249,14 @@ def test_a_new_version_takes_over_without_a_failed_request(serving: Serving) -> 
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking) for _ in range(4)]
-        publish(serving.server.api, archive(serving.folder, serving.settings.model_store, "2"), MODEL, "2")
+        second = archive(serving.folder, serving.settings.model_store, "2")
+        publish(serving.server.api, second, MODEL, "2", serving.settings)
         done.set()
         for future in asking:
             future.result()
     assert set(versions) == {"1", "2"}
     assert list(serving.server.api.versions(MODEL)) == ["2"]
-    publish(serving.server.api, serving.settings.model_store / f"{MODEL}-2.mar", MODEL, "2")
+    publish(serving.server.api, second, MODEL, "2", serving.settings)
     assert serving.ask(user_id=1)["model_version"] == "2"
 
 
