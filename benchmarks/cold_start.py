@@ -23,10 +23,10 @@ SERVING = "import torch, recstack.archive.bundle, recstack.archive.opening"
 WATCHED = ("pyspark", "mlflow", "prefect", "duckdb", "dask", "scipy", "sqlalchemy", "pandas")
 
 
-def seconds(code: str) -> float:
+def seconds(code: str, *options: str) -> float:
     """Of a new interpreter."""
     start = time.monotonic()
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *options, "-W", "ignore", "-c", code], check=True, stderr=subprocess.DEVNULL)
     return time.monotonic() - start
 
 
@@ -61,7 +61,7 @@ def main() -> None:
 
         works = {
             "worker, until it answers": worker,
-            "imports alone": lambda: seconds(SERVING),
+            "imports alone": lambda: seconds(SERVING, "-O"),
             "import of everything": lambda: seconds(EVERYTHING),
         }
         measured = interleaved(works, rounds)
