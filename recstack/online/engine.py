@@ -17,8 +17,8 @@ from feast.repo_config import FeastConfigBaseModel
 from recstack.online.columnar_store import ColumnarOnlineStore, key_column
 from recstack.online.newest import Source, newest
 
-WRITERS = 2
-"""Threads that encode and send a batch each; while one waits for Redis the other computes."""
+WRITERS = 4
+"""Threads that encode and send a batch each, so many that Redis never waits for the next one."""
 
 
 class ColumnarEngineConfig(FeastConfigBaseModel):
