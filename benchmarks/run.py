@@ -1,4 +1,7 @@
-"""`make bench` and `make bench-scale`: runs the comparisons and writes RESULTS.md and results.json beside this file."""
+"""`make bench` and `make bench-scale`: runs the comparisons and writes RESULTS.md and results.json beside this file.
+
+`python benchmarks/run.py bench answer.py cold_start.py` runs some of them again and keeps the other rows.
+"""
 
 import json
 import os
@@ -54,6 +57,11 @@ def machine() -> str:
     )
 
 
+def command_line(line: str) -> str:
+    """How `side_by_side` names a line of the plan."""
+    return f"python benchmarks/{line}"
+
+
 def row(found: dict[str, Any]) -> str:
     """One line of the table."""
     ratio = f"{found['ratio_median']:.2f} ({found['ratio_min']:.2f} .. {found['ratio_max']:.2f})"
@@ -76,7 +84,7 @@ def page(results: Sequence[dict[str, Any]], target: str, done: int, of: int, sec
     lines = [
         "# Results",
         "",
-        f"Written by `make {target}` after {done} of its {of} commands and {seconds / 60:.0f} minutes, on "
+        f"Written by `make {target}`, {done} of its {of} commands, {seconds / 60:.0f} minutes, on "
         f"{datetime.now(UTC):%Y-%m-%d}: {machine()}.",
         "Medians; the ratio is that of each round (smallest .. largest), above 1 where ours is better. What the",
         "numbers mean, and what was tried, is in [docs/performance.md](../docs/performance.md).",
@@ -90,14 +98,17 @@ def page(results: Sequence[dict[str, Any]], target: str, done: int, of: int, sec
 
 
 def main() -> None:
-    plan = sys.argv[1] if len(sys.argv) > 1 else "bench"
+    plan, *some = sys.argv[1:] or ["bench"]
     target, suffix = {"bench": ("bench", ""), "scale": ("bench-scale", "-scale")}[plan]
+    wanted = [line for line in PLANS[plan] if not some or line.split()[0] in some]
+    kept = json.loads((HERE / f"results{suffix}.json").read_text()) if some else []
+    kept = [found for found in kept if found["command"] not in map(command_line, wanted)]
     start = time.monotonic()
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "results"
         lines.touch()
-        for number, line in enumerate(PLANS[plan], 1):
+        for number, line in enumerate(wanted, 1):
             print(f"== {line} (after {(time.monotonic() - start) / 60:.0f} min)", flush=True)
             script, *arguments = shlex.split(line)
             command = [sys.executable, str(HERE / script), *arguments]
@@ -105,9 +116,11 @@ def main() -> None:
             if done.returncode:
                 failed.append(script)
             # After each, so that a run that is ended leaves what it has.
-            results = [json.loads(line) for line in lines.read_text().splitlines()]
+            results = [*kept, *map(json.loads, lines.read_text().splitlines())]
+            results.sort(key=lambda found: list(map(command_line, PLANS[plan])).index(found["command"]))
             (HERE / f"results{suffix}.json").write_text(json.dumps(results, indent=1) + "\n")
             told = page(results, target, number, len(PLANS[plan]), time.monotonic() - start)
+            told += "\nThe other rows are of an earlier run.\n" if kept else ""
             (HERE / f"RESULTS{suffix}.md").write_text(told)
     print(f"{len(results)} comparisons are in {HERE}/RESULTS{suffix}.md")
     if failed:
