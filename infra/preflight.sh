@@ -22,7 +22,7 @@ if [[ -d $folder ]]; then
     disk=$(($(df --output=avail --block-size=1 "$folder" | tail -n 1) / 1024 ** 3))
     need=$DISK_GIB
     if docker image inspect recstack/worker >/dev/null 2>&1; then need=$DISK_GIB_AGAIN; fi
-    ((disk >= need)) || wrong+=("$disk GiB free in $folder: images and volumes need $need")
+    ((disk >= need)) || wrong+=("$disk GiB free in $folder: images and volumes need $need ('docker builder prune' may free some)")
 fi
 
 # A port that one of our own containers holds is not in the way.
