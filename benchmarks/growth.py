@@ -21,6 +21,7 @@ from recstack import columns as c
 from recstack import splits
 from recstack.features import item, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
+from recstack.features.user_rows import UserRows
 from recstack.interactions.synthetic import Synthetic
 from recstack.spark import open_session
 
@@ -75,7 +76,7 @@ def _held(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
-def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame]]:
+def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame | UserRows]]:
     """Every job of `build_features` on the tables in `folder`."""
     timed, items = (spark.read.parquet(str(folder / name)) for name in ("interactions", "items"))
     timeless = timed.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
@@ -96,26 +97,26 @@ def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame]
 def measure(spark: SparkSession, ratings: int, memory: Memory) -> dict[str, float]:
     """Seconds of each job."""
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
         users = round(ratings / RATINGS_A_USER)
         made_up = Synthetic(n_users=users, n_items=20_000, n_genres=320, further_genres=14, mean_ratings=42)
         tables = {
             "interactions": lambda: made_up.read_interactions(spark, folder),
             "items": lambda: made_up.read_items(spark, folder),
         }
-        for job, frame in tables.items():
-            seconds[job] = written(frame, folder / job)
+        for table, frame in tables.items():
+            seconds[table] = written(frame, folder / table)
         rows = spark.read.parquet(str(folder / "interactions")).count()
         print(f"{rows:,} ratings of {users:,} users, made in {seconds.pop('interactions'):.0f} s", flush=True)
         del seconds["items"]
-        for job, frame in jobs(spark, folder).items():
+        for name, job in jobs(spark, folder).items():
             memory.taken()
-            seconds[job] = written(frame, folder / "out")
+            seconds[name] = written(job, folder / "out")
             count = sum(pq.read_metadata(part).num_rows for part in (folder / "out").glob("*.parquet"))
-            print(f"  {job:24} {seconds[job]:7.1f} s  {count:>12,} rows  {memory.taken():5.1f} GiB at most", flush=True)
+            print(f"  {name:24} {seconds[name]:7.1f} s  {count:>12,} rows  {memory.taken():5.1f} GiB", flush=True)
             rmtree(folder / "out")
-    return {job: value / rows * 1e6 for job, value in seconds.items()}
+    return {name: value / rows * 1e6 for name, value in seconds.items()}
 
 
 def written(frame: Callable[[], DataFrame], folder: Path) -> float:

@@ -18,6 +18,7 @@ from side_by_side import compare, interleaved
 from recstack import columns as c
 from recstack.features import user, vocabulary
 from recstack.features.spec import ALPHA, RECENT_LENGTH
+from recstack.features.user_rows import UserRows
 from recstack.interactions.synthetic import Synthetic
 from recstack.spark import open_session
 
@@ -84,10 +85,15 @@ def vectors(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return table[c.USER_ID].to_numpy(), flat.reshape(len(table), -1)
 
 
-def written(frame: Callable[[], DataFrame], folder: Path) -> float:
+def written(job: Callable[[], DataFrame | UserRows], folder: Path) -> float:
+    """Seconds that a job takes to write Parquet files."""
     rmtree(folder, ignore_errors=True)
     start = time.perf_counter()
-    frame().write.parquet(str(folder))
+    rows = job()
+    if isinstance(rows, UserRows):
+        rows.write(folder)
+    else:
+        rows.write.parquet(str(folder))
     return time.perf_counter() - start
 
 

@@ -78,13 +78,12 @@ def build_features(
         train = interactions.filter(F.col(c.SPLIT) == TRAIN)
         before_test = interactions.filter(F.col(c.SPLIT) != TEST)
 
-        user.snapshots(interactions, item_genres, options.snapshot_every).write.parquet(str(draft / "user"))
+        user.snapshots(interactions, item_genres, options.snapshot_every).write(draft / "user")
         counted = interactions if timed else before_test
         item.snapshots(counted, items, genres).write.parquet(str(draft / "item"))
         if not timed:
-            user.without_own(train, item_genres).write.parquet(str(draft / without_own((TRAIN,))))
-            both = user.without_own(before_test, item_genres)
-            both.write.parquet(str(draft / without_own((TRAIN, VALIDATION))))
+            user.without_own(train, item_genres).write(draft / without_own((TRAIN,)))
+            user.without_own(before_test, item_genres).write(draft / without_own((TRAIN, VALIDATION)))
         training_users(before_test, options.training_filter).write.parquet(str(draft / "training_users"))
         vocabulary.save(draft, genres)
         frames = {folder.name: spark.read.parquet(str(folder)) for folder in sorted(draft.iterdir()) if folder.is_dir()}

@@ -28,5 +28,5 @@ def live_features(spark: SparkSession, interactions: DataFrame, points: pa.Table
     moments = pc.fill_null(pc.cast(points[c.EVENT_TIMESTAMP], pa.int64()), -1).to_numpy()
     _, first, place = np.unique(np.stack([users, moments]), axis=1, return_index=True, return_inverse=True)
     distinct = spark.createDataFrame(points.select(entity).take(first))
-    rows = as_of(interactions, distinct, genres).toArrow().sort_by([(name, "ascending") for name in entity])
+    rows = as_of(interactions, distinct, genres).frame().toArrow().sort_by([(name, "ascending") for name in entity])
     return rows.select(schema("user").names).take(place.ravel())

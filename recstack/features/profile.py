@@ -1,5 +1,6 @@
 """The formulas of all user features, in NumPy; the Spark job and the request path both call this and nothing else."""
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +30,16 @@ class ItemGenres:
     n_genres: int
 
     def lookup(self, item_ids: Ints) -> tuple[Ints, Ints]:
-        """(row, genre) of every genre of every given item; items that are not in the catalogue have none."""
+        """How many genres each given item has, and these one after the other; items outside the catalogue have none."""
         if not len(self.item_ids):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+            return np.zeros(len(item_ids), np.int64), np.zeros(0, np.int64)
         place = np.searchsorted(self.item_ids, item_ids).clip(max=len(self.item_ids) - 1)
         known = self.item_ids[place] == item_ids
         lengths = np.where(known, self.offsets[place + 1] - self.offsets[place], 0)
-        rows = np.repeat(np.arange(len(item_ids)), lengths)
-        first = self.offsets[place] - (np.cumsum(lengths) - lengths)
-        return rows, self.indices[np.arange(len(rows)) + np.repeat(first, lengths)]
+        end = np.cumsum(lengths)
+        flat = np.repeat(self.offsets[place] - end + lengths, lengths)
+        flat += np.arange(len(flat))
+        return lengths, self.indices[flat]
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,12 @@ def genre_score(rating_sum: Floats, count: Floats) -> Floats:
     Returns:
         Scores in [5, 10) for ratings >= 0; exactly 5 where count is 0.
     """
-    mean = np.divide(rating_sum, count, out=np.zeros_like(rating_sum), where=count > 0)
-    return 10.0 / (1.0 + np.exp(-ALPHA * mean * np.log1p(count)))
+    score = rating_sum / np.maximum(count, 1.0)
+    score *= np.log1p(count)
+    score *= -ALPHA
+    np.exp(score, out=score)  # in place from here on: these arrays are the largest of a task
+    score += 1.0
+    return np.divide(10.0, score, out=score)
 
 
 def user_states(histories: Histories, start: Ints, end: Ints, genres: ItemGenres) -> pa.Table:
@@ -102,7 +108,8 @@ def states_without_own(histories: Histories, start: Ints, end: Ints, genres: Ite
     totals, counts = _genre_sums(histories, start, end, genres)
     user = np.repeat(np.arange(len(start)), end - start)
     rating_sum, count = totals[user], counts[user]
-    rows, genre = genres.lookup(histories.item)
+    lengths, genre = genres.lookup(histories.item)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
     np.subtract.at(rating_sum, (rows, genre), histories.rating[rows])
     np.subtract.at(count, (rows, genre), 1.0)
 
@@ -127,13 +134,13 @@ def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres
     lengths = end - before
     point = np.repeat(own, lengths)
     new = np.arange(len(point)) - np.repeat(np.cumsum(lengths) - end, lengths)
-    rows, genre = genres.lookup(histories.item[new])
-    cell = (point * genres.n_genres)[rows] + genre
+    carried, genre = genres.lookup(histories.item[new])
+    cell = np.repeat(point * genres.n_genres, carried)
+    cell += genre
     shape = (len(start), genres.n_genres)
+    weights = np.repeat(histories.rating[new], carried)
     # Without any interaction bincount forgets the type of its weights.
-    rating_sum = (
-        np.bincount(cell, histories.rating[new][rows], minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)
-    )
+    rating_sum = np.bincount(cell, weights, minlength=shape[0] * shape[1]).astype(np.float64, copy=False).reshape(shape)
     count = np.bincount(cell, minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)
     if np.array_equal(first, own):
         return rating_sum, count
@@ -152,9 +159,7 @@ def _running_extremes(rating: Floats, start: Ints, end: Ints) -> tuple[Floats, F
         return np.zeros(len(start)), np.zeros(len(start))
     # Shifting each user's ratings above all earlier users' makes the accumulation restart at every user.
     span = rating.max() - rating.min() + 1.0
-    borders = np.zeros(len(rating), dtype=np.int64)
-    borders[np.unique(start[start < len(rating)])] = 1
-    shift = np.cumsum(borders) * span
+    shift = _owner(start, len(rating)) * span
     at = (end - 1).clip(min=0)
     high = (np.maximum.accumulate(rating + shift) - shift)[at]
     low = -(np.maximum.accumulate(-rating + shift) - shift)[at]
@@ -163,18 +168,30 @@ def _running_extremes(rating: Floats, start: Ints, end: Ints) -> tuple[Floats, F
 
 def _seen(histories: Histories, start: Ints, end: Ints) -> tuple[list[bytes], list[bytes]]:
     """Items seen at each point as a bitmap, and their ratings in the bitmap's order."""
-    bitmaps, ratings, half = [], [], _half(histories.rating)
-    bitmap, by_item, done, previous = BitMap(), np.zeros(0, np.int64), -1, -1
-    final = end[np.searchsorted(start, start, side="right") - 1]  # what the user's last point sees
-    for first, last, most in zip(start.tolist(), end.tolist(), final.tolist(), strict=True):
+    owner = _owner(start, len(histories.item))
+    by_item = np.argsort((owner << 32) + histories.item, kind="stable")  # ids are below 2^32: contract.MAX_ITEM_ID
+    items, half = array("I", histories.item.astype(np.uint32).tobytes()), _half(histories.rating)
+    stop = np.append(start, len(items))[np.searchsorted(start, start, side="right")]  # where the next user begins
+    bitmaps, ratings = [], []
+    bitmap, done, previous = BitMap(), 0, -1
+    for first, last, beyond in zip(start.tolist(), end.tolist(), stop.tolist(), strict=True):
         if first != previous:
             bitmap, done, previous = BitMap(), first, first
-            by_item = first + np.argsort(histories.item[first:most])
-        bitmap.update(histories.item[done:last].tolist())
+        bitmap.update(items[done:last])
         done = last
         bitmaps.append(bitmap.serialize())
-        ratings.append(half[by_item[by_item < last]].tobytes())
+        seen = by_item[first:beyond]
+        if last < beyond:
+            seen = seen[seen < last]
+        ratings.append(half[seen].tobytes())
     return bitmaps, ratings
+
+
+def _owner(start: Ints, length: int) -> Ints:
+    """For each interaction a number that grows by one where a user begins."""
+    begins = np.zeros(length, dtype=np.int64)
+    begins[start[start < length]] = 1
+    return np.cumsum(begins)
 
 
 def _half(rating: Floats) -> npt.NDArray[np.float16]:

@@ -1,18 +1,17 @@
 """User features in Spark: as of any (user, moment), as dated snapshots, and with the row's own rating taken out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
-from pyspark.sql.types import StructType
 
 from recstack import columns as c
 from recstack.features.profile import Histories, Ints, ItemGenres, states_without_own, user_states
 from recstack.features.spec import schema
+from recstack.features.user_rows import UserRows
 
 SnapshotEvery = Literal["interaction", "day"]
 
@@ -26,7 +25,7 @@ _CELLS = 4_000_000  # points x genres held at once, which bounds the memory of a
 _ENTITY = pa.schema([(c.USER_ID, pa.int64()), (c.EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC"))])
 
 
-def as_of(interactions: DataFrame, points: DataFrame, genres: ItemGenres) -> DataFrame:
+def as_of(interactions: DataFrame, points: DataFrame, genres: ItemGenres) -> UserRows:
     """User features at given moments, from the interactions strictly before each of them.
 
     Args:
@@ -45,7 +44,7 @@ def as_of(interactions: DataFrame, points: DataFrame, genres: ItemGenres) -> Dat
     return _by_user(events, order, lambda chunk: _states_at_points(chunk, genres, timed), _ENTITY, genres.n_genres)
 
 
-def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery) -> DataFrame:
+def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery) -> UserRows:
     """Dated user features; a user has a row for each moment at which something new became known.
 
     Args:
@@ -58,18 +57,15 @@ def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery)
         As `as_of`. Data without timestamps give one row a user, stamped `TIMELESS`.
     """
     timed = _timed(interactions)
-    order = [F.col(_SECOND), *_within_second()]
     period = {"interaction": 1, "day": 86_400}[every]
-    return _by_user(
-        _events(interactions),
-        order,
-        lambda chunk: _states_after(chunk, genres, timed, period),
-        _ENTITY,
-        genres.n_genres,
-    )
+    if timed:
+        events, order = _events(interactions), [F.col(_SECOND), *_within_second()]
+    else:
+        events, order = _timeless(interactions)
+    return _by_user(events, order, lambda chunk: _states_after(chunk, genres, timed, period), _ENTITY, genres.n_genres)
 
 
-def without_own(interactions: DataFrame, genres: ItemGenres) -> DataFrame:
+def without_own(interactions: DataFrame, genres: ItemGenres) -> UserRows:
     """For data without time: each interaction with its user's features minus this interaction's contribution.
 
     Returns:
@@ -82,24 +78,25 @@ def without_own(interactions: DataFrame, genres: ItemGenres) -> DataFrame:
         rows = states_without_own(_histories(chunk, timed=False), start, end, genres)
         return _join(chunk.select(entity.names).cast(entity), rows)
 
-    return _by_user(_events(interactions), [F.col(_SECOND), *_within_second()], states, entity, genres.n_genres)
+    return _by_user(*_timeless(interactions), states, entity, genres.n_genres)
 
 
 def _by_user(
     events: DataFrame, order: list[Column], states: Callable[[pa.Table], pa.Table], entity: pa.Schema, n_genres: int
-) -> DataFrame:
-    """Apply `states` to whole users, each sorted by `order`: one shuffle, and as much memory as `_CELLS` allow."""
+) -> UserRows:
+    """Whole users, each sorted by `order`: one shuffle, and as much memory as `_CELLS` allow."""
+    sent = events.repartition(c.USER_ID).sortWithinPartitions(c.USER_ID, *order)
+    rows = pa.schema([*entity, *schema("user")])
+    return UserRows(sent, states, rows, max(_CELLS // max(n_genres, 1), 1))
 
-    def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for chunk in _whole_users(batches, max(_CELLS // max(n_genres, 1), 1)):
-            yield from states(chunk).to_batches()
 
-    ordered = events.repartition(c.USER_ID).sortWithinPartitions(c.USER_ID, *order)
-    return ordered.mapInArrow(compute, _spark_schema(entity, schema("user")))
+def _timeless(interactions: DataFrame) -> tuple[DataFrame, list[Column]]:
+    """Events without their moment, and their order: from the worst rated on, so that "recent" means "liked best"."""
+    return _events(interactions).drop(_SECOND), [F.col(c.RATING), F.col(c.ITEM_ID)]
 
 
 def _within_second() -> list[Column]:
-    # Without time, a user's interactions stand from the worst rated to the best, so that "recent" means "liked best".
+    # Interactions whose moment is not known stand in the order of `_timeless`.
     return [F.when(F.col(_SECOND) == _NEVER, F.col(c.RATING)), F.col(c.ITEM_ID)]
 
 
@@ -127,23 +124,6 @@ def _points(points: DataFrame) -> DataFrame:
     )
 
 
-def _whole_users(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Regroup a partition's batches into tables of about `rows` rows that never cut a user in two."""
-    held: list[pa.RecordBatch] = []
-    for batch in batches:
-        held.append(batch)
-        if sum(len(b) for b in held) < rows:
-            continue
-        table = pa.Table.from_batches(held)
-        users = table[c.USER_ID].to_numpy()
-        border = int(np.searchsorted(users, users[-1]))
-        if border:
-            yield table.slice(0, border)
-        held = table.slice(border).to_batches()
-    if held:
-        yield pa.Table.from_batches(held)
-
-
 def _states_at_points(events: pa.Table, genres: ItemGenres, timed: bool) -> pa.Table:
     is_point = events[_IS_POINT].to_numpy()
     users = events[c.USER_ID].to_numpy()
@@ -157,7 +137,7 @@ def _states_at_points(events: pa.Table, genres: ItemGenres, timed: bool) -> pa.T
 
 def _states_after(events: pa.Table, genres: ItemGenres, timed: bool, period: int) -> pa.Table:
     """The state at the end of each period of each user, stamped with the second from which it was known."""
-    users, second = events[c.USER_ID].to_numpy(), events[_SECOND].to_numpy()
+    users, second = events[c.USER_ID].to_numpy(), _seconds(events)
     _, end = _borders(users, second // period)
     start = np.searchsorted(users, users[end - 1])
     moment = (second[end - 1] // period + 1) * period
@@ -168,7 +148,11 @@ def _states_after(events: pa.Table, genres: ItemGenres, timed: bool, period: int
 
 def _histories(events: pa.Table, timed: bool) -> Histories:
     rating = events[c.RATING].to_numpy().astype(np.float64)
-    return Histories(events[c.ITEM_ID].to_numpy(), rating, events[_SECOND].to_numpy(), timed)
+    return Histories(events[c.ITEM_ID].to_numpy(), rating, _seconds(events), timed)
+
+
+def _seconds(events: pa.Table) -> Ints:
+    return events[_SECOND].to_numpy() if _SECOND in events.column_names else np.full(len(events), _NEVER)
 
 
 def _borders(*keys: Ints) -> tuple[Ints, Ints]:
@@ -181,7 +165,3 @@ def _borders(*keys: Ints) -> tuple[Ints, Ints]:
 
 def _join(entity: pa.Table, states: pa.Table) -> pa.Table:
     return pa.table([*entity.columns, *states.columns], schema=pa.schema([*entity.schema, *states.schema]))
-
-
-def _spark_schema(*parts: pa.Schema) -> StructType:
-    return from_arrow_schema(pa.schema([field for part in parts for field in part]))

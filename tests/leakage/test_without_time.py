@@ -82,11 +82,11 @@ def test_test_ratings_change_no_training_row(timeless_shop: Workspace) -> None:
             }
         )
         protected = changed.filter(F.col(c.SPLIT).isin(list(parts)))
-        again = user.without_own(protected, timeless_shop.genres).toArrow()
+        again = user.without_own(protected, timeless_shop.genres).frame().toArrow()
         again = again.sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
         assert built.to_pylist() == again.to_pylist()
 
-        leaking = user.without_own(frame, timeless_shop.genres).toArrow().to_pylist()
+        leaking = user.without_own(frame, timeless_shop.genres).frame().toArrow().to_pylist()
         full = {(row[c.USER_ID], row[c.ITEM_ID]): row[c.RATING_COUNT] for row in leaking}
         same = [full[row[c.USER_ID], row[c.ITEM_ID]] == row[c.RATING_COUNT] for row in built.to_pylist()]
         assert not all(same)

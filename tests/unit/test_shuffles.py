@@ -47,10 +47,10 @@ def dated(interactions: DataFrame) -> DataFrame:
 
 
 JOBS: Mapping[str, tuple[Job, list[str]]] = {
-    "user snapshots": (lambda t: user.snapshots(t[0], genres(t)[0], "interaction"), ["user_id"]),
-    "user snapshots by day": (lambda t: user.snapshots(t[0], genres(t)[0], "day"), ["user_id"]),
-    "histories without the own row": (lambda t: user.without_own(t[0], genres(t)[0]), ["user_id"]),
-    "histories at given moments": (lambda t: user.as_of(t[0], dated(t[0]), genres(t)[0]), ["user_id"]),
+    "user snapshots": (lambda t: user.snapshots(t[0], genres(t)[0], "interaction").frame(), ["user_id"]),
+    "user snapshots by day": (lambda t: user.snapshots(t[0], genres(t)[0], "day").frame(), ["user_id"]),
+    "histories without the own row": (lambda t: user.without_own(t[0], genres(t)[0]).frame(), ["user_id"]),
+    "histories at given moments": (lambda t: user.as_of(t[0], dated(t[0]), genres(t)[0]).frame(), ["user_id"]),
     # Counts of each (item, day) are sent, then the grid of items and dates, which is small.
     "item snapshots": (lambda t: item.snapshots(t[0], t[1], genres(t)[1]), ["item_id, day", "item_id", "item_id"]),
     # One short row a user is sent, never the interactions.
@@ -72,4 +72,4 @@ def test_no_job_shuffles_more_than_it_must(tables: Tables, name: str) -> None:
 
 def test_a_shuffle_too_many_is_seen(tables: Tables) -> None:
     needless = tables[0].repartition(c.ITEM_ID)
-    assert shuffles(user.snapshots(needless, genres(tables)[0], "day")) == ["item_id", "user_id"]
+    assert shuffles(user.snapshots(needless, genres(tables)[0], "day").frame()) == ["item_id", "user_id"]

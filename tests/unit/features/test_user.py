@@ -44,7 +44,7 @@ def frame(spark: SparkSession, ratings: list[Rating]) -> DataFrame:
 
 @pytest.fixture(scope="module")
 def snapshots(spark: SparkSession) -> list[dict]:
-    return user.snapshots(frame(spark, RATINGS), GENRES, "interaction").toArrow().to_pylist()
+    return user.snapshots(frame(spark, RATINGS), GENRES, "interaction").frame().toArrow().to_pylist()
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_snapshot_is_stamped_one_second_after_what_it_knows(snapshots: list[di
 
 
 def test_daily_snapshots_are_stamped_at_the_next_midnight_and_equal_the_slow_way(spark: SparkSession) -> None:
-    rows = user.snapshots(frame(spark, RATINGS), GENRES, "day").toArrow().to_pylist()
+    rows = user.snapshots(frame(spark, RATINGS), GENRES, "day").frame().toArrow().to_pylist()
     stamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in rows}
     assert stamps == {(r.user, (r.second // DAY + 1) * DAY) for r in RATINGS if r.second is not None}
     assert len(rows) == len(stamps)
@@ -87,7 +87,7 @@ def test_daily_snapshots_are_stamped_at_the_next_midnight_and_equal_the_slow_way
 def test_users_that_span_arrow_batches_get_the_same_features(
     spark: SparkSession, snapshots: list[dict], small_batches: None
 ) -> None:
-    again = user.snapshots(frame(spark, RATINGS), GENRES, "interaction").toArrow().to_pylist()
+    again = user.snapshots(frame(spark, RATINGS), GENRES, "interaction").frame().toArrow().to_pylist()
     assert by_moment(again) == by_moment(snapshots)
 
 
@@ -97,7 +97,7 @@ def test_without_own_equals_the_slow_way_without_the_row(
 ) -> None:
     if batches == "small":
         request.getfixturevalue("small_batches")
-    rows = user.without_own(frame(spark, TIMELESS), GENRES).toArrow().to_pylist()
+    rows = user.without_own(frame(spark, TIMELESS), GENRES).frame().toArrow().to_pylist()
     assert sorted((row[c.USER_ID], row[c.ITEM_ID], row[c.RATING]) for row in rows) == sorted(r[:3] for r in TIMELESS)
     for row in rows:
         others = [r for r in TIMELESS if r.user == row[c.USER_ID] and r.item != row[c.ITEM_ID]]
@@ -105,7 +105,7 @@ def test_without_own_equals_the_slow_way_without_the_row(
 
 
 def test_data_without_time_has_one_row_a_user_stamped_before_any_request(spark: SparkSession) -> None:
-    rows = user.snapshots(frame(spark, TIMELESS), GENRES, "interaction").toArrow().to_pylist()
+    rows = user.snapshots(frame(spark, TIMELESS), GENRES, "interaction").frame().toArrow().to_pylist()
     assert sorted(row[c.USER_ID] for row in rows) == sorted({r.user for r in TIMELESS})
     for row in rows:
         assert row[c.EVENT_TIMESTAMP] == datetime.fromtimestamp(user.TIMELESS, UTC)
@@ -149,7 +149,7 @@ def assert_profiles_equal_the_naive_ones(
     words = vocabulary.extend((), {g for genres in catalogue[c.GENRES].to_pylist() for g in genres})
     genres = vocabulary.item_genres(catalogue, words)
     newest: dict[int, dict] = {}
-    for row in by_moment(user.snapshots(interactions, genres, "interaction").toArrow().to_pylist()):
+    for row in by_moment(user.snapshots(interactions, genres, "interaction").frame().toArrow().to_pylist()):
         newest[row[c.USER_ID]] = row
     naive = naive_profiles(spark, interactions, items, words)
     assert len(naive) >= at_least

@@ -42,11 +42,11 @@ def test_every_item_finds_the_places_of_its_genres_whatever_the_order_of_rows_an
     chunks = [pa.table({c.ITEM_ID: [item], c.GENRES: pa.array([names], pa.list_(pa.string()))}) for item, names in rows]
     genres = vocabulary.item_genres(pa.concat_tables(chunks), ("comedy", "war", "drama"))
     assert genres.item_ids.tolist() == [3, 5, 7, 9]
-    owner, places = genres.lookup(genres.item_ids)
-    assert list(zip(owner.tolist(), places.tolist(), strict=True)) == [(0, 0), (0, 2), (2, 1)]
+    lengths, places = genres.lookup(genres.item_ids)
+    assert (lengths.tolist(), places.tolist()) == ([2, 0, 1, 0], [0, 2, 1])
 
 
 def test_items_outside_the_catalogue_have_no_genres() -> None:
     table = pa.table({c.ITEM_ID: [3], c.GENRES: [["war"]]})
-    owner, places = vocabulary.item_genres(table, ("war",)).lookup(pa.array([1, 3, 4]).to_numpy())
-    assert (owner.tolist(), places.tolist()) == ([1], [0])
+    lengths, places = vocabulary.item_genres(table, ("war",)).lookup(pa.array([1, 3, 4]).to_numpy())
+    assert (lengths.tolist(), places.tolist()) == ([0, 1, 0], [0])

@@ -1,0 +1,96 @@
+"""Rows that Python computes from all events of a user: a frame of Spark, or Parquet files written where they arise."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from recstack import columns as c
+
+GROUP_BYTES = 32 << 20
+"""Size in memory of a row group."""
+
+
+@dataclass(frozen=True)
+class UserRows:
+    """What `states` says of whole users; nothing is computed before `frame` is read or `write` is called."""
+
+    events: DataFrame
+    """All events of a user in one partition, in the order in which `states` expects them."""
+    states: Callable[[pa.Table], pa.Table]
+    schema: pa.Schema
+    """Of the rows that `states` returns."""
+    chunk: int
+    """About how many events `states` is given at once, which bounds the memory of a task."""
+
+    def frame(self) -> DataFrame:
+        """The rows, for Spark to go on with."""
+        states, size = self.states, self.chunk  # tasks get these: a frame cannot be sent to them
+
+        def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for chunk in _whole_users(batches, size):
+                yield from states(chunk).to_batches()
+
+        return self.events.mapInArrow(compute, from_arrow_schema(self.schema))
+
+    def write(self, folder: Path) -> None:
+        """Write the rows as Parquet files, one a task, into a new folder that all machines share.
+
+        Spark would take vectors apart into numbers twice, to get them from Python and to write them. Each attempt of
+        a task writes a hidden file of its own, and only the files of those that Spark accepts get their names.
+
+        Raises:
+            FileExistsError: the folder exists.
+        """
+        folder.mkdir(parents=True)
+        states, size, schema = self.states, self.chunk, self.schema
+
+        def write_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            task: Any = TaskContext.get()
+            name = f"part-{task.partitionId():05}.parquet"
+            draft = folder / f".{task.taskAttemptId()}-{name}"
+            with pq.ParquetWriter(draft, schema) as file:
+                for group in _groups(map(states, _whole_users(batches, size))):
+                    file.write_table(group)
+            yield pa.RecordBatch.from_pydict({"draft": [draft.name], "name": [name]})
+
+        for part in self.events.mapInArrow(write_part, "draft string, name string").collect():
+            (folder / part["draft"]).rename(folder / part["name"])
+        for abandoned in folder.glob(".*"):
+            abandoned.unlink()
+
+
+def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Join tables until they have `GROUP_BYTES`."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(t.nbytes for t in held) >= GROUP_BYTES:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _whole_users(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Regroup a partition's batches into tables of about `rows` rows that never cut a user in two."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(len(b) for b in held) < rows:
+            continue
+        table = pa.Table.from_batches(held)
+        users = table[c.USER_ID].to_numpy()
+        border = int(np.searchsorted(users, users[-1]))
+        if border:
+            yield table.slice(0, border)
+        held = table.slice(border).to_batches()
+    if held:
+        yield pa.Table.from_batches(held)
