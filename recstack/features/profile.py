@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +34,26 @@ class ItemGenres:
         """How many genres each given item has, and these one after the other; items outside the catalogue have none."""
         if not len(self.item_ids):
             return np.zeros(len(item_ids), np.int64), np.zeros(0, np.int64)
-        place = np.searchsorted(self.item_ids, item_ids).clip(max=len(self.item_ids) - 1)
+        if self._place is None:
+            place = np.searchsorted(self.item_ids, item_ids).clip(max=len(self.item_ids) - 1)
+        else:
+            place = self._place[item_ids.clip(0, len(self._place) - 1)]
         known = self.item_ids[place] == item_ids
         lengths = np.where(known, self.offsets[place + 1] - self.offsets[place], 0)
         end = np.cumsum(lengths)
         flat = np.repeat(self.offsets[place] - end + lengths, lengths)
         flat += np.arange(len(flat))
         return lengths, self.indices[flat]
+
+    @cached_property
+    def _place(self) -> Ints | None:
+        """Where each id is in `item_ids`, faster than by search; None if most numbers below the largest are no id."""
+        largest = int(self.item_ids[-1])
+        if largest >= 16 * len(self.item_ids):
+            return None
+        place = np.zeros(largest + 1, np.int64)
+        place[self.item_ids] = np.arange(len(self.item_ids))
+        return place
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,13 @@ def snapshots(interactions: DataFrame, genres: ItemGenres, every: SnapshotEvery)
     """
     timed = _timed(interactions)
     period = {"interaction": 1, "day": 86_400}[every]
-    if timed:
-        events, order = _events(interactions), [F.col(_SECOND), *_within_second()]
-    else:
-        events, order = _timeless(interactions)
-    return _by_user(events, order, lambda chunk: _states_after(chunk, genres, timed, period), _ENTITY, genres.n_genres)
+    order = [F.col(_SECOND), *_within_second()] if timed else []
+
+    def states(chunk: pa.Table) -> pa.Table:
+        return _states_after(chunk if timed else _worst_first(chunk), genres, timed, period)
+
+    events = _events(interactions) if timed else _events(interactions).drop(_SECOND)
+    return _by_user(events, order, states, _ENTITY, genres.n_genres)
 
 
 def without_own(interactions: DataFrame, genres: ItemGenres) -> UserRows:
@@ -74,11 +76,12 @@ def without_own(interactions: DataFrame, genres: ItemGenres) -> UserRows:
     entity = pa.schema([(c.USER_ID, pa.int64()), (c.ITEM_ID, pa.int64()), (c.RATING, pa.float32())])
 
     def states(chunk: pa.Table) -> pa.Table:
+        chunk = _worst_first(chunk)
         start, end = _borders(chunk[c.USER_ID].to_numpy())
         rows = states_without_own(_histories(chunk, timed=False), start, end, genres)
         return _join(chunk.select(entity.names).cast(entity), rows)
 
-    return _by_user(*_timeless(interactions), states, entity, genres.n_genres)
+    return _by_user(_events(interactions).drop(_SECOND), [], states, entity, genres.n_genres)
 
 
 def _by_user(
@@ -90,13 +93,8 @@ def _by_user(
     return UserRows(sent, states, rows, max(_CELLS // max(n_genres, 1), 1))
 
 
-def _timeless(interactions: DataFrame) -> tuple[DataFrame, list[Column]]:
-    """Events without their moment, and their order: from the worst rated on, so that "recent" means "liked best"."""
-    return _events(interactions).drop(_SECOND), [F.col(c.RATING), F.col(c.ITEM_ID)]
-
-
 def _within_second() -> list[Column]:
-    # Interactions whose moment is not known stand in the order of `_timeless`.
+    # Interactions whose moment is not known stand in the order of `_worst_first`.
     return [F.when(F.col(_SECOND) == _NEVER, F.col(c.RATING)), F.col(c.ITEM_ID)]
 
 
@@ -149,6 +147,17 @@ def _states_after(events: pa.Table, genres: ItemGenres, timed: bool, period: int
 def _histories(events: pa.Table, timed: bool) -> Histories:
     rating = events[c.RATING].to_numpy().astype(np.float64)
     return Histories(events[c.ITEM_ID].to_numpy(), rating, _seconds(events), timed)
+
+
+def _worst_first(events: pa.Table) -> pa.Table:
+    """Order events without time within each user: by rating, so that "recent" means "liked best", then by item."""
+    users, item, rating = (events[name].to_numpy() for name in (c.USER_ID, c.ITEM_ID, c.RATING))
+    # Each key is shifted above those of all earlier users: nearly sorted, which a stable sort is fast at.
+    owner = np.cumsum(np.diff(users, prepend=users[0]) != 0)
+    by_item = np.argsort((owner << 32) + item, kind="stable")  # ids are below 2^32: contract.MAX_ITEM_ID
+    height = rating + owner * (np.ptp(rating) + 1.0)
+    order = by_item[np.argsort(height[by_item], kind="stable")]
+    return pa.table({c.USER_ID: users, c.ITEM_ID: item[order], c.RATING: rating[order]})
 
 
 def _seconds(events: pa.Table) -> Ints:

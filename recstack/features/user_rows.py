@@ -61,8 +61,11 @@ class UserRows:
                     file.write_table(group)
             yield pa.RecordBatch.from_pydict({"draft": [draft.name], "name": [name]})
 
-        for part in self.events.mapInArrow(write_part, "draft string, name string").collect():
+        parts = self.events.mapInArrow(write_part, "draft string, name string").collect()
+        for part in parts:
             (folder / part["draft"]).rename(folder / part["name"])
+        if not parts:  # Spark has no task for no events, but readers need a schema
+            pq.write_table(schema.empty_table(), folder / "part-00000.parquet")
         for abandoned in folder.glob(".*"):
             abandoned.unlink()
 
@@ -70,11 +73,13 @@ class UserRows:
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Join tables until they have `GROUP_BYTES`."""
     held: list[pa.Table] = []
+    size = 0
     for table in tables:
         held.append(table)
-        if sum(t.nbytes for t in held) >= GROUP_BYTES:
+        size += table.nbytes
+        if size >= GROUP_BYTES:
             yield pa.concat_tables(held)
-            held = []
+            held, size = [], 0
     if held:
         yield pa.concat_tables(held)
 

@@ -46,7 +46,9 @@ def test_every_item_finds_the_places_of_its_genres_whatever_the_order_of_rows_an
     assert (lengths.tolist(), places.tolist()) == ([2, 0, 1, 0], [0, 2, 1])
 
 
-def test_items_outside_the_catalogue_have_no_genres() -> None:
-    table = pa.table({c.ITEM_ID: [3], c.GENRES: [["war"]]})
-    lengths, places = vocabulary.item_genres(table, ("war",)).lookup(pa.array([1, 3, 4]).to_numpy())
+@pytest.mark.parametrize("item", [3, 4_000_000_000])
+def test_items_outside_the_catalogue_have_no_genres(item: int) -> None:
+    table = pa.table({c.ITEM_ID: [item], c.GENRES: [["war"]]})
+    asked = pa.array([0, item, item + 1]).to_numpy()
+    lengths, places = vocabulary.item_genres(table, ("war",)).lookup(asked)
     assert (lengths.tolist(), places.tolist()) == ([0, 1, 0], [0])
