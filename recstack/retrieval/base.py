@@ -100,5 +100,6 @@ class CandidateSource(ABC):
     @property
     def matrix(self) -> sparse.csr_array:
         """What was learned."""
-        assert self.learned is not None, "score needs a fitted source"
+        if self.learned is None:
+            raise RuntimeError("score needs a fitted source")
         return self.learned
