@@ -50,14 +50,14 @@ class UserRows:
             FileExistsError: the folder exists.
         """
         folder.mkdir(parents=True)
-        states, size, schema = self.states, self.chunk, self.schema
+        states, size, schema, group_bytes = self.states, self.chunk, self.schema, GROUP_BYTES
 
         def write_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             task: Any = TaskContext.get()
             name = f"part-{task.partitionId():05}.parquet"
             draft = folder / f".{task.taskAttemptId()}-{name}"
             with pq.ParquetWriter(draft, schema) as file:
-                for group in _groups(map(states, _whole_users(batches, size))):
+                for group in _groups(map(states, _whole_users(batches, size)), group_bytes):
                     file.write_table(group)
             yield pa.RecordBatch.from_pydict({"draft": [draft.name], "name": [name]})
 
@@ -70,14 +70,14 @@ class UserRows:
             abandoned.unlink()
 
 
-def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Join tables until they have `GROUP_BYTES`."""
+def _groups(tables: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
+    """Join tables until they have `least` bytes."""
     held: list[pa.Table] = []
     size = 0
     for table in tables:
         held.append(table)
         size += table.nbytes
-        if size >= GROUP_BYTES:
+        if size >= least:
             yield pa.concat_tables(held)
             held, size = [], 0
     if held:

@@ -27,17 +27,19 @@ def events(spark: SparkSession, users: int = 9) -> DataFrame:
     return rows.repartition(3, c.USER_ID).sortWithinPartitions(c.USER_ID)
 
 
-@pytest.mark.parametrize("group", [1, 1 << 20])
+@pytest.mark.parametrize(("group", "joined"), [(1, False), (1 << 20, True)])
 def test_written_rows_are_those_of_the_frame(
-    spark: SparkSession, tmp_path: Path, group: int, monkeypatch: pytest.MonkeyPatch
+    spark: SparkSession, tmp_path: Path, group: int, joined: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(user_rows, "GROUP_BYTES", group)
+    monkeypatch.setattr(user_rows, "GROUP_BYTES", group)  # tasks are sent it
     rows = UserRows(events(spark), counted, SCHEMA, 4)
     rows.write(tmp_path / "rows")
     expected = [(number, number) for number in range(1, 10)]
     assert sorted(map(tuple, spark.read.parquet(str(tmp_path / "rows")).collect())) == expected
     assert sorted(map(tuple, rows.frame().collect())) == expected
     assert pq.read_table(tmp_path / "rows").schema == SCHEMA
+    groups = [pq.read_metadata(path).num_row_groups for path in (tmp_path / "rows").iterdir()]
+    assert (max(groups) == 1) is joined
     assert all(path.name.startswith("part-") for path in (tmp_path / "rows").iterdir()), "no draft is left"
 
 
