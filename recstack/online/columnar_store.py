@@ -13,7 +13,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Int64
 
-from recstack.online.commands import WRITE, bulk_rows, script_calls
+from recstack.online.commands import create, replace
 from recstack.online.encoding import Encoded, binary, encode, encode_timestamps
 from recstack.online.reader import OwnConnection, Reader
 
@@ -62,22 +62,19 @@ class ColumnarOnlineStore(RedisOnlineStore):
         stamps = encode_timestamps(rows[origin.timestamp_field])
         columns = [encode(rows[field.name], arrow_type(view, field)) for field in view.features]
 
-        names = hash_fields(config, view, [field.name for field in view.features])
+        *names, moment = hash_fields(config, view, [field.name for field in view.features])
         live = config.online_store.key_ttl_seconds or 0
-        fixed = [b"%d" % live, b"%d" % len(names), names[-1], *names[:-1]]
-        client = self._get_client(config.online_store)
-        sha = client.script_load(WRITE).encode()
-        calls = list(script_calls(sha, fixed, bulk_rows([keys]), bulk_rows([stamps, *columns])))
-        connection = client.connection_pool.get_connection()
+        pool = self._get_client(config.online_store).connection_pool
+        connection = pool.get_connection()
         try:
-            connection.send_packed_command(calls)
-            for _ in calls:
-                connection.read_response()
+            row = [moment, *names], live, keys, [stamps, *columns]
+            if not create(connection, *row):
+                replace(connection, *row)
         except BaseException:
             connection.disconnect()  # with answers that nobody will read
             raise
         finally:
-            client.connection_pool.release(connection)
+            pool.release(connection)
 
     def reader(self, config: RepoConfig, view: FeatureView, schema: pa.Schema) -> Reader:
         """Prepare reads of one view.

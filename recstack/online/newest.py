@@ -92,7 +92,8 @@ def _batches(path: Path, chosen: Mask, columns: list[str]) -> Iterator[pa.Record
             here = wanted[first : first + len(batch)]
             first += len(batch)
             if here.any():
-                yield batch.filter(pa.array(here)).select(columns)
+                kept = batch if here.all() else batch.filter(pa.array(here))
+                yield kept.select(columns)
 
 
 def _one(batches: list[pa.RecordBatch], names: Sequence[str]) -> pa.RecordBatch:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import 
 from feast.types import Float64
 from online_samples import OURS, START, STOCK, content, table, write
 
+from recstack.online import commands
 from recstack.online.engine import source_of
 from recstack.settings import ROOT
 
@@ -110,6 +112,29 @@ def test_of_two_writers_at_once_the_newer_row_wins_for_every_user(
         for writer in writers:
             writer.join()
         assert counts(store, ids) == newer.astype(int).tolist()
+
+
+@pytest.mark.parametrize("live", [None, 500], ids=["for ever", "for a while"])
+def test_a_row_that_appears_after_redis_was_asked_is_neither_overwritten_nor_in_the_way_of_others(
+    open_store: Open, client: redis.Redis, draw: np.random.Generator, monkeypatch: pytest.MonkeyPatch, live: int | None
+) -> None:
+    store = open_store(OURS, online={"key_ttl_seconds": live})
+    ask = commands._ask
+    others = [table([7], [9], draw), table([70], [5], draw)]
+
+    def ask_while_others_write(*call: Any) -> Any:
+        monkeypatch.setattr(commands, "_ask", ask)
+        found = ask(*call)
+        for rows in others:
+            write_rows(store, numbered(rows, 2))
+        return found
+
+    monkeypatch.setattr(commands, "_ask", ask_while_others_write)
+    ids = list(range(100))
+    write_rows(store, numbered(table(ids, [7] * len(ids), draw), 1))
+    assert counts(store, ids) == [2 if user == 7 else 1 for user in ids]
+    assert client.dbsize() == len(ids), "nothing else stays behind"
+    assert all((client.ttl(key) > 490) == bool(live) for key in client.keys())
 
 
 def test_a_materialization_that_was_killed_is_completed_by_running_it_again(
