@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,10 +56,10 @@ return written
 
 
 def create(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, columns: Sequence[Encoded]) -> bool:
-    """Write N rows that Redis has none of by plain commands, which cost Redis two thirds of what the script does.
+    """Write N rows that Redis has none of, by plain commands, which cost Redis two thirds of what the script does.
 
-    The keys are watched from before they are looked for until they are written, `ROWS_A_CALL` at a time, so that Redis
-    drops the transaction if anybody writes one of them in between.
+    Each row is put together as a draft and then renamed, which Redis refuses where the key exists by now. Of a
+    transaction that is cut off nothing is done, so that no draft stays behind.
 
     Args:
         connection: of redis-py.
@@ -71,26 +72,24 @@ def create(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, c
         Whether all rows were written. If not, `replace` does what is left.
 
     Raises:
-        redis.RedisError: Redis refused; transactions before may have been carried out.
+        redis.RedisError: Redis refused; calls before may have been carried out.
     """
-    begin = b"*%d\r\n" % (2 + 2 * len(fields)) + bulk(b"HSET")
+    names = bulk_rows([keys])
+    if _ask(connection, [b"*%d\r\n" % (1 + len(names)) + bulk(b"EXISTS"), _memory(names)], 1) != [0]:
+        return False
+    draft = b"draft:" + uuid4().hex.encode()
+    begin = b"*%d\r\n" % (2 + 2 * len(fields)) + bulk(b"HSET") + bulk(draft)
     named = [part for field, column in zip(fields, columns, strict=True) for part in (bulk(field), column)]
-    row = [begin, keys, *named]
-    if live:
-        row += [b"*3\r\n" + bulk(b"EXPIRE"), keys, bulk(b"%d" % live)]
-    for names, rows in zip(_chunks(bulk_rows([keys])), _chunks(bulk_rows(row)), strict=True):
-        size, watched = b"*%d\r\n" % (1 + len(names)), _memory(names)
-        _, found = _ask(connection, [size, bulk(b"WATCH"), watched, size, bulk(b"EXISTS"), watched], 2)
-        if found:
-            _ask(connection, [command(b"UNWATCH")], 1)
-            return False
-        answers = 2 + len(rows) * (2 if live else 1)
-        done = _ask(connection, [command(b"MULTI"), _memory(rows), command(b"EXEC")], answers)[-1]
-        if done is None:
-            return False
-        for error in (answer for answer in done if isinstance(answer, Exception)):
-            raise error
-    return True
+    end = command(b"EXPIRE", draft, b"%d" % live) if live else b""
+    rows = bulk_rows([begin, *named, end + b"*3\r\n" + bulk(b"RENAMENX") + bulk(draft), keys])
+    calls, answers = [], 0
+    for some in _chunks(rows):
+        calls.append(b"".join([command(b"MULTI"), _memory(some), command(b"DEL", draft), command(b"EXEC")]))
+        answers += (3 if live else 2) * len(some) + 3
+    done = [answer for answer in _ask(connection, calls, answers) if isinstance(answer, list)]
+    for error in (each for answer in done for each in answer if isinstance(each, Exception)):
+        raise error
+    return not any(0 in answer[:-1] for answer in done)
 
 
 def replace(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, columns: Sequence[Encoded]) -> None:
