@@ -18,7 +18,7 @@ from recstack.online.columnar_store import ColumnarOnlineStore, key_column
 from recstack.online.newest import Source, newest
 
 WRITERS = 4
-"""Threads that encode and send a batch each, so many that Redis never waits for the next one."""
+"""Threads that encode and send a batch each, so many that Redis rarely waits for the next one."""
 
 
 class ColumnarEngineConfig(FeastConfigBaseModel):
