@@ -52,6 +52,8 @@ class ColumnarOnlineStore(RedisOnlineStore):
             TypeError: the entity's key or a feature has a type that cannot be written.
             redis.RedisError: Redis refused, or cannot be reached; rows sent before may have been written.
         """
+        if not len(rows):
+            return
         before, after = key_frame(config, view)
         ids = rows[key_column(view)].cast(pa.int64())
         if ids.null_count:
