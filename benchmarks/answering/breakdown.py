@@ -69,8 +69,7 @@ def _steps(engine: Engine, batch: int) -> dict[str, float]:
     wrapped = [
         (engine, "_read_users", "feature read (Redis, Feast)"),
         (encoder, "users", "features to tensors"),
-        (engine._model, "score", "retrieval and ranking"),
-        (engine, "_personal", "top 10"),
+        (engine._model, "best", "retrieval, ranking, top 10"),
         (engine._reasons, "personal", "reasons"),
     ]
     plain = [(owner, name, getattr(owner, name)) for owner, name, _ in wrapped]

@@ -98,6 +98,23 @@ class Recommender(ABC):
             [B, I] scores, higher is better, -inf where not allowed.
         """
 
+    def best(self, users: UserBatch, allowed: Mask, k: int) -> tuple[Ints, Floats]:
+        """The k best items of each user. A model overrides this if it can tell them without the scores of all.
+
+        Args:
+            users: B users.
+            allowed: [B, I] which items may be recommended to each.
+            k: at least 1.
+
+        Returns:
+            [B, min(k, I)] positions, best first, ties by position, and as many scores: those of `score`, -inf where
+            fewer items are allowed.
+        """
+        scores = self.score(users, allowed)
+        usable = np.where(allowed & np.isfinite(scores), scores, -np.inf)
+        positions = top_k(usable, k)
+        return positions, np.take_along_axis(usable, positions, axis=1)
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the model's state into an existing folder; no pickles."""

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.encode import Floats, UserBatch
+from recstack.features.encode import Floats, Ints, UserBatch
 from recstack.models.base import Mask, Progress, Recommender, TrainingData
 from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
@@ -62,6 +62,9 @@ class GenreNCF(TowerModel):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
                 genres = self.module.genres.to_sparse_csr()
+                # MKL wants indices of 32 bits; it would turn longer ones into such at each product.
+                where = genres.crow_indices().int(), genres.col_indices().int()
+                genres = torch.sparse_csr_tensor(*where, genres.values(), genres.shape, check_invariants=True)
             self._parts = self.module.ranker_item(self.catalogue()[0]), genres
         return self._parts
 
@@ -117,6 +120,32 @@ class GenreNCF(TowerModel):
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I]; candidates stand above all other items, in the ranker's order."""
+        scores, retrieved, items, ranked = self._rank(users, allowed)
+        kept = ranked > -torch.inf
+        most = torch.finfo(ranked.dtype).max
+        floor = ranked.masked_fill(~kept, most).amin(1, keepdim=True) - 1e-3
+        # All others sink by one amount, which keeps their order.
+        sunk = (retrieved.masked_fill(~kept, most).amin(1, keepdim=True) - floor).clamp(min=0)
+        result: Floats = (scores - sunk).scatter(1, items, ranked).float().cpu().numpy()
+        return result
+
+    @torch.inference_mode()
+    def best(self, users: UserBatch, allowed: Mask, k: int) -> tuple[Ints, Floats]:
+        """See `Recommender.best`: candidates, which are the best k or all that are allowed."""
+        if k > self.module.config.candidates:
+            return super().best(users, allowed, k)
+        _, _, candidates, scores = self._rank(users, allowed)
+        items, ranked = candidates.cpu().numpy(), scores.float().cpu().numpy()
+        order = np.lexsort((items, -ranked))[:, :k]
+        return np.take_along_axis(items, order, axis=1), np.take_along_axis(ranked, order, axis=1)
+
+    def _rank(self, users: UserBatch, allowed: Mask) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the retrieval says of all items [B, I], and of its C candidates [B, C] which they are and their scores.
+
+        Returns:
+            Scores of the retrieval, those of the candidates, the candidates, and what the ranker makes of their scores;
+            -inf where an item is not allowed.
+        """
         module = self.module
         place = module.content.device
         genres = torch.from_numpy(users.genres).to(place)
@@ -126,20 +155,13 @@ class GenreNCF(TowerModel):
         plain = torch.addmm(offset, vector, catalogue.T)
         scores = self._with_prior(plain, users, genres, catalogue_genres)
         scores.masked_fill_(~torch.from_numpy(allowed).to(place), -torch.inf)
-        best, items = scores.topk(min(module.config.candidates, scores.shape[1]), dim=1)
-        kept = best > -torch.inf
-        best = best.masked_fill(~kept, 0.0)
-        retrieved = plain.gather(1, items).masked_fill(~kept, 0.0)
-        level = retrieved.sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
+        retrieved, items = scores.topk(min(module.config.candidates, scores.shape[1]), dim=1)
+        kept = retrieved > -torch.inf
+        without_prior = plain.gather(1, items).masked_fill(~kept, 0.0)
+        level = without_prior.sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
         parts = F.embedding(items, catalogue_parts)
-        ranked = best + module.rerank(vector, genres, items, parts, module.popularity[items], retrieved, level)
-        most = torch.finfo(ranked.dtype).max
-        floor = ranked.masked_fill(~kept, most).amin(1, keepdim=True) - 1e-3
-        # All others sink by one amount, which keeps their order.
-        sunk = (best.masked_fill(~kept, most).amin(1, keepdim=True) - floor).clamp(min=0)
-        scores = (scores - sunk).scatter(1, items, ranked.masked_fill(~kept, -torch.inf))
-        result: Floats = scores.float().cpu().numpy()
-        return result
+        correction = module.rerank(vector, genres, items, parts, module.popularity[items], without_prior, level)
+        return scores, retrieved, items, (retrieved + correction).masked_fill(~kept, -torch.inf)
 
     def _with_prior(self, plain: Tensor, users: UserBatch, genres: Tensor, catalogue: Tensor) -> Tensor:
         """[B, I] plus what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n interactions.

@@ -15,7 +15,7 @@ from recstack import columns as c
 from recstack.features import spec
 from recstack.features.encode import Floats, Ints, UserBatch, empty_rows
 from recstack.features.request import History, user_rows
-from recstack.models.base import Recommender, top_k
+from recstack.models.base import Recommender
 from recstack.recommend.catalogue import Catalogue
 from recstack.recommend.reasons import Reasons
 from recstack.recommend.request import RatingScale, Request
@@ -71,8 +71,10 @@ class Batch:
 class _Scored:
     user: UserBatch
     allowed: npt.NDArray[np.bool_]
-    scores: Floats | None
-    """[I], or None where the features or the model failed."""
+    best: Ints
+    """[k] positions of the model's best items; none where the features or the model failed."""
+    scores: Floats
+    """[k] their scores, -inf where fewer items are allowed."""
 
 
 class Engine:
@@ -178,8 +180,8 @@ class Engine:
             ids = np.array([-1 if request.user_id is None else request.user_id for request in requests])
             users = self._catalogue.encoder.users(rows, np.full(len(rows), now), ids=ids)
             allowed = self._allowed(requests, users)
-            scores = self._model.score(users, allowed)
-            return [_Scored(users[i : i + 1], allowed[i], scores[i]) for i in range(len(rows))]
+            best, scores = self._model.best(users, allowed, max(request.k for request in requests))
+            return [_Scored(users[i : i + 1], allowed[i], best[i], scores[i]) for i in range(len(rows))]
         except Exception:
             if len(rows) > 1:  # one broken row must not cost the others their answer
                 parts = [self._score(requests[i : i + 1], rows[i : i + 1], now) for i in range(len(rows))]
@@ -197,7 +199,7 @@ class Engine:
                 break
             except Exception:
                 log.exception("the seen items of user %s cannot be read", requests[0].user_id)
-        return _Scored(user, self._allowed(requests, user)[0], None)
+        return _Scored(user, self._allowed(requests, user)[0], *_NOTHING)
 
     def _allowed(self, requests: Sequence[Request], users: UserBatch) -> npt.NDArray[np.bool_]:
         allowed = users.unseen(len(self._catalogue.titles))
@@ -212,7 +214,10 @@ class Engine:
         return allowed
 
     def _answer(self, request: Request, scored: _Scored, known: bool, stamp: datetime | None) -> Answer:
-        personal, scores = self._personal(request.k if known else 0, scored)
+        personal, scores = _NOTHING
+        if known:
+            usable = np.isfinite(scored.scores) & scored.allowed[scored.best]
+            personal, scores = scored.best[usable][: request.k], scored.scores[usable][: request.k]
         policy: Policy = "popular"
         if len(personal):
             policy = "cold_start" if request.user_id is None else "personal"
@@ -229,18 +234,10 @@ class Engine:
         unknown = [item for item in request.history(self._scale).item_ids if not self._has(item)]
         return Answer(self._version, self._schema_digest, policy, _iso(stamp), items, unknown)
 
-    def _personal(self, k: int, scored: _Scored) -> tuple[Ints, Floats]:
-        if not k or scored.scores is None:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        usable = np.where(scored.allowed & np.isfinite(scored.scores), scored.scores, -np.inf)
-        best = top_k(usable[None, :], k)[0]
-        best = best[np.isfinite(usable[best])]
-        return best, usable[best]
-
     def _popular(self, k: int, allowed: npt.NDArray[np.bool_], personal: Ints, scores: Floats) -> tuple[Ints, Floats]:
         """The most popular allowed items that are not among the personal ones, as many as are missing to k."""
         if len(personal) == k:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+            return _NOTHING
         free = allowed.copy()
         free[personal] = False
         order = self._catalogue.most_popular
@@ -254,6 +251,9 @@ class Engine:
         about = self._catalogue
         item_id = int(about.encoder.item_ids[place])
         return Item(item_id, about.titles[place], about.years[place], about.genres[place], round(score, 6), reasons)
+
+
+_NOTHING: tuple[Ints, Floats] = np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 def _iso(stamp: datetime | None) -> str | None:

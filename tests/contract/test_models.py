@@ -63,6 +63,18 @@ def test_what_is_not_allowed_scores_minus_infinity(model: Recommender, users: Us
     assert (scores[forbidden] > -np.inf).all()
 
 
+@pytest.mark.parametrize("k", [1, 10, 1000])
+def test_the_best_are_those_of_the_scores_of_all(model: Recommender, users: UserBatch, allowed: Mask, k: int) -> None:
+    few = allowed.copy()
+    few[0], few[1, 3:], few[2, ::2] = False, False, False
+    scores = model.score(users, few)
+    positions, best = model.best(users, few, k)
+    assert positions.shape == best.shape == (len(users), min(k, few.shape[1]))
+    np.testing.assert_array_equal(best, -np.sort(-scores, axis=1)[:, :k])
+    finite = np.isfinite(best)
+    np.testing.assert_array_equal(positions[finite], np.argsort(-scores, axis=1, kind="stable")[:, :k][finite])
+
+
 def test_a_user_to_whom_nothing_is_allowed_is_no_error(model: Recommender, users: UserBatch, allowed: Mask) -> None:
     assert (model.score(users, np.zeros_like(allowed)) == -np.inf).all()
 

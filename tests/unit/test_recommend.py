@@ -67,6 +67,24 @@ class Fixed(Recommender):
         raise NotImplementedError
 
 
+class Careless(Fixed):
+    """Names items of a user's own history as the best, and a score that JSON has no word for."""
+
+    def best(self, users: UserBatch, allowed: Mask, k: int) -> tuple[Ints, Floats]:
+        seen, unseen = np.flatnonzero(~allowed[0]), np.flatnonzero(allowed[0])
+        positions = np.concatenate([seen, unseen])[None, : len(seen) + 2]
+        scores = np.arange(positions.size, 0, -1, dtype=np.float32)[None]
+        scores[0, -1] = np.nan
+        return positions, scores
+
+
+def test_neither_forbidden_items_nor_scores_without_a_number_are_taken_from_a_model() -> None:
+    answer = ask({"user_id": 1, "k": 1}, engine(model=Careless([])))
+    assert answer.policy == "personal"
+    assert [(item.item_id, item.score) for item in answer.items] == [(11, 2.0)]
+    assert len(set(ids(ask({"user_id": 1, "k": 3}, engine(model=Careless([])))))) == 3
+
+
 def test_a_known_user_gets_unseen_items_of_the_genres_that_they_like() -> None:
     answer = ask({"user_id": 1, "k": 2})
     assert answer.policy == "personal"

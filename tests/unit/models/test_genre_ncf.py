@@ -11,7 +11,7 @@ from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features.encode import Encoder, Floats, UserBatch, empty_rows
 from recstack.features.profile import ItemGenres
-from recstack.models.base import TrainingData, top_k
+from recstack.models.base import TrainingData
 from recstack.models.fitting import Batch
 from recstack.models.genre_ncf import GenreNCF, SampledLoss
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
@@ -25,7 +25,7 @@ def training(history: Log) -> TrainingData:
 
 
 def best(model: GenreNCF, data: TrainingData, users: UserBatch, k: int) -> np.ndarray:
-    return top_k(model.score(users, users.unseen(len(data.items))), k)
+    return model.best(users, users.unseen(len(data.items)), k)[0]
 
 
 def parameters(model: GenreNCF) -> list[float]:
@@ -143,6 +143,8 @@ def test_the_ranker_orders_the_candidates_and_the_others_keep_their_order_below(
     np.testing.assert_array_equal(np.sort(ranked[:, :10]), np.sort(retrieved[:, :10]))
     assert (ranked[:, :10] != retrieved[:, :10]).any(axis=1).mean() > 0.9
     np.testing.assert_array_equal(ranked[:, 10:], retrieved[:, 10:])
+    for k in (5, 10, 20):
+        np.testing.assert_array_equal(model.best(users, allowed, k)[0], ranked[:, :k])
 
 
 @pytest.mark.parametrize("n_allowed", [1, 4])
@@ -156,6 +158,7 @@ def test_fewer_allowed_items_than_candidates_are_all_ranked_and_nothing_else(
     scores = model.score(users, allowed)
     assert np.isfinite(scores[allowed]).all()
     assert (scores[~allowed] == -np.inf).all()
+    assert (np.isfinite(model.best(users, allowed, 10)[1]).sum(axis=1) == n_allowed).all()
 
 
 def test_a_users_scores_do_not_depend_on_what_is_allowed_to_others(small: TrainingData) -> None:
