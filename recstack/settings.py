@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     torchserve_keys: Path | None = Field(None, description="TorchServe's key_file.json; default: in <home>")
     torchserve_workers: int = Field(1, ge=1, description="processes, each with its own copy of the model")
     torchserve_batch_size: int = Field(16, ge=1, description="most requests answered at once")
-    torchserve_batch_delay_ms: int = Field(1, ge=0, description="longest wait for a batch to fill; 0: two at most")
+    torchserve_batch_delay_ms: int = Field(0, ge=0, description="longest wait for a batch to fill; 0: two at most")
 
     def child_environment(self) -> dict[str, str]:
         """The environment for child processes (the Feast CLI, TorchServe's workers), with these settings in it.

@@ -18,7 +18,8 @@ from recstack.archive.mar import build_archive
 from recstack.archive.publish import MODEL_NAME, publish
 from recstack.torchserve import TORCHSERVE, Server, embedded, start, stop
 
-WORKERS = 2
+WORKERS = len(os.sched_getaffinity(0)) + 1
+"""One more than cores: while a worker of TorchServe waits for the front end, another one computes."""
 HERE = Path(__file__).parent
 PATH = f"/predictions/{MODEL_NAME}"
 

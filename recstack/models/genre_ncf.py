@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recstack.features.encode import Floats, Ints, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.models.base import Mask, Progress, Recommender, TrainingData, top_k
 from recstack.models.fitting import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.models.negatives import NegativeSampler
@@ -154,8 +154,8 @@ class GenreNCF(TowerModel):
         catalogue_parts, catalogue_genres = self.catalogue_parts()
         plain = torch.addmm(offset, vector, catalogue.T)
         scores = self._with_prior(plain, users, genres, catalogue_genres)
-        scores.masked_fill_(~torch.from_numpy(allowed).to(place), -torch.inf)
-        retrieved, items = scores.topk(min(module.config.candidates, scores.shape[1]), dim=1)
+        scores.masked_fill_(torch.from_numpy(~allowed).to(place) | scores.isnan(), -torch.inf)
+        retrieved, items = _best(scores, min(module.config.candidates, scores.shape[1]))
         kept = retrieved > -torch.inf
         without_prior = plain.gather(1, items).masked_fill(~kept, 0.0)
         level = without_prior.sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
@@ -175,6 +175,14 @@ class GenreNCF(TowerModel):
             weight = self.module.config.genre_prior * torch.exp(-torch.from_numpy(known).to(genres)[rows] / 5)
             scores.index_add_(0, rows, (catalogue @ (weight[:, None] * F.normalize(genres[rows], dim=1)).T).T)
         return scores
+
+
+def _best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """[B, count] best scores and their positions; torch's own choice takes three times as long on a CPU."""
+    if scores.is_cuda:
+        return scores.topk(count, dim=1)
+    items = torch.from_numpy(top_k(scores.numpy(), count))
+    return scores.gather(1, items), items
 
 
 class SampledLoss:
