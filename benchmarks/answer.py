@@ -16,6 +16,8 @@ from side_by_side import compare, interleaved
 SIZE = f"{N_ITEMS:,} items, {N_GENRES} genres, {N_USERS:,} users, k = 10"
 BUSY = 32
 """Connections at saturation."""
+WARM_UP = 15
+"""Seconds until Java has compiled what it runs often, and caches are full."""
 CHECKED = 20
 LOADS = (0.5, 0.8, 0.95)
 
@@ -68,7 +70,7 @@ def main() -> None:
             ours, naive, uvicorn = (target.name for target in targets)
             compared = check(targets[0], targets[1:])
             for target in targets:
-                closed_loop(target, BUSY, options.seconds)  # compiles Java, fills caches
+                closed_loop(target, BUSY, WARM_UP)
             busy = interleaved(
                 {t.name: lambda t=t: closed_loop(t, BUSY, options.seconds) for t in targets}, options.rounds
             )

@@ -32,7 +32,7 @@ PLANS: dict[str, tuple[str, ...]] = {
         "ncf_time_to_ndcg.py",
         "catalogue_evaluation.py",
         "retrieval.py",
-        "answer.py --rounds 3 --seconds 3",
+        "answer.py --rounds 5 --seconds 3",
         "cold_start.py --rounds 3",
     ),
     "scale": (
