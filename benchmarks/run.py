@@ -102,7 +102,8 @@ def main() -> None:
     target, suffix = {"bench": ("bench", ""), "scale": ("bench-scale", "-scale")}[plan]
     wanted = [line for line in PLANS[plan] if not some or line.split()[0] in some]
     kept = json.loads((HERE / f"results{suffix}.json").read_text()) if some else []
-    kept = [found for found in kept if found["command"] not in map(command_line, wanted)]
+    current = set(map(command_line, PLANS[plan])) - set(map(command_line, wanted))
+    kept = [found for found in kept if found["command"] in current]  # not those of a line that the plan had once
     start = time.monotonic()
     failed = []
     with tempfile.TemporaryDirectory() as folder:
@@ -120,7 +121,7 @@ def main() -> None:
             results.sort(key=lambda found: list(map(command_line, PLANS[plan])).index(found["command"]))
             (HERE / f"results{suffix}.json").write_text(json.dumps(results, indent=1) + "\n")
             told = page(results, target, number, len(PLANS[plan]), time.monotonic() - start)
-            told += "\nThe other rows are of an earlier run.\n" if kept else ""
+            told += "\nThe rows of other commands are of earlier runs.\n" if kept else ""
             (HERE / f"RESULTS{suffix}.md").write_text(told)
     print(f"{len(results)} comparisons are in {HERE}/RESULTS{suffix}.md")
     if failed:

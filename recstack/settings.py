@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     torchserve_metrics: str = "http://127.0.0.1:8082"
     torchserve_keys: Path | None = Field(None, description="TorchServe's key_file.json; default: in <home>")
     torchserve_workers: int = Field(1, ge=1, description="processes, each with its own copy of the model")
-    torchserve_batch_size: int = Field(16, ge=1, description="most requests answered at once")
+    torchserve_batch_size: int = Field(16, ge=1, description="most requests answered at once, if they wait")
     torchserve_batch_delay_ms: int = Field(0, ge=0, description="longest wait for a batch to fill; 0: two at most")
 
     def child_environment(self) -> dict[str, str]:

@@ -45,7 +45,7 @@ def breakdown(workspace: Workspace) -> None:
         for name, micros in {
             "HTTP and the front end": 1e6 / told.rate - inside,
             "queue": wait,
-            "batching delay, socket, Python's side of it, JSON": inside - wait - handler,
+            "socket, Python's side of it, JSON, a batching delay if any": inside - wait - handler,
             "feature read and scoring": handler,
             "all": 1e6 / told.rate,
         }.items():

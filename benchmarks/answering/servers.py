@@ -105,7 +105,7 @@ def uvicorn(workspace: Workspace) -> Iterator[Target]:
     with _process(command, HERE.parent, environment) as process:
         target = Target("the engine in uvicorn", f"http://127.0.0.1:{port}{PATH}", "-")
         _wait(process, lambda: bool(target.ask({"user_id": 1})))
-        time.sleep(5)  # its second process says nothing when it is ready
+        time.sleep(5)  # its other processes say nothing when they are ready
         yield target
 
 

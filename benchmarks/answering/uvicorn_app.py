@@ -1,4 +1,4 @@
-"""The same engine without TorchServe, as small as it can be: `uvicorn answering.uvicorn_app:app --workers 2`."""
+"""The same engine without TorchServe, as small as it can be: `uvicorn answering.uvicorn_app:app --workers 3`."""
 
 import json
 import os

@@ -108,7 +108,7 @@ class Recommender(ABC):
 
         Returns:
             [B, min(k, I)] positions, best first, ties by position, and as many scores: those of `score`, -inf where
-            fewer items are allowed.
+            fewer items are allowed or have a number.
         """
         scores = self.score(users, allowed)
         usable = np.where(allowed & np.isfinite(scores), scores, -np.inf)
@@ -137,12 +137,14 @@ def top_k(scores: Floats, k: int) -> Ints:
     if not k:
         return order
     # One pass finds the best of each of many groups. The k-th of these is a score that the k best items reach and few
-    # others do; among them a stable sort decides.
+    # others do; among those above it a stable sort decides.
     size = max(1, min(GROUP, n_items // (8 * k)))
     groups = n_items // size
     best = scores[:, : size * groups].reshape(rows, size, groups).max(axis=1)
     bounds = np.partition(best, groups - k, axis=1)[:, groups - k]
     for row, (values, bound) in enumerate(zip(scores, bounds, strict=True)):
-        candidates = np.flatnonzero(values >= bound)
-        order[row] = candidates[np.argsort(-values[candidates], kind="stable")][:k]
+        above = np.flatnonzero(values > bound)
+        above = above[np.argsort(-values[above], kind="stable")][:k]
+        order[row, : len(above)] = above
+        order[row, len(above) :] = np.flatnonzero(values == bound)[: k - len(above)]  # may be most of a row: no sort
     return order

@@ -82,7 +82,17 @@ def test_neither_forbidden_items_nor_scores_without_a_number_are_taken_from_a_mo
     answer = ask({"user_id": 1, "k": 1}, engine(model=Careless([])))
     assert answer.policy == "personal"
     assert [(item.item_id, item.score) for item in answer.items] == [(11, 2.0)]
-    assert len(set(ids(ask({"user_id": 1, "k": 3}, engine(model=Careless([])))))) == 3
+    answer = ask({"user_id": 1, "k": 3}, engine(model=Careless([])))
+    assert len(set(ids(answer))) == 3
+    assert np.isfinite([item.score for item in answer.items]).all()
+
+
+def test_requests_of_a_batch_get_as_many_items_as_each_asks_for() -> None:
+    served = engine()
+    bodies = [{"user_id": 1, "k": 1}, {"user_id": 2, "k": 5}, {"liked": [21], "k": 2}]
+    together = served.answer([served.parse(body) for body in bodies], tiny.NOW).answers
+    assert [answer.items for answer in together] == [ask(body, served).items for body in bodies]
+    assert [len(answer.items) for answer in together] == [1, 5, 2]
 
 
 def test_a_known_user_gets_unseen_items_of_the_genres_that_they_like() -> None:

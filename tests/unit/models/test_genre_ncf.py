@@ -139,12 +139,15 @@ def test_the_ranker_orders_the_candidates_and_the_others_keep_their_order_below(
     allowed = np.ones((40, len(small.items)), dtype=bool)
     torch.nn.init.zeros_(model.module.ranker.weight)
     retrieved = order(model.score(users, allowed))
-    ranked = order(with_loud_ranker(model).score(users, allowed))
+    scores = with_loud_ranker(model).score(users, allowed)
+    ranked = order(scores)
     np.testing.assert_array_equal(np.sort(ranked[:, :10]), np.sort(retrieved[:, :10]))
     assert (ranked[:, :10] != retrieved[:, :10]).any(axis=1).mean() > 0.9
     np.testing.assert_array_equal(ranked[:, 10:], retrieved[:, 10:])
     for k in (5, 10, 20):
-        np.testing.assert_array_equal(model.best(users, allowed, k)[0], ranked[:, :k])
+        items, best = model.best(users, allowed, k)
+        np.testing.assert_array_equal(items, ranked[:, :k])
+        np.testing.assert_array_equal(best, np.take_along_axis(scores, items, axis=1))
 
 
 @pytest.mark.parametrize("n_allowed", [1, 4])
@@ -158,7 +161,20 @@ def test_fewer_allowed_items_than_candidates_are_all_ranked_and_nothing_else(
     scores = model.score(users, allowed)
     assert np.isfinite(scores[allowed]).all()
     assert (scores[~allowed] == -np.inf).all()
-    assert (np.isfinite(model.best(users, allowed, 10)[1]).sum(axis=1) == n_allowed).all()
+    items, best = model.best(users, allowed, 10)
+    assert (np.sort(items[np.isfinite(best)].reshape(10, -1)) == np.arange(20, 20 + n_allowed)).all()
+
+
+@pytest.mark.parametrize("candidates", [10, 1000])
+def test_scores_that_are_no_numbers_are_not_hidden_and_not_recommended(small: TrainingData, candidates: int) -> None:
+    model = GenreNCF.fit(small, options={"epochs": 1, "candidates": candidates})
+    users, allowed = small.users[100:110], np.ones((10, len(small.items)), dtype=bool)
+    torch.nn.init.constant_(model.module.item_bias.weight[:5], torch.nan)
+    model.forget()
+    np.testing.assert_array_equal(np.isnan(model.score(users, allowed))[:, :5], True)
+    items, scores = model.best(users, allowed, 8)
+    assert np.isfinite(scores).all()
+    assert items.min() >= 5
 
 
 def test_a_users_scores_do_not_depend_on_what_is_allowed_to_others(small: TrainingData) -> None:
