@@ -22,6 +22,8 @@ def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int
         .config("spark.sql.legacy.parquet.nanosAsLong", "true")  # files of pandas: Spark would refuse the whole file
         .config("spark.sql.shuffle.partitions", shuffle_partitions)
         .config("spark.sql.execution.arrow.pyspark.enabled", "true")
+        # A batch for Python has 10,000 rows; a limit in bytes, too, would make Spark add up the batch after each row.
+        .config("spark.sql.execution.arrow.maxBytesPerBatch", 2**31 - 1)
         # Python workers keep the memory of NumPy's arrays of some MB between batches instead of asking anew for each.
         .config("spark.executorEnv.MALLOC_MMAP_THRESHOLD_", 1 << 28)
         .config("spark.executorEnv.MALLOC_TRIM_THRESHOLD_", 1 << 28)
