@@ -101,7 +101,7 @@ restore: ## put back what backup wrote; BACKUP=folder
 	@infra/restore.sh $(BACKUP)
 
 .PHONY: bench
-bench: java redis venv ## compare every hot path with the stock way, within 30 minutes; writes benchmarks/RESULTS.md
+bench: java redis venv ## compare every hot path with the stock way, in some 30 minutes; writes benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks/run.py
 
 .PHONY: bench-scale
