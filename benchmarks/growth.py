@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from side_by_side import compare
+from user_genre_profile import written
 
 from recstack import columns as c
 from recstack import splits
@@ -117,12 +118,6 @@ def measure(spark: SparkSession, ratings: int, memory: Memory) -> dict[str, floa
             print(f"  {name:24} {seconds[name]:7.1f} s  {count:>12,} rows  {memory.taken():5.1f} GiB", flush=True)
             rmtree(folder / "out")
     return {name: value / rows * 1e6 for name, value in seconds.items()}
-
-
-def written(frame: Callable[[], DataFrame], folder: Path) -> float:
-    start = time.perf_counter()
-    frame().write.parquet(str(folder))
-    return time.perf_counter() - start
 
 
 def main() -> None:
