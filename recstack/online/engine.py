@@ -1,5 +1,6 @@
 """Feast's materialization from Parquet files to `ColumnarOnlineStore`, in batches of columns."""
 
+import gc
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -57,13 +58,17 @@ class ColumnarEngine(ComputeEngine):
         names = [source.key, *(field.name for field in view.features), source.timestamp]
         batches = newest(source, task.start_time, task.end_time, names)
         writing: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(WRITERS) as writers:
-            for batch in batches:
-                if len(writing) == WRITERS:
-                    writing.popleft().result()
-                writing.append(writers.submit(store.write_table, self.repo_config, view, batch))
-            for future in writing:
-                future.result()
+        gc.freeze()  # else an eighth of the CPU time goes into passes over what Feast's import left
+        try:
+            with ThreadPoolExecutor(WRITERS) as writers:
+                for batch in batches:
+                    if len(writing) == WRITERS:
+                        writing.popleft().result()
+                    writing.append(writers.submit(store.write_table, self.repo_config, view, batch))
+                for future in writing:
+                    future.result()
+        finally:
+            gc.unfreeze()
         job = f"{view.name}-{task.start_time}-{task.end_time}"
         return LocalMaterializationJob(job, MaterializationJobStatus.SUCCEEDED)
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,6 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import 
 from feast.types import Float64
 from online_samples import OURS, START, STOCK, content, table, write
 
-from recstack.online import commands
 from recstack.online.engine import source_of
 from recstack.settings import ROOT
 
@@ -115,26 +113,45 @@ def test_of_two_writers_at_once_the_newer_row_wins_for_every_user(
 
 
 @pytest.mark.parametrize("live", [None, 500], ids=["for ever", "for a while"])
-def test_a_row_that_appears_after_redis_was_asked_is_neither_overwritten_nor_in_the_way_of_others(
-    open_store: Open, client: redis.Redis, draw: np.random.Generator, monkeypatch: pytest.MonkeyPatch, live: int | None
+def test_rows_wrongly_taken_for_new_ones_are_neither_overwritten_nor_in_the_way_of_others(
+    open_store: Open, client: redis.Redis, draw: np.random.Generator, live: int | None
 ) -> None:
     store = open_store(OURS, online={"key_ttl_seconds": live})
-    ask = commands._ask
-    others = [table([99], [9], draw), table([70], [5], draw)]  # 99 is the last of a transaction: its draft is left over
-
-    def ask_while_others_write(*call: Any) -> Any:
-        monkeypatch.setattr(commands, "_ask", ask)
-        found = ask(*call)
-        for rows in others:
-            write_rows(store, numbered(rows, 2))
-        return found
-
-    monkeypatch.setattr(commands, "_ask", ask_while_others_write)
+    for user, second in {99: 9, 70: 5}.items():  # 99 is the last of a transaction: its draft is left over
+        write_rows(store, numbered(table([user], [second], draw), 2))
+    client.config_resetstat()
     ids = list(range(100))
     write_rows(store, numbered(table(ids, [7] * len(ids), draw), 1))
+    assert client.info("commandstats")["cmdstat_renamenx"]["calls"] == len(ids), "the sample knew them"
     assert counts(store, ids) == [2 if user == 99 else 1 for user in ids]
     assert client.dbsize() == len(ids), "nothing else stays behind"
     assert all((client.ttl(key) > 490) == bool(live) for key in client.keys())
+
+
+def test_a_connection_that_is_cut_is_told_as_such_and_a_second_run_completes_the_rows(
+    open_store: Open, client: redis.Redis, draw: np.random.Generator
+) -> None:
+    store, ids = open_store(OURS), list(range(3_000))
+    rows = numbered(table(ids, [1] * len(ids), draw), 1)
+    done = threading.Event()
+
+    def cut() -> None:
+        while not done.is_set():
+            if client.dbsize():
+                client.client_kill_filter(_type="normal", skipme=True)
+
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    try:
+        with pytest.raises(redis.ConnectionError):
+            write_rows(store, rows)
+    finally:
+        done.set()
+        cutter.join()
+    assert 0 < client.dbsize() < len(ids), "cut too late to tell"
+    write_rows(store, rows)
+    assert counts(store, ids) == [1] * len(ids)
+    assert client.dbsize() == len(ids), "nothing else stays behind"
 
 
 def test_no_rows_are_no_work(open_store: Open, client: redis.Redis, draw: np.random.Generator) -> None:
