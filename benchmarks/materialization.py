@@ -81,7 +81,8 @@ def main() -> None:
             seconds, computing, most = watched(command(side, Path(folder)))
             computing += sum(client.info("cpu")[part] - before[part] for part in ("used_cpu_user", "used_cpu_sys"))
             processors.setdefault(side, []).append(computing)
-            digests[side] = client.execute_command("DEBUG", "DIGEST").decode()
+            if side not in digests:  # once a side: it takes longer than to load the rows
+                digests[side] = client.execute_command("DEBUG", "DIGEST").decode()
             memory[side] = max(most, memory.get(side, 0))
             rate = asked.users / seconds
             print(f"  {side}: {seconds:.1f} s, {rate:,.0f} rows/s, CPU {computing:.1f} s, {most:,.0f} MB", flush=True)

@@ -23,6 +23,7 @@ def redis_process() -> Iterator[redis.Redis]:
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
         options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder]
+        options += ["--hash-max-listpack-value", "4096"]  # as infra/redis/redis.conf has it
         process = subprocess.Popen([program, *options, "--enable-debug-command", "local"], stdout=subprocess.DEVNULL)
         try:
             client = redis.Redis(port=port)

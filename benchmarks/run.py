@@ -37,7 +37,7 @@ PLANS: dict[str, tuple[str, ...]] = {
     ),
     "scale": (
         "growth.py",
-        "materialization.py --users 1000000 --rounds 1",
+        "materialization.py --users 1000000 --rounds 3",
         "point_in_time_join.py --rows 10000000 --users 1000000 --feature-rows 3000000 --scalars 10 --width 0"
         " --rounds 1",
     ),

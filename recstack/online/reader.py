@@ -61,7 +61,7 @@ class Reader:
         for number, (*values, stamp) in zip(ids, self._fetch(ids), strict=True):
             row = [decode(value) if value else None for decode, value in zip(decoders, values, strict=True)]
             rows.append((int(number), moment(stamp) if stamp is not None else None, *row))
-        return pa.Table.from_struct_array(pa.array(rows, self._row))
+        return pa.Table.from_batches([pa.RecordBatch.from_struct_array(pa.array(rows, self._row))])
 
     def _fetch(self, ids: Sequence[int]) -> list[list[bytes | None]]:
         before, after = self._before, self._after
