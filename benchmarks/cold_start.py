@@ -19,7 +19,7 @@ EVERYTHING = (
     "import torch, pandas, pyspark.sql, mlflow, prefect, feast, ibis.backends.duckdb, "
     "feast.infra.offline_stores.contrib.spark_offline_store.spark, feast.infra.online_stores.redis"
 )
-SERVING = "import torch, recstack.archive.bundle, recstack.archive.opening"
+SERVING = "import gc; gc.disable(); import torch, recstack.archive.bundle, recstack.archive.opening"
 WATCHED = ("pyspark", "mlflow", "prefect", "duckdb", "dask", "scipy", "sqlalchemy", "pandas")
 
 

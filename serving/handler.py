@@ -1,5 +1,9 @@
 """TorchServe's side of recstack: opens the engine of an archive and hands batches to it; it decides nothing itself."""
 
+import gc
+
+gc.disable()  # till the worker is ready: Python's collector would go through all that is being imported again and again
+
 import json
 import time
 from pathlib import Path
@@ -29,6 +33,8 @@ class RecommendationHandler:
         self.missing = add("recstack_missing_features_total", "count", ["version"], counter)
         self.feature_read = add("recstack_feature_read_ms", "ms", ["version"], histogram)
         self.scoring = add("recstack_scoring_ms", "ms", ["version"], histogram)
+        gc.freeze()  # what is here now stays
+        gc.enable()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch: a bad request gets its own 400, the others their items."""

@@ -71,13 +71,17 @@ def archive(folder: Path, model_store: Path, version: str) -> Path:
 
 
 def traps(folder: Path) -> Path:
-    """Packages that leave a trace when a worker imports them."""
+    """Packages that leave a trace when a worker imports them, and one of each pass of Python's collector."""
     for name in BANNED:
         package = folder / "traps" / name
         package.mkdir(parents=True)
         package.joinpath("__init__.py").write_text(
             "from pathlib import Path\n\nPath(__file__).with_name('imported').touch()\nraise ImportError('a trap')\n"
         )
+    (folder / "traps" / "sitecustomize.py").write_text(
+        "import gc\nfrom pathlib import Path\n\n"
+        "gc.callbacks.append(lambda phase, info: Path(__file__).with_name('collected').touch())\n"
+    )
     return folder / "traps"
 
 
@@ -152,6 +156,15 @@ def test_workers_import_neither_spark_nor_prefect_nor_mlflow(serving: Serving) -
         [sys.executable, "-c", "import mlflow"], env=dict(serving.server.environment), stderr=subprocess.PIPE
     )
     assert (serving.folder / "traps" / "mlflow" / "imported").exists(), "the traps themselves do not work"
+
+
+def test_the_collector_that_rested_at_start_is_back_once_a_worker_answers(serving: Serving) -> None:
+    trace = serving.folder / "traps" / "collected"
+    serving.ask(user_id=1)
+    trace.unlink(missing_ok=True)
+    for _ in range(200):
+        serving.ask(user_id=1)
+    assert trace.exists()
 
 
 def test_bad_requests_fail_alone_among_concurrent_ones(serving: Serving) -> None:
