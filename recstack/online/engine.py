@@ -58,7 +58,7 @@ class ColumnarEngine(ComputeEngine):
         names = [source.key, *(field.name for field in view.features), source.timestamp]
         batches = newest(source, task.start_time, task.end_time, names)
         writing: deque[Future[None]] = deque()
-        gc.freeze()  # else an eighth of the CPU time goes into passes over what Feast's import left
+        gc.freeze()  # else a tenth of the CPU time goes into passes over what Feast's import left
         try:
             with ThreadPoolExecutor(WRITERS) as writers:
                 for batch in batches:
