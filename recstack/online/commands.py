@@ -149,7 +149,7 @@ def _chunks(rows: pa.BinaryArray) -> list[pa.BinaryArray]:
 
 def _ask(connection: Any, calls: Sequence[bytes | memoryview], answers: int) -> list[Any]:
     connection.send_packed_command(calls)
-    read = connection._parser.read_response  # what the connection adds for each answer costs 2 us a row
+    read = connection._parser.read_response  # what the connection adds for each answer costs 1 to 2 us a row
     try:
         found = [read() for _ in range(answers)]
     except OSError as error:
