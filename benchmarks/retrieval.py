@@ -34,6 +34,7 @@ def approximate(items: Floats, queries: Floats, truth: npt.NDArray[np.int64]) ->
     start = time.perf_counter()
     lists = round(4 * np.sqrt(len(items)))
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(DIMENSIONS), DIMENSIONS, lists, faiss.METRIC_INNER_PRODUCT)
+    index.cp.niter = 10  # rounds of k-means; the usual 25 take 113 instead of 43 s and find the same
     index.train(items[: 40 * lists])
     index.add(items)
     seconds = time.perf_counter() - start

@@ -22,7 +22,7 @@ from side_by_side import RESULTS
 HERE = Path(__file__).parent
 PLANS: dict[str, tuple[str, ...]] = {
     "bench": (
-        "user_genre_profile.py --users 250000 --rounds 3 --sides ours notebook",
+        "user_genre_profile.py --users 250000 --rounds 2 --sides ours notebook",
         "point_in_time_join.py --without spark",
         "point_in_time_join.py --rows 1000000 --users 100000 --feature-rows 300000 --scalars 10 --width 0 --rounds 3",
         "materialization.py --users 100000 --rounds 2",

@@ -1,5 +1,6 @@
 """The same engine without TorchServe, as small as it can be: `uvicorn answering.uvicorn_app:app --workers 3`."""
 
+import gc
 import json
 import os
 import time
@@ -32,3 +33,4 @@ async def recommend(request: Request) -> Response:
 
 
 app = Starlette(routes=[Route("/predictions/recstack", recommend, methods=["POST"])])
+gc.freeze()  # as our worker does: the collector has less to go through
