@@ -137,14 +137,15 @@ def top_k(scores: Floats, k: int) -> Ints:
     if not k:
         return order
     # One pass finds the best of each of many groups. The k-th of these is a score that the k best items reach and few
-    # others do; among those above it a stable sort decides.
+    # others do; among those a stable sort decides.
     size = max(1, min(GROUP, n_items // (8 * k)))
     groups = n_items // size
     best = scores[:, : size * groups].reshape(rows, size, groups).max(axis=1)
     bounds = np.partition(best, groups - k, axis=1)[:, groups - k]
     for row, (values, bound) in enumerate(zip(scores, bounds, strict=True)):
-        above = np.flatnonzero(values > bound)
-        above = above[np.argsort(-values[above], kind="stable")][:k]
-        order[row, : len(above)] = above
-        order[row, len(above) :] = np.flatnonzero(values == bound)[: k - len(above)]  # may be most of a row: no sort
+        reached = np.flatnonzero(values >= bound)
+        if len(reached) > 8 * k:  # most of a row may be tied at the bound: no sort of those
+            tied = values[reached] == bound
+            reached = np.concatenate([reached[~tied], reached[tied][:k]])
+        order[row] = reached[np.argsort(-values[reached], kind="stable")[:k]]
     return order
