@@ -130,7 +130,11 @@ GROUP = 128
 
 
 def top_k(scores: Floats, k: int) -> Ints:
-    """[B, k] positions of the best items, best first; ties by position, i.e. by item id."""
+    """[B, k] positions of the best items, best first; ties by position, i.e. by item id.
+
+    Raises:
+        ValueError: scores that are not numbers leave fewer than k items to name.
+    """
     rows, n_items = scores.shape
     k = min(k, n_items)
     order = np.empty((rows, k), dtype=np.int64)
@@ -144,6 +148,8 @@ def top_k(scores: Floats, k: int) -> Ints:
     bounds = np.partition(best, groups - k, axis=1)[:, groups - k]
     for row, (values, bound) in enumerate(zip(scores, bounds, strict=True)):
         reached = np.flatnonzero(values >= bound)
+        if len(reached) < k:
+            raise ValueError(f"row {row} holds scores that are not numbers (NaN)")
         if len(reached) > 8 * k:  # most of a row may be tied at the bound: no sort of those
             tied = values[reached] == bound
             reached = np.concatenate([reached[~tied], reached[tied][:k]])

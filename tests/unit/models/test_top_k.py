@@ -34,3 +34,11 @@ def test_items_that_are_not_allowed_come_last_in_order() -> None:
 @pytest.mark.parametrize(("shape", "k", "expected"), [((0, 5), 3, (0, 3)), ((2, 3), 9, (2, 3)), ((2, 0), 4, (2, 0))])
 def test_no_users_few_items_and_none_are_no_error(shape: tuple[int, int], k: int, expected: tuple[int, int]) -> None:
     assert top_k(np.zeros(shape, dtype=np.float32), k).shape == expected
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_a_score_that_is_no_number_is_told_and_no_item_is_named_twice(k: int) -> None:
+    scores = np.random.default_rng(0).normal(size=(1, 2_000)).astype(np.float32)
+    scores[0, 5] = np.nan
+    with pytest.raises(ValueError, match=r"row 0 .* not numbers"):
+        top_k(scores, k)
