@@ -28,7 +28,7 @@ def draw(latencies: Mapping[str, Mapping[float, np.ndarray]], capacity: Mapping[
             sent = f"{load:.0%}: {load * capacity[name]:,.0f} requests/s"
             panel.plot(1 / (1 - SHARES), np.quantile(found, SHARES), label=sent)
         panel.set(xscale="log", yscale="log", title=name, xlabel="of requests are faster")
-        panel.set_xticks([1, 2, 10, 100, 1000], ["0 %", "50 %", "90 %", "99 %", "99.9 %"])
+        panel.set_xticks([1, 2, 10, 100, 1000], ["0 %", "50 %", "90 %", "99 %", "99.9 %"], fontsize=8)
         panel.legend(title="sent, of capacity", frameon=False, fontsize=8)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("latency, ms, from the intended moment")
