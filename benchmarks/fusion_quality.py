@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recstack.data.splits import TRAIN, VALIDATION
 from recstack.evaluation.bootstrap import Interval, ratio
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.metrics import Doubles
@@ -24,7 +25,6 @@ from recstack.retrieval.co_occurrence import CoOccurrence
 from recstack.retrieval.ease import Ease as EaseSource
 from recstack.retrieval.popular import Trending
 from recstack.settings import Settings
-from recstack.splits import TRAIN, VALIDATION
 from recstack.training.prepare import Question, prepare
 
 REGULARISATIONS = (30.0, 100.0, 300.0, 1000.0)

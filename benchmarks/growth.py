@@ -19,11 +19,11 @@ from side_by_side import compare
 from user_genre_profile import written
 
 from recstack import columns as c
-from recstack import splits
+from recstack.data import splits
+from recstack.data.adapters.synthetic import Synthetic
 from recstack.features import item, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
 from recstack.features.user_rows import UserRows
-from recstack.interactions.synthetic import Synthetic
 from recstack.spark import open_session
 
 RATINGS_A_USER = 41.3

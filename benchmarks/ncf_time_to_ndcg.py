@@ -13,13 +13,13 @@ import torch
 from ncf_tutorial import BATCH, CONFIG, ListRows, Tutorial
 from side_by_side import compare, interleaved
 
+from recstack.data.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.neumf import NeuMF
 from recstack.models.neumf_network import NeuMFModule
 from recstack.settings import Settings
-from recstack.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.training.prepare import Question, prepare
 
 EPOCHS, SHARE, ROUNDS, THREADS = 8, 0.98, 3, 1

@@ -15,10 +15,10 @@ from pyspark.sql import functions as F
 from side_by_side import compare, interleaved
 
 from recstack import columns as c
+from recstack.data.adapters.synthetic import Synthetic
 from recstack.features import user, vocabulary
 from recstack.features.spec import ALPHA, RECENT_LENGTH
 from recstack.features.user_rows import UserRows
-from recstack.interactions.synthetic import Synthetic
 from recstack.spark import open_session
 
 SIDES = ("ours", "notebook", "notebook, all features")

@@ -1,8 +1,8 @@
 """What `feast apply` finds here: the declarations of `recstack.features.views` for the feature tables in use."""
 
 from recstack.features.views import declare
-from recstack.lake import current
 from recstack.settings import Settings
+from recstack.storage.lake import current
 
 SETTINGS = Settings()
 

@@ -9,8 +9,8 @@ from flows.console import say
 from flows.mirror import mirror_of
 from recstack.archive.mar import build_archive
 from recstack.archive.publish import MODEL_NAME
-from recstack.lake import opened
 from recstack.settings import HANDLER, Settings
+from recstack.storage.lake import opened
 from recstack.training.record import register_model
 from recstack.training.tracking import Tracker
 

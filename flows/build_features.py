@@ -8,15 +8,15 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
 from flows.mirror import mirror_of
+from recstack.data.splits import default_protocol
+from recstack.data.traits import Traits
 from recstack.features.build import FeatureOptions
 from recstack.features.build import build_features as publish_features
 from recstack.features.training_users import TrainingFilter
 from recstack.features.user import SnapshotEvery
-from recstack.interactions.traits import Traits
-from recstack.lake import Build, opened
 from recstack.settings import Settings
 from recstack.spark import open_session
-from recstack.splits import default_protocol
+from recstack.storage.lake import Build, opened
 
 
 @task

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from recstack.lake import Build
+from recstack.storage.lake import Build
 
 
 def say(step: str, what: str, seconds: float, where: Path | str) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.pipeline import pipeline
+from recstack.data.adapters.base import datasets
 from recstack.demo import known_user, show_answers
-from recstack.interactions.base import datasets
 from recstack.settings import Settings
 from recstack.torchserve import embedded, start
 

@@ -11,9 +11,9 @@ from flows.console import say_build, show
 from flows.mirror import mirror_of
 from recstack.archive.bundle import Bundle
 from recstack.evaluation.report import HEADLINE
-from recstack.lake import Build, build_once, opened
 from recstack.settings import Settings
 from recstack.spark import open_session
+from recstack.storage.lake import Build, build_once, opened
 from recstack.training.compare import compare
 from recstack.training.experiment import Experiment, Label
 from recstack.training.record import read_curve, record_evaluation, write_evaluation

@@ -8,13 +8,13 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
 from flows.mirror import bring_source, mirror_of
+from recstack.data.adapters.base import configure, datasets
+from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
+from recstack.data.ingest import ingest as publish_interactions
 from recstack.errors import choose
-from recstack.interactions.base import configure, datasets
-from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
-from recstack.interactions.ingest import ingest as publish_interactions
-from recstack.lake import Build
 from recstack.settings import Settings
 from recstack.spark import open_session
+from recstack.storage.lake import Build
 
 TABLES = (INTERACTIONS_FOLDER, ITEMS_FOLDER)
 
@@ -38,7 +38,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     """Publish the interactions and items of a dataset.
 
     Args:
-        dataset: name of an adapter in `recstack/interactions`.
+        dataset: name of an adapter in `recstack/data/adapters`.
         data: folder of the source files; by default they come from the object store, or else are downloaded, where
             that is allowed.
         options: fields of the adapter, such as `min_year` of movielens_25m.

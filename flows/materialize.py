@@ -8,8 +8,8 @@ from prefect import flow, task
 
 from flows.console import say
 from flows.mirror import mirror_of
-from recstack.lake import current, opened, point_to
 from recstack.settings import Settings
+from recstack.storage.lake import current, opened, point_to
 from recstack.store import apply
 from recstack.store import materialize as load_online
 

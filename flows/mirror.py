@@ -10,11 +10,12 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
 from flows.console import say
-from recstack.lake import NO_MIRROR, Mirror
-from recstack.mirror import ObjectStoreMirror
-from recstack.object_store import NotThere, ObjectStore, Transfer, Unreachable
+from recstack.data.source_files import pull_source
 from recstack.settings import Settings
-from recstack.source_files import pull_source
+from recstack.storage.folders import NotThere, ObjectStore, Transfer
+from recstack.storage.lake import NO_MIRROR, Mirror
+from recstack.storage.remote import ObjectStoreMirror
+from recstack.storage.s3 import Unreachable
 
 P = ParamSpec("P")
 T = TypeVar("T")

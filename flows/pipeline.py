@@ -30,7 +30,7 @@ def pipeline(
     """Ingest, build features, materialize, train, evaluate, archive, deploy; finished steps are not done again.
 
     Args:
-        dataset: name of an adapter in `recstack/interactions`.
+        dataset: name of an adapter in `recstack/data/adapters`.
         data: folder of the source files; by default they are downloaded, where that is allowed.
         dataset_options: fields of the adapter.
         split_at: first day of the test part; by default a quantile of time.

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from flows.console import say_build
 from flows.mirror import mirror_of
 from recstack.archive.bundle import Facts, write_bundle
-from recstack.interactions.traits import Traits
-from recstack.lake import Build, build_once, opened, version_of
+from recstack.data.traits import Traits
 from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
 from recstack.settings import Settings
 from recstack.spark import open_session
+from recstack.storage.lake import Build, build_once, opened, version_of
 from recstack.training.dataset import newest_items
 from recstack.training.experiment import Experiment, Label
 from recstack.training.record import record_training, write_training

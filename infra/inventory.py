@@ -14,9 +14,9 @@ from prefect.client.schemas.filters import FlowRunFilter
 
 from recstack import columns as c
 from recstack.archive.publish import served_last
-from recstack.lake import current
-from recstack.object_store import ObjectStore
 from recstack.settings import Settings
+from recstack.storage.folders import ObjectStore
+from recstack.storage.lake import current
 from recstack.store import OnlineStore, online_config
 
 settings = Settings()

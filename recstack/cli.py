@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 data_app = typer.Typer(no_args_is_help=True, help="Source files to the object store (OBJECT_STORE) and back.")
 app.add_typer(data_app, name="data")
 
-Dataset = Annotated[str, typer.Option(help="adapter in recstack/interactions")]
+Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
 Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
 Protocol = Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")]
@@ -102,7 +102,7 @@ def evaluate(
 ) -> None:
     """Compare models on data of yours, apart from anything that is being served."""
     from recstack.evaluation.page import page
-    from recstack.lake import require_writable, write_atomically
+    from recstack.storage.lake import require_writable, write_atomically
     from recstack.training.evaluate import evaluate_dataset
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
@@ -158,8 +158,8 @@ def push(
     data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
 ) -> None:
     """Put the source files of a dataset into the object store, where `ingest` finds them."""
-    from recstack.object_store import ObjectStore
-    from recstack.source_files import push_source
+    from recstack.data.source_files import push_source
+    from recstack.storage.folders import ObjectStore
 
     settings = Settings()
     store = ObjectStore(settings.object_store, settings.object_store_endpoint)
@@ -173,8 +173,8 @@ def pull(
     data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
 ) -> None:
     """Get the source files of a dataset from the object store."""
-    from recstack.object_store import ObjectStore
-    from recstack.source_files import pull_source
+    from recstack.data.source_files import pull_source
+    from recstack.storage.folders import ObjectStore
 
     settings = Settings()
     store = ObjectStore(settings.object_store, settings.object_store_endpoint)

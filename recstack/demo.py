@@ -10,8 +10,8 @@ from rich.table import Table
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
 from recstack.archive.publish import MODEL_NAME
-from recstack.lake import current
 from recstack.settings import Settings
+from recstack.storage.lake import current
 from recstack.torchserve import embedded
 
 UNKNOWN_USER = 2**31

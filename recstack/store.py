@@ -21,10 +21,10 @@ from feast.protos.feast.types.Value_pb2 import Value
 from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features import spec
-from recstack.lake import current, write_atomically
 from recstack.online.columnar_store import ColumnarOnlineStore
 from recstack.online.reader import plain
 from recstack.settings import ROOT, Settings
+from recstack.storage.lake import current, write_atomically
 
 FEATURE_REPO = ROOT / "feature_repo"
 _JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}

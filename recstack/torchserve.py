@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from recstack.archive.torchserve_api import Api
 from recstack.errors import UserError
-from recstack.lake import digest
 from recstack.settings import ROOT, Settings
+from recstack.storage.lake import digest
 
 CONFIG = ROOT / "serving" / "config.properties"
 LOGGING = ROOT / "serving" / "log4j2.xml"

@@ -12,17 +12,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.adapters.base import Dataset
+from recstack.data.adapters.synthetic import Synthetic
+from recstack.data.contract import INTERACTIONS
+from recstack.data.ingest import ingest
+from recstack.data.splits import default_protocol
 from recstack.features import vocabulary
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.profile import ItemGenres
 from recstack.features.training_users import TrainingFilter
-from recstack.interactions.base import Dataset
-from recstack.interactions.contract import INTERACTIONS
-from recstack.interactions.ingest import ingest
-from recstack.interactions.synthetic import Synthetic
-from recstack.lake import Build
 from recstack.settings import Settings
-from recstack.splits import default_protocol
+from recstack.storage.lake import Build
 from recstack.training.experiment import Experiment
 
 DAY = 86_400

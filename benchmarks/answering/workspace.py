@@ -27,11 +27,11 @@ from recstack.archive.publish import MODEL_NAME
 from recstack.features import spec
 from recstack.features.encode import Encoder
 from recstack.features.profile import Histories, ItemGenres, user_states
-from recstack.lake import build_once
 from recstack.models.genre_ncf import GenreNCF
 from recstack.models.genre_ncf_network import Config, GenreNCFModule
 from recstack.recommend import RatingScale
 from recstack.settings import HANDLER, Settings
+from recstack.storage.lake import build_once
 
 N_USERS, N_ITEMS, N_GENRES, GENRES_OF_ITEM, MEAN_RATINGS = 3_000, 20_000, 320, 4, 60
 NOW = 1_750_000_000

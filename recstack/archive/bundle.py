@@ -12,10 +12,10 @@ from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features import spec
 from recstack.features.encode import Encoder, ItemBatch
-from recstack.lake import code_version, file_digest
 from recstack.models import models
 from recstack.models.base import Recommender
 from recstack.recommend import RatingScale
+from recstack.storage.lake import code_version, file_digest
 
 MANIFEST = "bundle.json"
 CATALOGUE = "catalogue.parquet"

@@ -4,8 +4,8 @@ import time
 from pathlib import Path
 
 from recstack.archive.torchserve_api import Api, TorchServeError
-from recstack.lake import CURRENT, write_atomically
 from recstack.settings import Settings
+from recstack.storage.lake import CURRENT, write_atomically
 
 MODEL_NAME = "recstack"
 """Under which TorchServe serves; archives are called `recstack-<version>.mar`."""

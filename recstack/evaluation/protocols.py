@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recstack import columns as c
+from recstack.data.splits import BY_CHANCE, FOLD_IN, HELD_OUT_USERS
 from recstack.errors import DataError
 from recstack.evaluation.candidates import drawn_negatives, given_negatives
 from recstack.evaluation.evaluation_set import EvaluationSet
@@ -16,7 +17,6 @@ from recstack.evaluation.slices import target_slices
 from recstack.features.encode import Encoder, Floats, Ints
 from recstack.features.profile import HALF
 from recstack.models.base import Mask
-from recstack.splits import BY_CHANCE, FOLD_IN, HELD_OUT_USERS
 
 LiveFeatures = Callable[[pa.Table], pa.Table]
 """From (user_id, event_timestamp) to rows of `spec.schema("user")` in the same order, each computed from interactions

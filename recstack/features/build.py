@@ -12,11 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.ingest import HELD_OUT_FOLDER
+from recstack.data.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
-from recstack.interactions.ingest import HELD_OUT_FOLDER
-from recstack.lake import NO_MIRROR, Build, Mirror, build_once, current
-from recstack.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
+from recstack.storage.lake import NO_MIRROR, Build, Mirror, build_once, current
 
 
 class FeatureOptions(BaseModel):

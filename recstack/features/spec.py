@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from recstack import columns as c
-from recstack.lake import digest
+from recstack.storage.lake import digest
 
 SERVICE: Final = "ranking"
 """Name of the one Feast FeatureService that training and serving read."""

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack.interactions.traits import Traits
+from recstack.data.traits import Traits
 
 
 class TrainingFilter(BaseModel):

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.features.profile import ItemGenres
-from recstack.lake import digest
+from recstack.storage.lake import digest
 
 FILE = "vocabulary.json"
 

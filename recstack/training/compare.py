@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from recstack.archive.bundle import Bundle
+from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import choose
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import Ranking, rank
@@ -13,7 +14,6 @@ from recstack.evaluation.report import Curve, Report, report
 from recstack.models import models
 from recstack.models.base import Progress
 from recstack.models.rating_model import RatingModel
-from recstack.splits import TRAIN, VALIDATION
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
 

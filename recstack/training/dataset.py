@@ -11,9 +11,9 @@ from recstack.features import vocabulary
 from recstack.features.build import without_own
 from recstack.features.encode import Encoder, Ints
 from recstack.features.user import TIMELESS
-from recstack.lake import Build
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
+from recstack.storage.lake import Build
 from recstack.store import historical
 
 MICROSECOND = 1_000_000

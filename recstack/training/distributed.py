@@ -10,12 +10,12 @@ import torch
 import torch.distributed as dist
 import typer
 
+from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError, choose
-from recstack.lake import Build, current, opened
 from recstack.models import models
 from recstack.models.base import Progress
 from recstack.settings import Settings
-from recstack.splits import TRAIN, VALIDATION
+from recstack.storage.lake import Build, current, opened
 from recstack.training.dataset import training_data
 
 

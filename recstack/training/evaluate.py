@@ -7,9 +7,9 @@ from typing import Any
 
 from recstack.errors import UserError, choose
 from recstack.evaluation.report import Report
-from recstack.lake import write_atomically
 from recstack.models import models
 from recstack.settings import Settings
+from recstack.storage.lake import write_atomically
 from recstack.training.compare import compare
 from recstack.training.experiment import Experiment
 from recstack.training.prepare import Question, prepare

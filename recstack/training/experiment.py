@@ -11,16 +11,16 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.ingest import NEGATIVES_FOLDER
+from recstack.data.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
+from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
-from recstack.interactions.ingest import NEGATIVES_FOLDER
-from recstack.interactions.traits import Traits
-from recstack.lake import Build, digest
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
-from recstack.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
+from recstack.storage.lake import Build, digest
 from recstack.training.dataset import training_data
 
 Label = Literal["implicit", "positive"]

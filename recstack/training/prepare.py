@@ -6,15 +6,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
+from recstack.data.adapters.base import configure
+from recstack.data.ingest import ingest
+from recstack.data.splits import default_protocol
 from recstack.errors import choose
 from recstack.evaluation.protocols import PROTOCOLS
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.training_users import TrainingFilter
-from recstack.interactions.base import configure
-from recstack.interactions.ingest import ingest
 from recstack.settings import Settings
 from recstack.spark import open_session
-from recstack.splits import default_protocol
 from recstack.store import apply
 from recstack.training.experiment import Experiment, Label
 

@@ -13,8 +13,8 @@ from recstack.evaluation.page import page
 from recstack.evaluation.plots import coverage, decile_recall, learning_curve, write_png
 from recstack.evaluation.report import Report
 from recstack.features import spec
-from recstack.lake import Build, opened
 from recstack.models.base import Progress
+from recstack.storage.lake import Build, opened
 from recstack.training.experiment import Experiment
 from recstack.training.tracking import DECISION, Run, Tracker, Version
 from recstack.training.train import Trained

@@ -10,13 +10,13 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from recstack.data.splits import TRAIN
 from recstack.errors import UserError, choose
 from recstack.evaluation.ranking import ndcg
 from recstack.models import models
 from recstack.models.base import Progress
 from recstack.models.fitting import SCORE
 from recstack.models.search_space import Between, OneOf
-from recstack.splits import TRAIN
 from recstack.training.experiment import Experiment
 from recstack.training.tracking import Tracker
 

@@ -9,11 +9,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.adapters.base import Dataset, datasets
+from recstack.data.contract import INTERACTIONS, ITEMS
+from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
+from recstack.data.traits import Traits
 from recstack.errors import DataError
-from recstack.interactions.base import Dataset, datasets
-from recstack.interactions.contract import INTERACTIONS, ITEMS
-from recstack.interactions.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
-from recstack.interactions.traits import Traits
 
 SourceWriter = Callable[[str], Path]
 ADAPTERS = list(datasets().values())
@@ -35,7 +35,7 @@ def test_an_adapter_describes_itself(dataset: Dataset, source: SourceWriter) -> 
     assert traits.rating_min < traits.positive_from <= traits.rating_max
     assert dataset.licence and "\n" not in dataset.licence
     # A module named like one of Python's would be taken for it.
-    assert type(dataset).__module__.removeprefix("recstack.interactions.") in (dataset.name, f"{dataset.name}_files")
+    assert type(dataset).__module__.removeprefix("recstack.data.adapters.") in (dataset.name, f"{dataset.name}_files")
 
 
 def test_an_adapter_refuses_options_that_it_does_not_have(dataset: Dataset) -> None:

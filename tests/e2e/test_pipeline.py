@@ -18,8 +18,8 @@ import pytest
 from s3_server import BUCKET, KEYS, S3Server
 
 from recstack.archive.torchserve_api import Api
-from recstack.lake import current
 from recstack.settings import ROOT, Settings
+from recstack.storage.lake import current
 from recstack.torchserve import embedded, start, stop
 from recstack.web import start_pages, stop_pages
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from workspace import Workspace
 
+from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError
 from recstack.features.encode import Encoder
 from recstack.models.genre_ncf import GenreNCF
-from recstack.splits import TRAIN, VALIDATION
 from recstack.training.dataset import training_data
 from recstack.training.distributed import train_distributed
 

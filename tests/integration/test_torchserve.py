@@ -25,8 +25,8 @@ from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
 from recstack.archive.publish import publish
 from recstack.archive.torchserve_api import Api, TorchServeError
-from recstack.lake import build_once
 from recstack.settings import ROOT, Settings
+from recstack.storage.lake import build_once
 from recstack.torchserve import Server, ServerError, embedded, start, stop
 
 HANDLER = ROOT / "serving" / "handler.py"

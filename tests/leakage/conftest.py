@@ -4,7 +4,7 @@ import pytest
 from pyspark.sql import SparkSession
 from workspace import Workspace, open_shop
 
-from recstack.splits import HELD_OUT_USERS
+from recstack.data.splits import HELD_OUT_USERS
 
 
 @pytest.fixture(scope="session")

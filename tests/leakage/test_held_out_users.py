@@ -8,12 +8,12 @@ import pytest
 from workspace import Workspace
 
 from recstack import columns as c
+from recstack.data.splits import FOLD_IN, TEST, TRAIN, VALIDATION, with_fold_in
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features.live import live_features
 from recstack.models import models
-from recstack.splits import FOLD_IN, TEST, TRAIN, VALIDATION, with_fold_in
 
 PARTS: list[Part] = ["validation", "test"]
 

@@ -11,6 +11,7 @@ from pyroaring import BitMap
 from workspace import CLOSING, DAY, PLANTED, PLANTED_USER, SAME_SECOND, SURPRISE, Workspace, at, seconds_of
 
 from recstack import columns as c
+from recstack.data.splits import TEST, TRAIN, VALIDATION
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import GLOBAL_TIME, evaluation_set
 from recstack.evaluation.ranking import rank
@@ -18,7 +19,6 @@ from recstack.features import spec
 from recstack.features.live import live_features
 from recstack.models import models
 from recstack.models.base import TrainingData
-from recstack.splits import TEST, TRAIN, VALIDATION
 from recstack.store import historical
 
 

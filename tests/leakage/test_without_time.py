@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from workspace import Workspace
 
 from recstack import columns as c
+from recstack.data.splits import STRATIFIED, TEST, TRAIN, VALIDATION
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features import item, user
@@ -17,7 +18,6 @@ from recstack.features.live import live_features
 from recstack.features.profile import Ints
 from recstack.models import models
 from recstack.models.base import TrainingData
-from recstack.splits import STRATIFIED, TEST, TRAIN, VALIDATION
 
 PARTS = [(TRAIN,), (TRAIN, VALIDATION)]
 

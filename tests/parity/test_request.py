@@ -7,10 +7,10 @@ from pyspark.sql import SparkSession
 from workspace import CLOSING, DAY, Workspace, at
 
 from recstack import columns as c
+from recstack.data.contract import INTERACTIONS
 from recstack.features import spec
 from recstack.features.live import live_features
 from recstack.features.request import History, user_rows
-from recstack.interactions.contract import INTERACTIONS
 
 NOW = CLOSING + 5 * DAY
 HISTORIES = [

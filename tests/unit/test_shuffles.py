@@ -10,10 +10,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack import splits
+from recstack.data import splits
+from recstack.data.adapters.synthetic import Synthetic
 from recstack.features import item, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
-from recstack.interactions.synthetic import Synthetic
 
 Tables = tuple[DataFrame, DataFrame, Path]
 Job = Callable[[Tables], DataFrame]

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from recstack.archive.publish import served_last
-from recstack.lake import CURRENT
+from recstack.storage.lake import CURRENT
 
 
 def test_a_store_that_never_served_has_nothing_to_serve(tmp_path: Path) -> None:

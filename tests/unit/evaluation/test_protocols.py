@@ -4,11 +4,11 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack import columns as c
+from recstack.data.splits import BY_CHANCE
 from recstack.errors import DataError
 from recstack.evaluation.candidates import N_NEGATIVES
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, evaluation_set
-from recstack.splits import BY_CHANCE
 
 # User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
 ROWS = [(1, 0, 0), (1, 1, 1), (3, 0, 1), (3, 4, 8), (1, 2, 10), (1, 4, 11), (1, 5, 11), (2, 0, 10), (2, 1, 12)]

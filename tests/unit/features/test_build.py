@@ -9,13 +9,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recstack import columns as c
+from recstack.data.adapters.synthetic import Synthetic
+from recstack.data.ingest import ingest
+from recstack.data.splits import GLOBAL_TIME, STRATIFIED
 from recstack.features import build as build_module
 from recstack.features import vocabulary
 from recstack.features.build import FeatureOptions, build_features
-from recstack.interactions.ingest import ingest
-from recstack.interactions.synthetic import Synthetic
-from recstack.lake import Build, current
-from recstack.splits import GLOBAL_TIME, STRATIFIED
+from recstack.storage.lake import Build, current
 
 OPTIONS = FeatureOptions(protocol=GLOBAL_TIME, has_timestamps=True)
 MADE_UP = Synthetic(n_users=30, n_items=24, n_genres=4, mean_ratings=8)
@@ -25,7 +25,7 @@ import os, sys
 from pathlib import Path
 from recstack.features import build as build_module
 from recstack.features.build import FeatureOptions, build_features
-from recstack.lake import opened
+from recstack.storage.lake import opened
 from recstack.spark import open_session
 
 def stop_here(*arguments):

@@ -6,9 +6,9 @@ from brute_force import DAY
 from pyspark.sql import DataFrame, SparkSession
 
 from recstack import columns as c
+from recstack.data.contract import INTERACTIONS, ITEMS
 from recstack.features import item
 from recstack.features.user import TIMELESS
-from recstack.interactions.contract import INTERACTIONS, ITEMS
 
 VOCABULARY = ("war", "comedy")
 CATALOGUE = [

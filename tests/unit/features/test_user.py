@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.adapters.synthetic import Synthetic
+from recstack.data.contract import INTERACTIONS
 from recstack.features import user, vocabulary
 from recstack.features.live import live_features
-from recstack.interactions.contract import INTERACTIONS
-from recstack.interactions.synthetic import Synthetic
 
 N_GENRES = 6
 POSITIONS = {item: [g for g in range(N_GENRES) if (item * (g + 3)) % 5 == 0] for item in range(1, 91)}

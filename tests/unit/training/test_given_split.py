@@ -5,13 +5,13 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from recstack.data.adapters.ncf_files import NCFFiles
+from recstack.data.ingest import ingest
+from recstack.data.splits import LEAVE_LAST_OUT_99
+from recstack.data.traits import Traits
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.training_users import TrainingFilter
-from recstack.interactions.ingest import ingest
-from recstack.interactions.ncf_files import NCFFiles
-from recstack.interactions.traits import Traits
 from recstack.settings import Settings
-from recstack.splits import LEAVE_LAST_OUT_99
 from recstack.store import apply
 from recstack.training.experiment import Experiment
 

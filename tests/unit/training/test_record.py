@@ -10,7 +10,7 @@ from workspace import Workspace
 
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.features import spec
-from recstack.lake import MANIFEST, Build, opened
+from recstack.storage.lake import MANIFEST, Build, opened
 from recstack.training.compare import compare
 from recstack.training.record import (
     TRAINING,

@@ -1,0 +1,1 @@
+"""One module a dataset; each module here that defines a `Dataset` is discovered automatically."""

@@ -1,0 +1,132 @@
+"""What a dataset adapter must offer; one adapter is one module of this package, found by itself."""
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pyspark.sql import DataFrame, SparkSession
+
+from recstack.data.traits import Traits
+from recstack.errors import DataError, UserError, choose
+
+
+class Dataset(BaseModel, ABC):
+    """A source of interactions and items. Its fields, if any, are the options that a user may set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    licence: ClassVar[str]
+    """One line: who owns the data and what may be done with it."""
+    rating_min: ClassVar[float]
+    rating_max: ClassVar[float]
+    positive_from: ClassVar[float]
+    """Rating from which an item counts as liked."""
+    has_timestamps: ClassVar[bool]
+    typical_users_only: ClassVar[bool] = False
+    """Whether models learn only from users with neither few nor many ratings (`features.training_users`)."""
+    text_ids: ClassVar[bool] = False
+    """Whether users, items or both are named by words: their id columns are strings, which `numbering` numbers."""
+
+    def traits(self, source: Path) -> Traits:
+        """What the data in `source` are like: what the class says, unless only the files know.
+
+        Raises:
+            DataError: the files that say it can't be used.
+        """
+        return Traits(
+            rating_min=self.rating_min,
+            rating_max=self.rating_max,
+            positive_from=self.positive_from,
+            has_timestamps=self.has_timestamps,
+            typical_users_only=self.typical_users_only,
+            text_ids=self.text_ids,
+        )
+
+    @abstractmethod
+    def files(self, source: Path) -> list[Path]:
+        """The files that must be in the folder `source`; empty for a dataset that needs none."""
+
+    @abstractmethod
+    def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
+        """Ratings as `contract.INTERACTIONS`, unchecked: bad cells are null, nothing is dropped silently."""
+
+    @abstractmethod
+    def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
+        """The catalogue as `contract.ITEMS`, unchecked."""
+
+    def read_held_out(self, spark: SparkSession, source: Path) -> DataFrame | None:
+        """(user_id, item_id) of the test part that the data bring along for `leave-last-out`; None: there is none."""
+        return None
+
+    def read_negatives(self, spark: SparkSession, source: Path) -> DataFrame | None:
+        """(user_id, item_id) of the negatives that the data bring along for `leave-last-out-99`; None: none."""
+        return None
+
+    def fetch(self, cache: Path) -> Path | None:
+        """Folder with the files, downloaded into `cache` if need be; None for a dataset that needs none.
+
+        Raises:
+            DataError: this dataset can't be downloaded.
+        """
+        if names := [path.name for path in self.files(Path())]:
+            contents = " and ".join(names)
+            raise DataError(f"{self.name} can't be downloaded: pass a folder of yours with {contents} ({self.licence})")
+        return None
+
+    def require_files(self, source: Path | None) -> list[Path]:
+        """The required files of `source`.
+
+        Raises:
+            DataError: one is missing or empty, or there is no source though the dataset needs one.
+        """
+        needed = [path.name for path in self.files(source or Path())]
+        if not needed:
+            return []
+        contents = f"{self.name} needs a folder with {' and '.join(needed)}"
+        if source is None:
+            raise DataError(f"{contents}, but no folder was given")
+        paths = self.files(source)
+        for path in paths:
+            if not path.exists():
+                raise DataError(f"{path} does not exist: {contents}")
+            if _is_empty(path):
+                raise DataError(f"{path} is empty: {contents}")
+        return paths
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether there is nothing to read: in a folder, Spark skips names that begin with a dot or an underscore."""
+    files = [each for each in path.rglob("*") if each.name[0] not in "._"] if path.is_dir() else [path]
+    return not any(each.is_file() and each.stat().st_size for each in files)
+
+
+def configure(name: str, options: Mapping[str, Any]) -> Dataset:
+    """The adapter of that name with these options.
+
+    Raises:
+        UserError: there is no such adapter, or it has no such option or value.
+    """
+    adapter = choose("dataset", name, datasets())
+    try:
+        return adapter(**options)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        known = ", ".join(adapter.model_fields) or "none"
+        raise UserError(f"options of {name}: {wrong} (there are: {known})") from None
+
+
+def datasets() -> dict[str, type[Dataset]]:
+    """Every adapter of this package by name."""
+    found: dict[str, type[Dataset]] = {}
+    for module_info in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        module = importlib.import_module(f"{__package__}.{module_info.name}")
+        own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+        for value in own:
+            if isinstance(value, type) and issubclass(value, Dataset) and value is not Dataset:
+                found[value.name] = value
+    return dict(sorted(found.items()))

@@ -1,0 +1,85 @@
+"""Numbers for ids that are words; a number keeps its meaning when the log grows, because models know items by it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
+
+from recstack import columns as c
+from recstack.storage.lake import current, version_of
+
+AFTER = "numbered_after"
+"""Name of the input of `interactions.ingest` that says which version's numbers go on."""
+
+FOLDERS = {c.USER_ID: "user_ids", c.ITEM_ID: "item_ids"}
+"""Tables of an ingested version that give the word of each number: (user_id or item_id, original_id)."""
+
+
+def predecessor(root: Path, inputs: Mapping[str, Any]) -> str | None:
+    """The version in `root` whose numbers a version with these inputs must go on from; None for the first one.
+
+    It is the current version. If that has these inputs itself, its own predecessor: the same log gets the same version.
+    """
+    try:
+        newest = current(root)
+    except FileNotFoundError:
+        return None
+    before: str | None = newest.manifest["inputs"].get(AFTER)
+    return before if version_of({**inputs, AFTER: before}) == newest.path.name else newest.path.name
+
+
+def numbered(
+    interactions: DataFrame, items: DataFrame, draft: Path, previous: Path | None
+) -> tuple[DataFrame, DataFrame]:
+    """Replace words by numbers in each id column that is a string, and write `FOLDERS` into `draft`.
+
+    Numbers that `previous` gave stay; new words get the following ones, in alphabetical order. An item without a title
+    is called by its word.
+
+    Args:
+        interactions: as an adapter read them; ids are longs or strings, trimmed.
+        items: the same.
+        draft: folder of the version that is being written.
+        previous: folder of the version whose numbers go on.
+
+    Returns:
+        Interactions and items with longs.
+    """
+    if _is_text(interactions, c.USER_ID):
+        users = _publish(interactions.select(c.USER_ID), c.USER_ID, draft, previous)
+        interactions = _replaced(interactions, c.USER_ID, users)
+    if _is_text(interactions, c.ITEM_ID):
+        words = interactions.select(c.ITEM_ID).unionByName(items.select(c.ITEM_ID))
+        numbers = _publish(words, c.ITEM_ID, draft, previous)
+        items = items.withColumn(c.TITLE, F.coalesce(F.nullif(F.trim(c.TITLE), F.lit("")), F.col(c.ITEM_ID)))
+        interactions, items = (_replaced(frame, c.ITEM_ID, numbers) for frame in (interactions, items))
+    return interactions, items
+
+
+def _is_text(frame: DataFrame, column: str) -> bool:
+    return isinstance(frame.schema[column].dataType, StringType)
+
+
+def _publish(words: DataFrame, column: str, draft: Path, previous: Path | None) -> DataFrame:
+    """Write and read back (`column`, original_id) of all words, known and new."""
+    spark = words.sparkSession
+    new = words.select(F.col(column).alias(c.ORIGINAL_ID)).where(F.col(c.ORIGINAL_ID).isNotNull()).distinct()
+    folder, first, known = FOLDERS[column], 0, None
+    if previous is not None and (previous / folder).exists():
+        known = spark.read.parquet(str(previous / folder))
+        first = known.agg(F.coalesce(F.max(column) + 1, F.lit(0))).collect()[0][0]
+        new = new.join(known, on=c.ORIGINAL_ID, how="left_anti")
+    # One partition: it holds one short row a word.
+    place = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(c.ORIGINAL_ID))
+    table = new.select((place + (first - 1)).cast("bigint").alias(column), c.ORIGINAL_ID)
+    (table if known is None else known.unionByName(table)).write.parquet(str(draft / folder))
+    return spark.read.parquet(str(draft / folder))
+
+
+def _replaced(frame: DataFrame, column: str, numbers: DataFrame) -> DataFrame:
+    others = [name for name in frame.columns if name != column]
+    words = frame.select(F.col(column).alias(c.ORIGINAL_ID), *others)
+    return words.join(numbers, on=c.ORIGINAL_ID, how="left").select(*frame.columns)

@@ -1,1 +1,0 @@
-"""Ratings and items from any source, brought to one contract."""

@@ -1,0 +1,201 @@
+"""Folders to the object store and back: each is there as a whole or not at all, and a broken move is taken up again."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
+
+from recstack.storage.lake import MANIFEST, file_digest
+from recstack.storage.s3 import Bucket, Count, ObjectStoreError
+
+FILES_AT_ONCE = 4
+
+Contents = Mapping[str, Mapping[str, Any]]
+"""Size in bytes and sha256 of each file of a folder, by its name in the folder."""
+
+
+class NotThere(ObjectStoreError):
+    """The store has no such folder, or not yet all of it."""
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a push or a pull did: `moved` of the `files` were not there already; `size` in bytes is that of all."""
+
+    files: int
+    size: int
+    moved: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.files} files, {self.size / 1e6:.1f} MB ({self.files - self.moved} were there)"
+
+
+class ObjectStore:
+    """Folders under `s3://bucket/prefix`.
+
+    The folder `name` is `name/manifest.json`, written last, and an object `name/<start of sha256>/<file>` per file.
+    No object is ever replaced by other contents, so a reader of an older manifest still gets what it names.
+    """
+
+    def __init__(self, address: str | None, endpoint: str | None = None, attempts: int = 5) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            address: `s3://bucket` or `s3://bucket/prefix`.
+            endpoint: URL of an S3-compatible server; AWS if None. Keys come from boto3's usual places.
+            attempts: how often a request is made, with growing pauses, before the store counts as unreachable.
+
+        Raises:
+            ObjectStoreError: there is no address, or it is not of that form.
+        """
+        self._bucket = Bucket(address, endpoint, attempts)
+        self.address = self._bucket.address
+
+    def contents(self, name: str) -> Contents | None:
+        """The files of a folder; None unless all of it is there.
+
+        Raises:
+            ObjectStoreError: see `Bucket`; or the manifest names files outside of the folder.
+        """
+        text = self._bucket.read(f"{name}/{MANIFEST}")
+        if text is None:
+            return None
+        contents: Contents = json.loads(text)["files"]
+        for file in contents:
+            if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+                raise ObjectStoreError(f"{self.address}/{name}/{MANIFEST} is refused: {file!r} lies outside")
+        return contents
+
+    def push(self, folder: Path, name: str, files: Sequence[Path] | None = None) -> Transfer:
+        """Upload what is not there yet, and the manifest at last.
+
+        Args:
+            folder: to be read; nobody may be writing into it.
+            name: of the folder in the store.
+            files: files and folders inside `folder` to take; by default all.
+
+        Raises:
+            ObjectStoreError: there is nothing to push, or see `Bucket`.
+        """
+        start = time.monotonic()
+        contents = _contents(folder, files or [folder])
+        if not contents:
+            raise ObjectStoreError(f"there are no files in {folder} to push")
+        there = self._bucket.sizes(name)
+        missing = [file for file, entry in contents.items() if there.get(_key(name, file, entry)) != entry["size"]]
+
+        def upload(file: str, count: Count) -> None:
+            self._bucket.upload(folder / file, _key(name, file, contents[file]), count)
+
+        _move(f"push {name}", upload, missing, contents)
+        manifest = json.dumps({"files": contents}, indent=2, sort_keys=True)
+        if self._bucket.read(f"{name}/{MANIFEST}") != manifest:
+            self._bucket.write(f"{name}/{MANIFEST}", manifest)
+        return _transfer(contents, missing, start)
+
+    def pull(self, name: str, folder: Path) -> Transfer:
+        """Download a folder beside its place, verify it, and put it there in one step.
+
+        Args:
+            name: of the folder in the store.
+            folder: absent, empty, or with these very files in it already; its parents are made.
+
+        Raises:
+            NotThere: the store has no such folder.
+            ObjectStoreError: other files are in `folder`, an object is damaged, or see `Bucket`. What has arrived stays
+                in a hidden folder beside, from where the next pull goes on.
+        """
+        start = time.monotonic()
+        folder = folder.absolute()
+        contents = self.contents(name)
+        if contents is None:
+            raise NotThere(f"{self.address}/{name} is not there, or was not pushed to its end: push it first")
+        if folder.exists() and any(folder.iterdir()):
+            if _contents(folder, [folder]) != contents:
+                raise ObjectStoreError(f"{folder} has other files in it than {self.address}/{name}: move it away first")
+            return _transfer(contents, [], start)
+        draft = folder.with_name(f".pull-{folder.name}")
+        draft.mkdir(parents=True, exist_ok=True)
+        with _locked(draft):
+            if not draft.exists():  # another process has finished this pull meanwhile
+                return self.pull(name, folder)
+            missing = [file for file, entry in contents.items() if not _is(draft / file, entry)]
+
+            def download(file: str, count: Count) -> None:
+                self._download(_key(name, file, contents[file]), draft / file, contents[file], count)
+
+            _move(f"pull {name}", download, missing, contents)
+            for path in draft.rglob("*"):
+                if path.is_file() and path.relative_to(draft).as_posix() not in contents:
+                    path.unlink()  # half a file, left by a process that was killed
+            draft.rename(folder)
+        return _transfer(contents, missing, start)
+
+    def current(self, name: str) -> str | None:
+        """What `point_to` said last about this name."""
+        return self._bucket.read(f"{name}/CURRENT")
+
+    def point_to(self, name: str, version: str) -> None:
+        """Say which of the folders in `name` is the current one."""
+        self._bucket.write(f"{name}/CURRENT", version)
+
+    def _download(self, key: str, file: Path, entry: Mapping[str, Any], count: Count) -> None:
+        self._bucket.download(key, file, count)
+        if not _is(file, entry):
+            file.unlink()
+            raise ObjectStoreError(
+                f"{self.address}/{key} has not the checksum that its manifest names, and is not used: "
+                "delete this object and push its folder again"
+            )
+
+
+def _key(name: str, file: str, entry: Mapping[str, Any]) -> str:
+    return f"{name}/{entry['sha256'][:16]}/{file}"
+
+
+def _contents(folder: Path, roots: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    paths = sorted(path for root in roots for path in ([root] if root.is_file() else root.rglob("*")))
+    return {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": file_digest(path)}
+        for path in paths
+        if path.is_file()
+    }
+
+
+def _is(path: Path, entry: Mapping[str, Any]) -> bool:
+    return path.is_file() and path.stat().st_size == entry["size"] and file_digest(path) == entry["sha256"]
+
+
+def _move(title: str, move: Callable[[str, Count], None], files: Sequence[str], contents: Contents) -> None:
+    """Several files at a time, with a bar on a terminal; the first error lets no further file begin."""
+    size = sum(contents[file]["size"] for file in files)
+    with (
+        tqdm(desc=title, total=size, unit="B", unit_scale=True, disable=None) as bar,
+        ThreadPoolExecutor(FILES_AT_ONCE) as pool,
+    ):
+        list(pool.map(lambda file: move(file, bar.update), files))
+
+
+def _transfer(contents: Contents, missing: Sequence[str], start: float) -> Transfer:
+    size = sum(entry["size"] for entry in contents.values())
+    return Transfer(len(contents), size, len(missing), time.monotonic() - start)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lets one process at a time work in a folder; the lock ends with the process."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

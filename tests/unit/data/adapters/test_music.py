@@ -1,0 +1,46 @@
+"""The names of a track come from another table, and plays become a strength."""
+
+import math
+from datetime import datetime
+
+import pytest
+import samples
+from pyspark.sql import SparkSession
+
+from recstack import columns as c
+from recstack.data.adapters.music import Music
+from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
+from recstack.storage.lake import Build
+
+
+@pytest.fixture(scope="module")
+def build(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    folder = tmp_path_factory.mktemp("music")
+    samples.music(folder)
+    return ingest(spark, Music(), folder, folder / "lake")
+
+
+def test_ids_are_resolved_to_names_and_what_has_none_is_left_out(spark: SparkSession, build: Build) -> None:
+    items = spark.read.parquet(str(build.path / ITEMS_FOLDER)).orderBy(c.ITEM_ID)
+    assert [(row[c.ITEM_ID], row[c.TITLE], row[c.GENRES]) for row in items.collect()] == [
+        (101, "Ann – Blue", ["jazz", "rock"]),
+        (102, "Bob, Ann – Duet", ["jazz"]),  # in the order of the track's artists; a null among its genres
+        (103, "Alone", []),  # its artist has no name
+        (104, "item 104", []),  # neither has the track
+    ]
+
+
+def test_repeated_plays_are_one_row_with_their_strength_and_the_newest_time(spark: SparkSession, build: Build) -> None:
+    rows = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER)).collect()
+    by_pair = {(row[c.USER_ID], row[c.ITEM_ID]): row for row in rows}
+    assert len(by_pair) == len(rows) == 48
+    assert by_pair[1, 101][c.RATING] == math.log2(1 + 3)
+    assert by_pair[1, 101][c.TIMESTAMP] == datetime(2022, 12, 24, 0, 5, 1)
+    assert {row[c.RATING] for pair, row in by_pair.items() if pair != (1, 101)} == {1.0}
+
+
+def test_within_a_day_plays_keep_their_order(spark: SparkSession, build: Build) -> None:
+    rows = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER)).where("user_id = 2").orderBy(c.TIMESTAMP)
+    moments = [row[c.TIMESTAMP] for row in rows.collect()]
+    assert [moment.second for moment in moments] == [4, 5, 6, 7]
+    assert {(moment.month, moment.day, moment.hour) for moment in moments} == {(3, 3, 0)}

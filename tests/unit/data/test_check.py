@@ -1,0 +1,108 @@
+"""The contract's check rejects each kind of bad row, counts it once, and lets everything else through."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from recstack import columns as c
+from recstack.data.contract import (
+    INTERACTIONS,
+    ITEMS,
+    MAX_ITEM_ID,
+    Checked,
+    DataError,
+    check_interactions,
+    check_items,
+)
+
+EARLY, LATE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
+GOOD = [(user, item, 3.0, EARLY) for user in range(10) for item in (1, 2)]
+
+Interaction = tuple[int | None, int | None, float | None, datetime | None]
+
+
+def catalogue(spark: SparkSession) -> DataFrame:
+    rows = [(item, "t", [], None, None, None, None) for item in (1, 2, 3, MAX_ITEM_ID)]
+    return spark.createDataFrame(rows, ITEMS)
+
+
+def checked(spark: SparkSession, rows: list[Interaction], *, has_timestamps: bool = True) -> Checked:
+    frame = spark.createDataFrame(rows, INTERACTIONS)
+    return check_interactions(frame, catalogue(spark), rating_min=0.5, rating_max=5.0, has_timestamps=has_timestamps)
+
+
+def test_each_kind_of_bad_interaction_is_counted_under_its_own_reason(spark: SparkSession) -> None:
+    bad: dict[str, list[Interaction]] = {
+        "null_id": [(None, 1, 3.0, EARLY), (1, None, 3.0, EARLY)],
+        "id_out_of_range": [(-1, 1, 3.0, EARLY), (1, -1, 3.0, EARLY), (1, MAX_ITEM_ID + 1, 3.0, EARLY)],
+        "null_rating": [(50, 1, None, EARLY), (51, 1, float("nan"), EARLY)],
+        "rating_out_of_range": [(52, 1, 0.0, EARLY), (53, 1, 5.5, EARLY), (54, 1, float("inf"), EARLY)],
+        "null_timestamp": [(55, 1, 3.0, None)],
+        "orphan_item": [(56, 99, 3.0, EARLY)],
+        "duplicate": [(1, 1, 4.0, EARLY)],
+    }
+    check = checked(spark, [*GOOD, (60, MAX_ITEM_ID, 5.0, EARLY), *(row for rows in bad.values() for row in rows)])
+    kept = check.rows.collect()
+
+    assert check.counts() == (len(GOOD) + 1, {reason: len(rows) for reason, rows in bad.items()})
+    assert len(kept) == len(GOOD) + 1
+    assert (60, MAX_ITEM_ID) in {(row[c.USER_ID], row[c.ITEM_ID]) for row in kept}
+
+
+def test_of_a_repeated_pair_the_newest_rating_stays_and_then_the_highest(spark: SparkSession) -> None:
+    rows: list[Interaction] = [(1, 1, 2.0, LATE), (1, 1, 5.0, EARLY), (2, 1, 2.0, EARLY), (2, 1, 4.0, EARLY)]
+    for order in (rows, rows[::-1]):
+        check = checked(spark, [*order, (3, 1, 1.0, EARLY)])
+        assert {(row[c.USER_ID], row[c.RATING]) for row in check.rows.collect()} == {(1, 2.0), (2, 4.0), (3, 1.0)}
+
+
+def test_a_bad_row_never_displaces_a_good_one_of_the_same_pair(spark: SparkSession) -> None:
+    check = checked(spark, [(1, 1, 99.0, LATE), (1, 1, 3.0, EARLY)])
+    assert [row[c.RATING] for row in check.rows.collect()] == [3.0]
+    assert check.counts() == (1, {"rating_out_of_range": 1})
+
+
+def test_timestamps_may_be_missing_where_the_dataset_has_none(spark: SparkSession) -> None:
+    check = checked(spark, [(1, 1, 2.0, None), (1, 1, 4.0, None)], has_timestamps=False)
+    assert [row[c.RATING] for row in check.rows.collect()] == [4.0]
+    assert check.counts() == (1, {"duplicate": 1})
+
+
+def test_losing_more_than_half_of_the_rows_is_an_error_that_says_why(spark: SparkSession) -> None:
+    check = checked(spark, [(1, 1, 3.0, EARLY), (2, 1, 80.0, EARLY), (3, 1, 90.0, EARLY)])
+    check.rows.collect()
+    with pytest.raises(DataError, match=r"interactions table loses 2 of its 3 rows \(rating_out_of_range: 2\)"):
+        check.counts()
+
+
+def test_a_table_without_any_row_is_an_error(spark: SparkSession) -> None:
+    check = checked(spark, [])
+    check.rows.collect()
+    with pytest.raises(DataError, match="interactions table is empty"):
+        check.counts()
+
+
+def test_an_adapter_that_returns_another_schema_is_told_which_one_is_expected(spark: SparkSession) -> None:
+    with pytest.raises(TypeError, match="items must have the columns.*but have"):
+        check_items(catalogue(spark).drop(c.YEAR))
+
+
+def test_items_are_repaired_where_they_can_be_and_rejected_where_not(spark: SparkSession) -> None:
+    rows = [
+        (1, " A ", [" Drama", "drama", "", None, "Action"], 1999, " TV ", 12, 7.5),
+        (2, " ", None, 0, "", 0, float("nan")),
+        (3, None, [], -5, None, None, None),
+        (3, "Z first by title is A", [], None, None, None, None),
+        (3, "A", [], None, None, None, None),
+        (None, "no id", [], None, None, None, None),
+        (MAX_ITEM_ID + 1, "too large", [], None, None, None, None),
+    ]
+    check = check_items(spark.createDataFrame(rows, ITEMS))
+    found = sorted(tuple(row) for row in check.rows.collect())
+
+    assert found == [
+        (1, "A", ["action", "drama"], 1999, "TV", 12, 7.5),
+        (2, "item 2", [], None, None, None, None),
+        (3, "A", [], None, None, None, None),
+    ]
