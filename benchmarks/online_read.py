@@ -16,7 +16,7 @@ from online_rows import FEATURES, LOCAL, OURS, SCHEMA, VIEW, feature_store, writ
 from redis_process import address, redis_process
 from side_by_side import compare, interleaved
 
-from recstack.online.columnar_store import hash_fields, key_frame
+from recstack.feature_store.feast_redis.store import hash_fields, key_frame
 
 READS_A_ROUND = 100
 Read = Callable[[Sequence[int]], Any]

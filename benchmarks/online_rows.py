@@ -25,8 +25,8 @@ SCHEMA = pa.schema(
 )
 OURS = {
     "offline_store": {"type": "duckdb"},
-    "online_store": {"type": "recstack.online.columnar_store.ColumnarOnlineStore"},
-    "batch_engine": {"type": "recstack.online.engine.ColumnarEngine"},
+    "online_store": {"type": "recstack.feature_store.feast_redis.store.ColumnarOnlineStore"},
+    "batch_engine": {"type": "recstack.feature_store.feast_redis.engine.ColumnarEngine"},
 }
 LOCAL = {
     "offline_store": {"type": "duckdb"},

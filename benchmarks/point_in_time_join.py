@@ -31,7 +31,7 @@ SPARK = {
     "spark.log.level": "OFF",
 }
 STORES: dict[str, dict[str, object]] = {
-    "ours": {"type": "recstack.point_in_time.AsofOfflineStore"},
+    "ours": {"type": "recstack.feature_store.feast_duckdb.AsofOfflineStore"},
     "Feast's DuckDB store": {"type": "duckdb"},
     "Feast's Spark store": {"type": "spark", "spark_conf": SPARK},
 }

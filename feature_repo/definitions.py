@@ -1,6 +1,6 @@
-"""What `feast apply` finds here: the declarations of `recstack.features.views` for the feature tables in use."""
+"""What `feast apply` finds here: the declarations of `recstack.feature_store.views` for the feature tables in use."""
 
-from recstack.features.views import declare
+from recstack.feature_store.views import declare
 from recstack.settings import Settings
 from recstack.storage.lake import current
 

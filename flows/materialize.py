@@ -8,10 +8,10 @@ from prefect import flow, task
 
 from flows.console import say
 from flows.mirror import mirror_of
+from recstack.feature_store.registry import apply
+from recstack.feature_store.registry import materialize as load_online
 from recstack.settings import Settings
 from recstack.storage.lake import current, opened, point_to
-from recstack.store import apply
-from recstack.store import materialize as load_online
 
 
 @task

@@ -14,10 +14,11 @@ from prefect.client.schemas.filters import FlowRunFilter
 
 from recstack import columns as c
 from recstack.archive.publish import served_last
+from recstack.feature_store.config import online_config
+from recstack.feature_store.online import OnlineStore
 from recstack.settings import Settings
 from recstack.storage.folders import ObjectStore
 from recstack.storage.lake import current
-from recstack.store import OnlineStore, online_config
 
 settings = Settings()
 

@@ -12,8 +12,8 @@ from feast import FeatureStore
 from feast.feature_server import get_app as features_app
 from feast.ui_server import get_app as page_app
 
+from recstack.feature_store.config import repo_config
 from recstack.settings import Settings
-from recstack.store import repo_config
 
 OPEN = {"/health"}
 """Paths that say nothing: for health checks."""

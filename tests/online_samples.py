@@ -12,8 +12,8 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.types import Array, Bytes, FeastType, Float32, Int64, String
 
 OURS = {
-    "online_store": "recstack.online.columnar_store.ColumnarOnlineStore",
-    "batch_engine": "recstack.online.engine.ColumnarEngine",
+    "online_store": "recstack.feature_store.feast_redis.store.ColumnarOnlineStore",
+    "batch_engine": "recstack.feature_store.feast_redis.engine.ColumnarEngine",
 }
 STOCK = {"online_store": "redis", "batch_engine": "local"}
 FIELDS = {

@@ -117,7 +117,7 @@ def open_shop(
     spark: SparkSession, home: Path, *, surprise: bool = False, timed: bool = True, protocol: str | None = None
 ) -> Workspace:
     """Ingest, build features for the protocol (or the default), apply; without `timed` as for data without time."""
-    from recstack.store import apply  # Feast takes seconds to import, and most tests don't need it
+    from recstack.feature_store.registry import apply  # Feast takes seconds to import, and most tests don't need it
 
     settings = Settings(recstack_home=home, dataset="shop", lake_uri=None, feast_online="sqlite", feast_registry="file")
     ingested = ingest(spark, Shop(surprise=surprise), None, settings.lake / "interactions")

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
+from recstack.feature_store.config import online_config
 from recstack.features import spec
 from recstack.settings import Settings
-from recstack.store import online_config
 
 
 class NaiveHandler:

@@ -7,9 +7,10 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
+from recstack.feature_store.config import online_config
+from recstack.feature_store.online import OnlineStore
 from recstack.recommend import Catalogue, Engine
 from recstack.settings import Settings
-from recstack.store import OnlineStore, online_config
 
 READ_BUDGET = 0.2
 """Seconds that Redis may take to connect or to answer before popular items are served instead."""

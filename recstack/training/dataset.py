@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 
 from recstack import columns as c
 from recstack.errors import DataError
+from recstack.feature_store.offline import historical
 from recstack.features import vocabulary
 from recstack.features.build import without_own
 from recstack.features.encode import Encoder, Ints
@@ -14,7 +15,6 @@ from recstack.features.user import TIMELESS
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
 from recstack.storage.lake import Build
-from recstack.store import historical
 
 MICROSECOND = 1_000_000
 

@@ -11,11 +11,11 @@ from recstack.data.ingest import ingest
 from recstack.data.splits import default_protocol
 from recstack.errors import choose
 from recstack.evaluation.protocols import PROTOCOLS
+from recstack.feature_store.registry import apply
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.training_users import TrainingFilter
 from recstack.settings import Settings
 from recstack.spark import open_session
-from recstack.store import apply
 from recstack.training.experiment import Experiment, Label
 
 

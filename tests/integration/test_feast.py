@@ -14,9 +14,12 @@ from feast import FeatureService, FeatureStore
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
+from recstack.feature_store.config import FEATURE_REPO, repo_config, write_config
+from recstack.feature_store.offline import historical
+from recstack.feature_store.online import OnlineStore
+from recstack.feature_store.registry import FeatureStoreError, apply
 from recstack.features import spec
 from recstack.settings import Settings
-from recstack.store import FEATURE_REPO, FeatureStoreError, OnlineStore, apply, historical, repo_config, write_config
 
 
 def feast(settings: Settings, *arguments: str) -> str:
@@ -110,7 +113,8 @@ def test_spark_joins_the_same_rows_as_duckdb(shop: Workspace, tmp_path: Path) ->
 def test_to_read_online_features_loads_no_engine_that_joins(own: Workspace) -> None:
     apply(own.settings)
     code = (
-        "import sys; from recstack.settings import Settings; from recstack.store import OnlineStore, online_config; "
+        "import sys; from recstack.settings import Settings; from recstack.feature_store.config import online_config; "
+        "from recstack.feature_store.online import OnlineStore; "
         "OnlineStore(online_config(Settings())).users([1]); "
         "print([name for name in ('dask', 'duckdb', 'ibis', 'pyspark') if name in sys.modules])"
     )

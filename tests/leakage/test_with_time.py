@@ -15,11 +15,11 @@ from recstack.data.splits import TEST, TRAIN, VALIDATION
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import GLOBAL_TIME, evaluation_set
 from recstack.evaluation.ranking import rank
+from recstack.feature_store.offline import historical
 from recstack.features import spec
 from recstack.features.live import live_features
 from recstack.models import models
 from recstack.models.base import TrainingData
-from recstack.store import historical
 
 
 def entities(shop: Workspace) -> pa.Table:

@@ -7,8 +7,10 @@ import pytest
 from redis_server import redis_server
 from workspace import CLOSING, Workspace
 
+from recstack.feature_store.config import repo_config
+from recstack.feature_store.online import OnlineStore
+from recstack.feature_store.registry import materialize
 from recstack.settings import Settings
-from recstack.store import OnlineStore, materialize, repo_config
 
 
 @pytest.fixture(scope="session")

@@ -11,18 +11,12 @@ from feast.feature_view import FeatureViewState
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
+from recstack.feature_store.config import FEATURE_REPO, _config, repo_config, write_config
+from recstack.feature_store.offline import historical
+from recstack.feature_store.online import OnlineStore
+from recstack.feature_store.registry import FeatureStoreError, materialize
 from recstack.features import spec
 from recstack.settings import Settings
-from recstack.store import (
-    FEATURE_REPO,
-    FeatureStoreError,
-    OnlineStore,
-    _config,
-    historical,
-    materialize,
-    repo_config,
-    write_config,
-)
 
 
 def test_the_committed_configuration_is_that_of_the_default_settings() -> None:
@@ -38,10 +32,10 @@ def test_the_written_configuration_is_the_one_in_use_and_nobody_else_may_read_it
     assert path.stat().st_mode & 0o077 == 0
     written = yaml.safe_load(path.read_text())
     assert written["online_store"] == {
-        "type": "recstack.online.columnar_store.ColumnarOnlineStore",
+        "type": "recstack.feature_store.feast_redis.store.ColumnarOnlineStore",
         "connection_string": "127.0.0.1:1,password=secret",
     }
-    assert written["batch_engine"] == {"type": "recstack.online.engine.ColumnarEngine"}
+    assert written["batch_engine"] == {"type": "recstack.feature_store.feast_redis.engine.ColumnarEngine"}
     assert written["project"] == "shop"
     assert written["registry"]["path"].startswith(str(tmp_path))
 

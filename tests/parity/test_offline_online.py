@@ -9,10 +9,11 @@ import pytest
 from workspace import CLOSING, MADE_UP, PLANTED_USER, Workspace, at
 
 from recstack import columns as c
+from recstack.feature_store.offline import historical
+from recstack.feature_store.online import OnlineStore
 from recstack.features import spec
 from recstack.features.encode import Encoder, Ints, ItemBatch, UserBatch
 from recstack.settings import Settings
-from recstack.store import OnlineStore, historical
 
 KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
 UNKNOWN = [0, 404_404]

@@ -9,10 +9,10 @@ from recstack.data.adapters.ncf_files import NCFFiles
 from recstack.data.ingest import ingest
 from recstack.data.splits import LEAVE_LAST_OUT_99
 from recstack.data.traits import Traits
+from recstack.feature_store.registry import apply
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.training_users import TrainingFilter
 from recstack.settings import Settings
-from recstack.store import apply
 from recstack.training.experiment import Experiment
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recstack.online.newest import BATCH_ROWS, Source, newest
+from recstack.feature_store.feast_redis.newest import BATCH_ROWS, Source, newest
 from recstack.settings import ROOT
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
@@ -17,7 +17,7 @@ MEASURE = """
 import resource, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from recstack.online.newest import Source, newest
+from recstack.feature_store.feast_redis.newest import Source, newest
 files = tuple(sorted(Path(sys.argv[1]).glob("*.parquet")))
 rows = sum(map(len, newest(Source(files, "user", "at", None), datetime(1970, 1, 1, tzinfo=UTC),
     datetime(2030, 1, 1, tzinfo=UTC), ["user", "vector", "at"])))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from recstack.online.encoding import Encoded
+from recstack.feature_store.feast_redis.encoding import Encoded
 
 ROWS_A_CALL: Final = 64
 """Rows that one transaction or one call of the script writes. Redis serves nobody else meanwhile: some 0.6 ms."""

@@ -18,7 +18,7 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import 
 from feast.types import Float64
 from online_samples import OURS, START, STOCK, content, table, write
 
-from recstack.online.engine import source_of
+from recstack.feature_store.feast_redis.engine import source_of
 from recstack.settings import ROOT
 
 Open = Callable[..., FeatureStore]

@@ -13,9 +13,9 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.types import Int64
 
-from recstack.online.commands import create, replace
-from recstack.online.encoding import Encoded, binary, encode, encode_timestamps
-from recstack.online.reader import OwnConnection, Reader
+from recstack.feature_store.feast_redis.commands import create, replace
+from recstack.feature_store.feast_redis.encoding import Encoded, binary, encode, encode_timestamps
+from recstack.feature_store.feast_redis.reader import OwnConnection, Reader
 
 _ARROW_TYPES = {
     ValueType.INT64: pa.int64(),
@@ -30,7 +30,7 @@ _ARROW_TYPES = {
 class ColumnarOnlineStoreConfig(RedisOnlineStoreConfig):
     """Feast looks for it beside the store, by name."""
 
-    type: str = "recstack.online.columnar_store.ColumnarOnlineStore"  # type: ignore[assignment]
+    type: str = "recstack.feature_store.feast_redis.store.ColumnarOnlineStore"  # type: ignore[assignment]
     redis_type: Literal[RedisType.redis, RedisType.redis_sentinel] = RedisType.redis
     """A cluster would need each row sent to the node that has it; Feast's own `type: redis` does that."""
 

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recstack.online.encoding import Encoded, encode, encode_timestamps
+from recstack.feature_store.feast_redis.encoding import Encoded, encode, encode_timestamps
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOAT32 = st.floats(width=32)

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recstack import columns as c
-from recstack.online.commands import bulk
+from recstack.feature_store.feast_redis.commands import bulk
 
 _FLOAT = struct.Struct("<xf")
 

@@ -15,8 +15,8 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
-from recstack.online.columnar_store import ColumnarOnlineStore, key_column
-from recstack.online.newest import Source, newest
+from recstack.feature_store.feast_redis.newest import Source, newest
+from recstack.feature_store.feast_redis.store import ColumnarOnlineStore, key_column
 
 WRITERS = 4
 """Threads that encode and send a batch each, so many that Redis rarely waits for the next one."""
@@ -25,7 +25,7 @@ WRITERS = 4
 class ColumnarEngineConfig(FeastConfigBaseModel):
     """Feast looks for it beside the engine, by name."""
 
-    type: str = "recstack.online.engine.ColumnarEngine"
+    type: str = "recstack.feature_store.feast_redis.engine.ColumnarEngine"
 
 
 class ColumnarEngine(ComputeEngine):

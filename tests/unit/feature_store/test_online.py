@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from feast import FeatureStore, Project, RepoConfig
 
+from recstack.feature_store.online import OnlineStore
+from recstack.feature_store.registry import FeatureStoreError
+from recstack.feature_store.views import declare
 from recstack.features import spec
-from recstack.features.views import declare
-from recstack.store import FeatureStoreError, OnlineStore
 
 LIFETIME = 1
 """Seconds that Feast's cache of the registry lives."""

@@ -12,7 +12,7 @@ from feast.infra.offline_stores.offline_store import RetrievalJob
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Bytes, Float32, Float64, String
 
-STOCK, OURS = "duckdb", "recstack.point_in_time.AsofOfflineStore"
+STOCK, OURS = "duckdb", "recstack.feature_store.feast_duckdb.AsofOfflineStore"
 N_USERS, N_ITEMS, N_ROWS = 30, 20, 3_000
 START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
 SPAN = 400

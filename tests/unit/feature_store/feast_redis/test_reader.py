@@ -12,8 +12,8 @@ from feast import FeatureStore
 from feast.protos.feast.types.Value_pb2 import FloatList, Null, Value
 from online_samples import OURS, SCHEMA, START, STOCK, table, write
 
-from recstack.online.columnar_store import hash_fields, key_frame
-from recstack.online.reader import Reader
+from recstack.feature_store.feast_redis.reader import Reader
+from recstack.feature_store.feast_redis.store import hash_fields, key_frame
 
 Open = Callable[..., FeatureStore]
 

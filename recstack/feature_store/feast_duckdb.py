@@ -29,7 +29,7 @@ PLACE = {"file": "filename", "place": "file_row_number"}
 class AsofOfflineStoreConfig(DuckDBOfflineStoreConfig):
     """Feast looks for it beside the store, by name."""
 
-    type: str = "recstack.point_in_time.AsofOfflineStore"
+    type: str = "recstack.feature_store.feast_duckdb.AsofOfflineStore"
 
 
 class AsofOfflineStore(DuckDBOfflineStore):

@@ -1,0 +1,1 @@
+"""Everything of Feast: configuration, registry, offline join, online reads; faster classes stand in `feast_*`."""
