@@ -17,7 +17,7 @@ from recstack.evaluation.ranking import rank
 from recstack.features.encode import Floats, UserBatch
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.base import Mask
-from recstack.models.popularity import Popularity
+from recstack.models.popularity.model import Popularity
 
 N_USERS, N_ITEMS, N_GENRES, DIMENSIONS, ROUNDS = 100_000, 20_000, 20, 64, 5
 SEEN, TARGETS = 100, 5

@@ -16,14 +16,14 @@ from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.features.encode import Floats, UserBatch
 from recstack.models.base import Mask, TrainingData
-from recstack.models.ease import Ease
-from recstack.models.fusion import Fusion
-from recstack.models.fusion_stacking import past_of
-from recstack.models.popularity import Popularity
-from recstack.retrieval.base import CandidateSource
-from recstack.retrieval.co_occurrence import CoOccurrence
-from recstack.retrieval.ease import Ease as EaseSource
-from recstack.retrieval.popular import Trending
+from recstack.models.ease.model import Ease
+from recstack.models.fusion.model import Fusion
+from recstack.models.fusion.sources.base import CandidateSource
+from recstack.models.fusion.sources.co_occurrence import CoOccurrence
+from recstack.models.fusion.sources.ease import Ease as EaseSource
+from recstack.models.fusion.sources.popular import Trending
+from recstack.models.fusion.stacking import past_of
+from recstack.models.popularity.model import Popularity
 from recstack.settings import Settings
 from recstack.training.prepare import Question, prepare
 

@@ -17,8 +17,8 @@ from recstack.data.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg
 from recstack.models.base import Progress, Recommender, TrainingData
-from recstack.models.neumf import NeuMF
-from recstack.models.neumf_network import NeuMFModule
+from recstack.models.neumf.model import NeuMF
+from recstack.models.neumf.network import NeuMFModule
 from recstack.settings import Settings
 from recstack.training.prepare import Question, prepare
 

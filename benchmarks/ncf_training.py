@@ -14,9 +14,9 @@ from ncf_tutorial import BATCH, CONFIG, FrameRows, ListRows, TensorRows, Tutoria
 from side_by_side import compare, interleaved
 
 from recstack.features.encode import Ints
-from recstack.models.fitting import Schedule, fit_epochs
-from recstack.models.neumf import PairLoss
-from recstack.models.neumf_network import NeuMFModule
+from recstack.models.learning.loop import Schedule, fit_epochs
+from recstack.models.neumf.model import PairLoss
+from recstack.models.neumf.network import NeuMFModule
 
 N_USERS, N_ITEMS, N_ROWS, ROUNDS, THREADS = 943, 1_682, 100_000, 5, 1
 """As large as MovieLens-100K."""

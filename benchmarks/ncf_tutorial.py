@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from recstack.features.encode import Ints
-from recstack.models.neumf_network import Config, NeuMFModule
+from recstack.models.neumf.network import Config, NeuMFModule
 
 BATCH, LEARNING_RATE = 512, 1e-3
 CONFIG = Config()

@@ -11,7 +11,7 @@ from recstack import columns as c
 from recstack.features import spec
 from recstack.features.encode import Encoder, empty_rows
 from recstack.features.profile import Histories, ItemGenres, user_states
-from recstack.models.item_item import ItemItem
+from recstack.models.item_item.model import ItemItem
 from recstack.recommend import Catalogue, RatingScale
 
 GENRES = ("comedy", "horror", "war")

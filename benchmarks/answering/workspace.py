@@ -27,8 +27,8 @@ from recstack.archive.publish import MODEL_NAME
 from recstack.features import spec
 from recstack.features.encode import Encoder
 from recstack.features.profile import Histories, ItemGenres, user_states
-from recstack.models.genre_ncf import GenreNCF
-from recstack.models.genre_ncf_network import Config, GenreNCFModule
+from recstack.models.genre_ncf.model import GenreNCF
+from recstack.models.genre_ncf.network import Config, GenreNCFModule
 from recstack.recommend import RatingScale
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once

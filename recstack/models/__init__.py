@@ -1,6 +1,7 @@
-"""Models: one file each, found by themselves; a new file is a new model everywhere."""
+"""Models: one folder each, found automatically; a new folder with a `model.py` is a new model everywhere."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import getmembers, isabstract, isclass
 from pkgutil import iter_modules
 
@@ -11,10 +12,11 @@ def models() -> dict[str, type[Recommender]]:
     """Every model of this package by its name, sorted.
 
     Raises:
-        ValueError: two models carry the same name.
+        ValueError: two models have the same name.
     """
     found: dict[str, type[Recommender]] = {}
-    for module in sorted(f"{__name__}.{info.name}" for info in iter_modules(__path__)):
+    folders = sorted(f"{__name__}.{info.name}" for info in iter_modules(__path__) if info.ispkg)
+    for module in (f"{folder}.model" for folder in folders if find_spec(f"{folder}.model")):
         for _, member in getmembers(import_module(module), isclass):
             if member.__module__ != module or not issubclass(member, Recommender) or isabstract(member):
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recstack.features.encode import Encoder, Floats, Ints, ItemBatch, UserBatch
-from recstack.models.search_space import SearchSpace
+from recstack.models.learning.search_space import SearchSpace
 
 Mask = npt.NDArray[np.bool_]
 

@@ -13,7 +13,7 @@ from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report import Curve, Report, report
 from recstack.models import models
 from recstack.models.base import Progress
-from recstack.models.rating_model import RatingModel
+from recstack.models.learning.rating_model import RatingModel
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
 

@@ -15,8 +15,8 @@ from recstack.errors import UserError, choose
 from recstack.evaluation.ranking import ndcg
 from recstack.models import models
 from recstack.models.base import Progress
-from recstack.models.fitting import SCORE
-from recstack.models.search_space import Between, OneOf
+from recstack.models.learning.loop import SCORE
+from recstack.models.learning.search_space import Between, OneOf
 from recstack.training.experiment import Experiment
 from recstack.training.tracking import Tracker
 

@@ -11,7 +11,7 @@ from workspace import Workspace
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError
 from recstack.features.encode import Encoder
-from recstack.models.genre_ncf import GenreNCF
+from recstack.models.genre_ncf.model import GenreNCF
 from recstack.training.dataset import training_data
 from recstack.training.distributed import train_distributed
 

@@ -8,7 +8,7 @@ from recstack.evaluation.evaluation_set import user_means
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import rank
-from recstack.models.genre_ncf import GenreNCF
+from recstack.models.genre_ncf.model import GenreNCF
 
 N_ITEMS, N_USERS, LENGTH, TEST_DAY = 40, 200, 12, 50
 QUICK = {"dimension": 32, "hidden": 64, "recent": 2, "epochs": 12, "batch_size": 64, "learning_rate": 1e-2}

@@ -9,8 +9,8 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.report import Report, report
-from recstack.models.item_item import ItemItem
-from recstack.models.popularity import Popularity
+from recstack.models.item_item.model import ItemItem
+from recstack.models.popularity.model import Popularity
 
 numba.config.DISABLE_JIT = True
 

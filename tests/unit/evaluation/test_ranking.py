@@ -9,8 +9,8 @@ from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import ndcg, rank
 from recstack.features.encode import Floats, UserBatch
 from recstack.models.base import Mask
-from recstack.models.item_item import ItemItem
-from recstack.models.popularity import Popularity
+from recstack.models.item_item.model import ItemItem
+from recstack.models.popularity.model import Popularity
 
 
 class FixedScores(Popularity):

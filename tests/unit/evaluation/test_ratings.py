@@ -12,8 +12,8 @@ from recstack.evaluation.ranking import rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report import report
 from recstack.features.encode import Floats, UserBatch
-from recstack.models.bias import Bias
-from recstack.models.biases import Biases
+from recstack.models.bias.model import Bias
+from recstack.models.learning.biases import Biases
 
 # User 1 has two test ratings, user 2 has one, user 3 none; item 3 occurs in the test part alone.
 HISTORY = Log(

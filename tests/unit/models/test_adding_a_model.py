@@ -4,7 +4,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,20 +13,24 @@ import recstack.models
 from recstack.features.encode import UserBatch
 from recstack.models import models
 from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.settings import ROOT
 
-PAGE = Path(__file__).parents[3] / "docs" / "adding-a-model.md"
+PAGE = ROOT / "docs" / "adding-a-model.md"
 NAME = "recent_in_genres"
 
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Recommender]]:
-    """The class, found as if its file lay in recstack/models."""
+    """The class, found as if its folder lay in recstack/models."""
     folder = tmp_path_factory.mktemp("models")
+    (folder / NAME).mkdir()
+    (folder / NAME / "__init__.py").touch()
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    (folder / f"{NAME}.py").write_text(code)
+    (folder / NAME / "model.py").write_text(code)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recstack.models, "__path__", [*recstack.models.__path__, str(folder)])
         yield models()[NAME]
+    sys.modules.pop(f"recstack.models.{NAME}.model")
     sys.modules.pop(f"recstack.models.{NAME}")
     vars(recstack.models).pop(NAME)
 

@@ -10,11 +10,11 @@ from histories import log, viewers
 from pyspark.sql import SparkSession
 
 from recstack.errors import UserError
-from recstack.models.als import Als
+from recstack.models.als.model import Als
 from recstack.models.base import TrainingData
-from recstack.models.popularity import Popularity
+from recstack.models.learning.spark_als import factorise
+from recstack.models.popularity.model import Popularity
 from recstack.settings import ROOT
-from recstack.spark_als import factorise
 
 OPTIONS = {"rank": 4, "regularisation": 0.1, "confidence": 5.0, "iterations": 15}
 N_USERS, N_ITEMS, N_BLOCKS = 40, 24, 4

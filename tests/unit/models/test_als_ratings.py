@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from scipy import sparse
 
 from recstack.features.encode import UserBatch, empty_rows
-from recstack.models.als_ratings import AlsRatings, fold_in
+from recstack.models.als_ratings.model import AlsRatings, fold_in
 from recstack.models.base import TrainingData
-from recstack.models.bias import Bias
+from recstack.models.bias.model import Bias
 
 N_USERS, N_ITEMS, RATED = 60, 30, 18
 

@@ -11,11 +11,11 @@ from scipy import sparse
 
 from recstack.errors import UserError
 from recstack.features.encode import Encoder, ItemBatch, UserBatch, empty_rows
-from recstack.models.autoencoder import Autoencoder
-from recstack.models.autoencoder_network import AutoencoderModule, Config, HiddenRatingsLoss
+from recstack.models.autoencoder.model import Autoencoder
+from recstack.models.autoencoder.network import AutoencoderModule, Config, HiddenRatingsLoss
 from recstack.models.base import Progress, TrainingData
-from recstack.models.bias import Bias
-from recstack.models.fitting import Batch
+from recstack.models.bias.model import Bias
+from recstack.models.learning.loop import Batch
 
 N_USERS, N_ITEMS, RATED = 120, 40, 24
 SMALL = {

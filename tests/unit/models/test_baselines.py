@@ -3,10 +3,10 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.features.encode import UserBatch
-from recstack.models import item_item
 from recstack.models.base import Recommender, TrainingData
-from recstack.models.item_item import ItemItem
-from recstack.models.popularity import Popularity
+from recstack.models.item_item import model as item_item
+from recstack.models.item_item.model import ItemItem
+from recstack.models.popularity.model import Popularity
 
 # Items 0 and 1 go together twice, 0 and 2 once; item 3 is alone, item 4 unknown.
 HISTORY = log([(1, 0, 0), (1, 1, 1), (2, 0, 0), (2, 1, 1), (3, 0, 0), (3, 2, 1), (4, 3, 0)], n_items=5)

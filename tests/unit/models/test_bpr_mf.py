@@ -7,9 +7,9 @@ from histories import GENRES, Log, log, viewers
 
 from recstack.errors import UserError
 from recstack.models.base import Progress, TrainingData
-from recstack.models.bpr_mf import BprMf, BprModule, Config, PairwiseLoss, _taste
-from recstack.models.fitting import Batch
-from recstack.models.popularity import Popularity
+from recstack.models.bpr_mf.model import BprMf, BprModule, Config, PairwiseLoss, _taste
+from recstack.models.learning.loop import Batch
+from recstack.models.popularity.model import Popularity
 
 N_USERS, N_ITEMS = 60, 30
 OPTIONS = {"dimension": 8, "batch_size": 64, "learning_rate": 1e-2, "weight_decay": 1e-4, "epochs": 40}

@@ -7,11 +7,11 @@ import pytest
 
 import recstack.models
 from recstack.models import models
-from recstack.models.popularity import Popularity
+from recstack.models.popularity.model import Popularity
 from recstack.settings import ROOT
 
 CLASH = """
-from recstack.models.popularity import Popularity
+from recstack.models.popularity.model import Popularity
 
 class Impostor(Popularity):
     name = "popularity"
@@ -20,16 +20,23 @@ class Impostor(Popularity):
 
 @pytest.fixture
 def extra_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder whose modules belong to recstack.models for one test."""
+    """A folder whose packages belong to recstack.models for one test."""
     monkeypatch.setattr(recstack.models, "__path__", [*recstack.models.__path__, str(tmp_path)])
     yield tmp_path
-    for file in tmp_path.glob("*.py"):
-        sys.modules.pop(f"recstack.models.{file.stem}", None)
-        vars(recstack.models).pop(file.stem, None)
+    for folder in tmp_path.iterdir():
+        for name in (f"recstack.models.{folder.name}.model", f"recstack.models.{folder.name}"):
+            sys.modules.pop(name, None)
+        vars(recstack.models).pop(folder.name, None)
 
 
-def test_a_new_file_is_a_new_model(extra_folder: Path) -> None:
-    (extra_folder / "fresh.py").write_text(CLASH.replace('"popularity"', '"fresh"'))
+def write_model(folder: Path, name: str, code: str) -> None:
+    (folder / name).mkdir()
+    (folder / name / "__init__.py").touch()
+    (folder / name / "model.py").write_text(code)
+
+
+def test_a_new_folder_is_a_new_model(extra_folder: Path) -> None:
+    write_model(extra_folder, "fresh", CLASH.replace('"popularity"', '"fresh"'))
     found = models()
     assert found["fresh"].__name__ == "Impostor"
     assert found["popularity"] is Popularity
@@ -41,6 +48,6 @@ def test_finding_the_models_loads_no_spark() -> None:
 
 
 def test_two_models_of_one_name_are_refused(extra_folder: Path) -> None:
-    (extra_folder / "zz_clash.py").write_text(CLASH)
+    write_model(extra_folder, "zz_clash", CLASH)
     with pytest.raises(ValueError, match="zz_clash.*popularity.*'popularity'"):
         models()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from histories import log, random_log, viewers
 
-from recstack.models import ease
 from recstack.models.base import TrainingData
-from recstack.models.ease import Ease
-from recstack.models.popularity import Popularity
+from recstack.models.ease import model as ease
+from recstack.models.ease.model import Ease
+from recstack.models.popularity.model import Popularity
 
 WHOLE = {"neighbours": 1000, "fading": 0.0, "regularisation": 3.0}
 

@@ -12,9 +12,9 @@ from recstack.errors import UserError
 from recstack.features.encode import Encoder, UserBatch, empty_rows
 from recstack.features.profile import ItemGenres
 from recstack.models.base import TrainingData
-from recstack.models.fitting import Batch
-from recstack.models.genre_ncf import GenreNCF, SampledLoss
-from recstack.models.genre_ncf_network import Config, GenreNCFModule
+from recstack.models.genre_ncf.model import GenreNCF, SampledLoss
+from recstack.models.genre_ncf.network import Config, GenreNCFModule
+from recstack.models.learning.loop import Batch
 
 N_GENRES = len(GENRES)
 SURE = {"dropout": 0.0, "history_dropout": 0.0, "id_dropout": 0.0}

@@ -7,7 +7,7 @@ from histories import random_log
 
 from recstack.features.encode import Floats
 from recstack.models.base import TrainingData
-from recstack.models.genre_ncf import GenreNCF
+from recstack.models.genre_ncf.model import GenreNCF
 
 
 @pytest.fixture(scope="module")

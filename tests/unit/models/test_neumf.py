@@ -8,9 +8,9 @@ from histories import GENRES, Log, of_one_genre, random_log, strangers
 
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.models.base import TrainingData, top_k
-from recstack.models.fitting import Batch
-from recstack.models.neumf import NeuMF, PairLoss
-from recstack.models.neumf_network import Config, NeuMFModule
+from recstack.models.learning.loop import Batch
+from recstack.models.neumf.model import NeuMF, PairLoss
+from recstack.models.neumf.network import Config, NeuMFModule
 
 FAST = {"epochs": 20, "batch_size": 64, "learning_rate": 1e-2}
 

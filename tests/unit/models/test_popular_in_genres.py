@@ -3,8 +3,8 @@ import pytest
 from histories import random_log, viewers
 
 from recstack.models.base import TrainingData
-from recstack.models.popular_in_genres import PopularInGenres
-from recstack.models.popularity import Popularity
+from recstack.models.popular_in_genres.model import PopularInGenres
+from recstack.models.popularity.model import Popularity
 
 
 @pytest.fixture(scope="module")

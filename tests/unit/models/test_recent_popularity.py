@@ -6,8 +6,8 @@ from histories import log, random_log, viewers
 
 from recstack.errors import UserError
 from recstack.models.base import Progress, Recommender, TrainingData
-from recstack.models.popularity import Popularity
-from recstack.models.recent_popularity import RecentPopularity
+from recstack.models.popularity.model import Popularity
+from recstack.models.recent_popularity.model import RecentPopularity
 
 # Item 0 was chosen three times long ago, item 1 twice just now, item 2 once halfway, item 3 never.
 HISTORY = log([(1, 0, 0), (2, 0, 0), (3, 0, 0), (1, 1, 60), (2, 1, 60), (3, 2, 30)], n_items=4)

@@ -9,10 +9,10 @@ from histories import Log, log, random_log, strangers
 
 from recstack.errors import UserError
 from recstack.models.base import TrainingData, top_k
-from recstack.models.fitting import Batch
-from recstack.models.sasrec import NextItemLoss, SASRec
-from recstack.models.sasrec_network import Config, SASRecModule
-from recstack.models.windows import windows
+from recstack.models.learning.loop import Batch
+from recstack.models.learning.windows import windows
+from recstack.models.sasrec.model import NextItemLoss, SASRec
+from recstack.models.sasrec.network import Config, SASRecModule
 
 CPU = torch.device("cpu")
 

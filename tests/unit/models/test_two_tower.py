@@ -8,9 +8,9 @@ from histories import GENRES, Log, of_one_genre, random_log, strangers
 
 from recstack.errors import UserError
 from recstack.models.base import TrainingData, top_k
-from recstack.models.fitting import Batch
-from recstack.models.towers import Towers
-from recstack.models.two_tower import IN_BATCH, SAMPLED, Config, RetrievalLoss, TwoTower
+from recstack.models.learning.loop import Batch
+from recstack.models.learning.towers import Towers
+from recstack.models.two_tower.model import IN_BATCH, SAMPLED, Config, RetrievalLoss, TwoTower
 
 KINDS = [IN_BATCH, SAMPLED]
 CPU = torch.device("cpu")

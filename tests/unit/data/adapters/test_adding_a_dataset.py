@@ -12,8 +12,9 @@ from recstack import columns as c
 from recstack.data.adapters.base import Dataset, configure
 from recstack.data.adapters.mapping import Catalogue, Log, Mapping, Scale
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
+from recstack.settings import ROOT
 
-PAGE = Path(__file__).parents[3] / "docs" / "adding-a-dataset.md"
+PAGE = ROOT / "docs" / "adding-a-dataset.md"
 
 
 def write_files(folder: Path) -> None:

@@ -1,0 +1,33 @@
+"""How an item's genres and year fit a user: known of every item, also of one that nobody has chosen."""
+
+import numpy as np
+
+from recstack.features.encode import Floats, ItemBatch, UserBatch
+from recstack.models.fusion.sources.item_to_item import weighted_history
+
+RECENT_FADING = 0.8
+
+
+def genre_affinity(users: UserBatch, items: ItemBatch) -> Floats:
+    """[B, I] cosine of the user's genre profile and the item's genres."""
+    size = np.linalg.norm(users.genres, axis=1, keepdims=True)
+    profile = np.divide(users.genres, size, out=np.zeros_like(users.genres), where=size > 0)
+    affinity: Floats = profile @ _genres(items).T
+    return affinity
+
+
+def likeness_to_recent(users: UserBatch, items: ItemBatch) -> tuple[Floats, Floats]:
+    """[B, I] genres shared with the newest items, and distance from their years in deviations; 0 where unknown."""
+    history = weighted_history(users, len(items), RECENT_FADING, 0.0)
+    total = np.asarray(history.sum(axis=1)).reshape(-1, 1)
+    mean = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
+    genres = _genres(items)
+    shared = ((history @ genres) * mean) @ genres.T
+    year = items.scalars[:, 0]
+    distance = np.abs(year - (history @ year)[:, None] * mean) * (total > 0)
+    return shared.astype(np.float32), distance.astype(np.float32)
+
+
+def _genres(items: ItemBatch) -> Floats:
+    carried: Floats = np.sqrt(items.genres.sum(axis=1, keepdims=True).clip(min=1))
+    return items.genres / carried

@@ -1,0 +1,1 @@
+"""What models share to learn: the training loop, negatives, histories, towers, offsets, search spaces."""
