@@ -12,8 +12,8 @@ from answering.servers import ours
 from answering.workspace import N_ITEMS, VERSION, workspace
 from side_by_side import compare, interleaved
 
-from recstack.archive.publish import MODEL_NAME, publish
-from recstack.torchserve import Server
+from recstack.release.rollout import MODEL_NAME, publish
+from recstack.torchserve.embedded import Server
 
 EVERYTHING = (
     "import torch, pandas, pyspark.sql, mlflow, prefect, feast, ibis.backends.duckdb, "

@@ -14,6 +14,7 @@ from recstack.evaluation.bootstrap import Interval, ratio
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import ndcg, user_ndcg
+from recstack.experiments.prepare import Question, prepare
 from recstack.features.encode import Floats, UserBatch
 from recstack.models.base import Mask, TrainingData
 from recstack.models.ease.model import Ease
@@ -25,7 +26,6 @@ from recstack.models.fusion.sources.popular import Trending
 from recstack.models.fusion.stacking import past_of
 from recstack.models.popularity.model import Popularity
 from recstack.settings import Settings
-from recstack.training.prepare import Question, prepare
 
 REGULARISATIONS = (30.0, 100.0, 300.0, 1000.0)
 FADINGS = (0.5, 1.0, 1.5)

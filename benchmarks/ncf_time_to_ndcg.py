@@ -16,11 +16,11 @@ from side_by_side import compare, interleaved
 from recstack.data.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg
+from recstack.experiments.prepare import Question, prepare
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.neumf.model import NeuMF
 from recstack.models.neumf.network import NeuMFModule
 from recstack.settings import Settings
-from recstack.training.prepare import Question, prepare
 
 EPOCHS, SHARE, ROUNDS, THREADS = 8, 0.98, 3, 1
 

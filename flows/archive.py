@@ -8,11 +8,11 @@ from prefect import flow, task
 from flows.console import say
 from flows.mirror import mirror_of
 from recstack.archive.mar import build_archive
-from recstack.archive.publish import MODEL_NAME
+from recstack.release.promotion import register_model
+from recstack.release.rollout import MODEL_NAME
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import opened
-from recstack.training.record import register_model
-from recstack.training.tracking import Tracker
+from recstack.tracking.tracker import Tracker
 
 
 @task

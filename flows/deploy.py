@@ -8,10 +8,10 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say
 from flows.mirror import mirror_of
-from recstack.archive.publish import serve
-from recstack.demo import ask, known_user
+from recstack.release.probe import ask, features_of, known_user, served_model
+from recstack.release.rollout import serve
 from recstack.settings import Settings
-from recstack.torchserve import embedded
+from recstack.torchserve.embedded import embedded
 
 
 @task(retries=2, retry_delay_seconds=3)
@@ -32,11 +32,15 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
         The version that is served now.
     """
     settings = Settings(dataset=dataset)
-    mirror_of(settings).bring(archive)
+    mirror = mirror_of(settings)
+    mirror.bring(archive)
     start = time.monotonic()
     version = put_into_service(settings, archive)
     say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)
-    user = known_user(settings)
+    mirror.bring(settings.lake / "models" / version)
+    features = features_of(served_model(settings))
+    mirror.bring(features)
+    user = known_user(features)
     answer = ask(settings, {"user_id": user, "explain": True})
     create_table_artifact(
         [

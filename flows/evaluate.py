@@ -2,22 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 
 from flows.console import say_build, show
 from flows.mirror import mirror_of
-from recstack.archive.bundle import Bundle
-from recstack.evaluation.report import HEADLINE
+from recstack.evaluation.report.report import HEADLINE
+from recstack.experiments.candidate_report import report_candidate
 from recstack.settings import Settings
 from recstack.spark import open_session
-from recstack.storage.lake import Build, build_once, opened
-from recstack.training.compare import compare
-from recstack.training.experiment import Experiment, Label
-from recstack.training.record import read_curve, record_evaluation, write_evaluation
-from recstack.training.tracking import Tracker
+from recstack.storage.lake import Build, opened
+from recstack.tracking.tracker import Tracker
+from recstack.training.experiment import Experiment
 
 
 @task
@@ -28,23 +25,11 @@ def rank_test_part(
     mirror = mirror_of(settings)
     for path in (interactions, features, trained):
         mirror.bring(path)
-    inputs = {"trained": trained.name, "baselines": baselines, "seeds": seeds}
-
-    def build(draft: Path) -> dict[str, Any]:
-        spark = open_session(settings.spark_master, settings.spark_driver_memory)
-        learned: Label = opened(trained).manifest["label"]
-        experiment = Experiment(settings, spark, opened(interactions), opened(features), learned)
-        bundle = Bundle.read(trained / "bundle")
-        model = bundle.manifest.model
-        names = [model, *(name for name in baselines if name != model)]
-        report = compare(experiment, names, seeds=seeds, fitted=bundle, learned=read_curve(trained), champion=model)
-        write_evaluation(draft, report)
-        tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-        with tracker.resume(opened(trained).manifest["run_id"]) as run:
-            record_evaluation(run, draft, report, model)
-        return {"models": names, "protocol": experiment.protocol, "label": experiment.label}
-
-    return build_once(settings.lake / "reports", inputs, build, mirror)
+    candidate = opened(trained)
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    experiment = Experiment(settings, spark, opened(interactions), opened(features), candidate.manifest["label"])
+    tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
+    return report_candidate(experiment, candidate, baselines, tracker, seeds=seeds, mirror=mirror)
 
 
 @flow(name="evaluate")

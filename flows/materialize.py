@@ -8,26 +8,17 @@ from prefect import flow, task
 
 from flows.console import say
 from flows.mirror import mirror_of
-from recstack.feature_store.registry import apply
+from recstack.feature_store.registry import applied_tables, apply
 from recstack.feature_store.registry import materialize as load_online
 from recstack.settings import Settings
-from recstack.storage.lake import current, opened, point_to
+from recstack.storage.lake import opened
 
 
 @task
 def register(settings: Settings, features: Path) -> None:
-    """Make these tables the ones that Feast knows, as `feast apply` in `feature_repo` would."""
+    """Declare these tables to Feast, as `feast apply` in `feature_repo` would."""
     mirror_of(settings).bring(features)
-    point_to(features)
-    apply(settings)
-
-
-@task
-def in_use(settings: Settings) -> Path:
-    """The tables that were registered last."""
-    root = settings.lake / "features"
-    mirror_of(settings).bring_current(root)
-    return current(root).path
+    apply(settings, features)
 
 
 @task(retries=2, retry_delay_seconds=5)
@@ -41,12 +32,12 @@ def materialize(features: Path | None = None, dataset: str = "movielens_100k") -
     """Apply the feature definitions and load the online store.
 
     Args:
-        features: what `build_features` returned; by default the tables in use, for an online store that lost them.
+        features: what `build_features` returned; by default the tables that Feast declares, to refill an online store.
         dataset: whose they are; also the Feast project.
     """
     settings = Settings(dataset=dataset)
     start = time.monotonic()
-    tables = features or in_use(settings)
+    tables = features or applied_tables(settings)
     register(settings, tables)
     load(settings)
     rows = opened(tables).manifest["rows"]

@@ -30,7 +30,7 @@ say "services"
 infra/compose.sh up --detach --wait --wait-timeout 600 --remove-orphans
 
 say "pipeline"
-infra/compose.sh exec -T worker python -m flows.follow
+infra/compose.sh exec -T worker python -m flows.operations.follow
 
 say "answers"
 infra/compose.sh exec -T worker python -m recstack.cli ask

@@ -13,9 +13,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter
 
 from recstack import columns as c
-from recstack.archive.publish import served_last
 from recstack.feature_store.config import online_config
 from recstack.feature_store.online import OnlineStore
+from recstack.release.rollout import served_last
 from recstack.settings import Settings
 from recstack.storage.folders import ObjectStore
 from recstack.storage.lake import current

@@ -12,7 +12,7 @@ import typer
 from recstack.settings import Settings
 
 if TYPE_CHECKING:
-    from recstack.training.prepare import Question
+    from recstack.experiments.prepare import Question
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Source files to the object store (OBJECT_STORE) and back.")
@@ -40,9 +40,9 @@ def demo(dataset: Dataset = "movielens_100k", data: Data = None, option: Options
 @app.command()
 def stop() -> None:
     """End the TorchServe and the web pages that `demo` and `ui` started."""
-    from recstack.torchserve import embedded
-    from recstack.torchserve import stop as stop_server
-    from recstack.web import stop_pages
+    from recstack.local.pages import stop_pages
+    from recstack.torchserve.embedded import embedded
+    from recstack.torchserve.embedded import stop as stop_server
 
     settings = Settings()
     stop_server(embedded(settings))
@@ -52,7 +52,7 @@ def stop() -> None:
 @app.command()
 def ui() -> None:
     """Start the web pages of Prefect and MLflow on the demo's data."""
-    from recstack.web import start_pages
+    from recstack.local.pages import start_pages
 
     for line in start_pages(Settings()):
         print(line)
@@ -68,7 +68,8 @@ def recommend(
     """Ask the running TorchServe."""
     from rich.console import Console
 
-    from recstack.demo import answer_table, ask
+    from recstack.local.demo import answer_table
+    from recstack.release.probe import ask
 
     who = {"user_id": user} if liked is None else {"liked": [int(item) for item in liked.split(",")]}
     answer = ask(Settings(dataset=dataset), {**who, "k": k, "explain": True})
@@ -78,7 +79,7 @@ def recommend(
 @app.command()
 def ask() -> None:
     """Ask the running TorchServe the demo's three questions: a known user, a stranger, an unknown user."""
-    from recstack.demo import show_answers
+    from recstack.local.demo import show_answers
 
     show_answers(Settings())  # DATASET says whose model is served
 
@@ -101,9 +102,9 @@ def evaluate(
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on data of yours, apart from anything that is being served."""
-    from recstack.evaluation.page import page
+    from recstack.evaluation.report.page import page
+    from recstack.experiments.evaluate import evaluate_dataset
     from recstack.storage.lake import require_writable, write_atomically
-    from recstack.training.evaluate import evaluate_dataset
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
     for file in (as_json, as_page):
@@ -138,7 +139,7 @@ def tune(
     minutes: Annotated[float, typer.Option(min=0, help="no trial is begun after so long")] = 30,
 ) -> None:
     """Find a model's options on the validation part; the same call again goes on where this one stopped."""
-    from recstack.training.evaluate import tune_dataset
+    from recstack.experiments.evaluate import tune_dataset
 
     found = tune_dataset(
         Settings(dataset=dataset),
@@ -189,7 +190,7 @@ def _say(line: str) -> None:
 def _question(
     data: Path | None, option: list[str] | None, protocol: str | None, label: str, split_at: datetime | None
 ) -> "Question":
-    from recstack.training.prepare import Question
+    from recstack.experiments.prepare import Question
 
     return Question(data, _pairs(option), protocol, label, split_at.date() if split_at is not None else None)
 

@@ -5,11 +5,11 @@ import sys
 import time
 from types import FrameType
 
-from recstack.archive.publish import MODEL_NAME, serve, served_last
-from recstack.archive.torchserve_api import TorchServeError
 from recstack.errors import UserError
+from recstack.release.rollout import MODEL_NAME, serve, served_last
 from recstack.settings import Settings
-from recstack.torchserve import embedded, start, stop
+from recstack.torchserve.api import TorchServeError
+from recstack.torchserve.embedded import embedded, start, stop
 
 
 def run() -> None:

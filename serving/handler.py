@@ -11,11 +11,11 @@ from typing import Any
 
 from ts.metrics.metric_type_enum import MetricTypes
 
-from recstack.archive import worker_log
 from recstack.archive.bundle import Bundle
 from recstack.archive.opening import open_engine
 from recstack.recommend import BadRequestError
 from recstack.settings import Settings
+from recstack.torchserve import worker_log
 
 
 class RecommendationHandler:

@@ -7,7 +7,7 @@ from recstack.settings import ROOT
 EDGES = {
     "recstack/cli.py",
     "recstack/training/distributed.py",  # started by torchrun
-    "recstack/training/tracking.py",  # a model that MLflow loads is an edge too
+    "recstack/tracking/tracker.py",  # a model that MLflow loads is an edge too
     "serving/handler.py",
     "serving/container.py",
     "serving/feature_server.py",

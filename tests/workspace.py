@@ -126,7 +126,7 @@ def open_shop(
         protocol=protocol or default_protocol(timed), has_timestamps=timed, training_filter=everybody
     )
     features = build_features(spark, ingested, settings.lake / "features", options)
-    apply(settings)
+    apply(settings, features.path)
     return Workspace(settings, spark, ingested, features)
 
 

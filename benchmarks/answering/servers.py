@@ -15,8 +15,8 @@ from urllib.request import Request, urlopen
 
 from answering.workspace import VERSION, Workspace, free_port
 from recstack.archive.mar import build_archive
-from recstack.archive.publish import MODEL_NAME, publish
-from recstack.torchserve import TORCHSERVE, Server, embedded, start, stop
+from recstack.release.rollout import MODEL_NAME, publish
+from recstack.torchserve.embedded import TORCHSERVE, Server, embedded, start, stop
 
 WORKERS = len(os.sched_getaffinity(0)) + 1
 """One more than cores: while a worker of TorchServe waits for the front end, another one computes."""
@@ -57,7 +57,7 @@ def _address() -> str:
 
 @contextmanager
 def ours(workspace: Workspace) -> Iterator[tuple[Target, Server]]:
-    """As `recstack.torchserve` starts it and `publish` installs it."""
+    """As `recstack.torchserve.embedded` starts it and `publish` installs it."""
     addresses = {f"torchserve_{name}": _address() for name in ("inference", "management", "metrics")}
     settings = workspace.settings.model_copy(update={**addresses, "torchserve_workers": WORKERS})
     server = embedded(settings)

@@ -20,16 +20,16 @@ import torch
 from torch import nn
 
 from recstack import columns as c
-from recstack import store
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
-from recstack.archive.publish import MODEL_NAME
+from recstack.feature_store.registry import apply, materialize
 from recstack.features import spec
 from recstack.features.encode import Encoder
 from recstack.features.profile import Histories, ItemGenres, user_states
 from recstack.models.genre_ncf.model import GenreNCF
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
 from recstack.recommend import RatingScale
+from recstack.release.rollout import MODEL_NAME
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once
 
@@ -110,9 +110,9 @@ def workspace(folder: Path) -> Iterator[Workspace]:
                 pq.write_table(rows, tables / owner / "part-0.parquet")
             return {}
 
-        build_once(settings.lake / "features", {"for": "benchmarks/answer.py"}, write)
-        store.apply(settings)
-        store.materialize(settings, datetime.fromtimestamp(NOW, UTC))
+        tables = build_once(settings.lake / "features", {"for": "benchmarks/answer.py"}, write)
+        apply(settings, tables.path)
+        materialize(settings, datetime.fromtimestamp(NOW, UTC))
         yield Workspace(settings, _archive(folder, settings, users, items, lists))
 
 

@@ -7,5 +7,5 @@ if [[ -s /run/site-ca ]]; then export SSL_CERT_FILE=/run/site-ca PIP_CERT=/run/s
 mkdir -p /var/lib/recstack/spark-events
 prefect work-pool inspect recstack >/dev/null 2>&1 || prefect work-pool create recstack --type process
 prefect --no-prompt deploy --all
-python -m flows.recovery
+python -m flows.operations.recovery
 exec prefect worker start --pool recstack --type process --name "worker-$(hostname)" --with-healthcheck

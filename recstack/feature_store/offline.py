@@ -1,5 +1,7 @@
 """The point-in-time join: features out of Feast's offline store, for training."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 from feast import FeatureStore
@@ -10,22 +12,23 @@ from recstack.features import spec
 from recstack.settings import Settings
 
 
-def historical(settings: Settings, owner: spec.Owner, entities: pa.Table) -> pa.Table:
+def historical(settings: Settings, owner: spec.Owner, entities: pa.Table, tables: Path) -> pa.Table:
     """Point-in-time join: for each row the newest features at or before its moment.
 
     Args:
         settings: which store.
         owner: "user" or "item".
         entities: N rows of (user_id or item_id, event_timestamp).
+        tables: folder of the feature tables that must be the declared ones.
 
     Returns:
         The N rows in their order with the columns of `spec.schema(owner)`; nulls where nothing was known yet.
 
     Raises:
-        FeatureStoreError: rows were lost or multiplied by the offline store.
+        FeatureStoreError: other tables are declared, or the offline store lost or multiplied rows.
     """
     store = FeatureStore(config=repo_config(settings))
-    features = [f"{VIEWS[owner]}:{name}" for name in service_features(store, owner)]
+    features = [f"{VIEWS[owner]}:{name}" for name in service_features(store, owner, tables)]
     schema = spec.schema(owner)
     if not len(entities):
         return pa.schema([*entities.schema, *schema]).empty_table()

@@ -1,8 +1,9 @@
 """What Feast's registry holds of recstack: declared by `apply`, loaded online by `materialize`, resolved for reads."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
-from feast import FeatureStore, Project
+from feast import FeatureService, FeatureStore, Project
 from feast.errors import FeastError
 
 from recstack import columns as c
@@ -10,7 +11,6 @@ from recstack.errors import UserError
 from recstack.feature_store.config import repo_config, write_config
 from recstack.features import spec
 from recstack.settings import Settings
-from recstack.storage.lake import current
 
 JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
 VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
@@ -20,18 +20,19 @@ class FeatureStoreError(UserError):
     """Feast could not do what was asked; the message says what and what to do."""
 
 
-def apply(settings: Settings) -> None:
-    """Bring Feast's registry in line with the feature tables in use, as `feast apply` in `feature_repo/` does.
+def apply(settings: Settings, tables: Path) -> None:
+    """Declare one version of the feature tables to Feast's registry.
+
+    Args:
+        settings: which registry.
+        tables: folder that `features.build` published.
 
     Raises:
-        FeatureStoreError: no features were built yet, or Feast refused; the message says why.
+        FeatureStoreError: Feast refused; the message says why.
     """
     from recstack.feature_store.views import declare  # needs Spark's packages, which a server that only reads lacks
 
-    try:
-        declared = declare(current(settings.lake / "features").path, settings.feast_offline)
-    except FileNotFoundError as error:
-        raise FeatureStoreError(str(error)) from error
+    declared = declare(tables, settings.feast_offline)
     write_config(settings)
     store = FeatureStore(config=repo_config(settings))
     views = [view for view in store.list_feature_views() if view.name not in VIEWS.values()]
@@ -48,21 +49,51 @@ def materialize(settings: Settings, end: datetime) -> None:
     store.materialize(datetime(1970, 1, 1, tzinfo=UTC), end)
 
 
-def service_features(store: FeatureStore, owner: spec.Owner) -> list[str]:
-    """Names that the one FeatureService serves for an owner.
+def applied_tables(settings: Settings) -> Path:
+    """Folder of the feature tables that the registry declares, as the last `apply` was given it.
 
     Raises:
-        FeatureStoreError: no such service, or its schema is not this code's.
+        FeatureStoreError: nothing was applied yet.
     """
-    service = {s.name: s for s in store.list_feature_services()}.get(spec.SERVICE)
-    if service is None:
+    try:
+        service = _service(FeatureStore(config=repo_config(settings)))
+    except FileNotFoundError as error:
         raise FeatureStoreError(
-            f"Feast project {store.project!r} has no service {spec.SERVICE!r}: run `feast apply` in feature_repo"
-        )
+            f"no feature tables of {settings.dataset!r} were applied yet: run the pipeline first"
+        ) from error
+    return settings.lake / "features" / service.tags["feature_tables"]
+
+
+def service_features(store: FeatureStore, owner: spec.Owner, tables: Path | None = None) -> list[str]:
+    """Names that the one FeatureService serves for an owner.
+
+    Args:
+        store: an open store.
+        owner: "user" or "item".
+        tables: folder of the feature tables that the caller works on; None takes whatever was applied last.
+
+    Raises:
+        FeatureStoreError: no such service, its schema is not this code's, or it declares other tables.
+    """
+    service = _service(store)
     if service.tags.get("feature_schema") != spec.schema_digest():
         raise FeatureStoreError(
             f"Feast's registry holds feature schema {service.tags.get('feature_schema')}, this code defines "
             f"{spec.schema_digest()}: rebuild the features and run `feast apply`"
         )
+    if tables is not None and service.tags["feature_tables"] != tables.name:
+        raise FeatureStoreError(
+            f"Feast's registry declares the feature tables {service.tags['feature_tables']}, not {tables.name}: "
+            "run `materialize` with the version that you want to train on"
+        )
     projection = next(p for p in service.feature_view_projections if p.name == VIEWS[owner])
     return [field.name for field in projection.features]
+
+
+def _service(store: FeatureStore) -> FeatureService:
+    service = {s.name: s for s in store.list_feature_services()}.get(spec.SERVICE)
+    if service is None:
+        raise FeatureStoreError(
+            f"Feast project {store.project!r} has no service {spec.SERVICE!r}: run `feast apply` in feature_repo"
+        )
+    return service

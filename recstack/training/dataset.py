@@ -51,7 +51,7 @@ def training_data(
         rows = _positives(rows, parts, positive_from)
         rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
         entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
-        users = historical(settings, "user", entities)
+        users = historical(settings, "user", entities, features.path)
         moment = _seconds(rows[c.TIMESTAMP])
     else:
         users = rows = _positives(rows, parts, positive_from).sort_by(
@@ -61,7 +61,7 @@ def training_data(
         moment = np.full(len(rows), TIMELESS, dtype=np.int64)
 
     dates = _snapshot_dates(features, int(end))
-    snapshots = _item_snapshots(settings, _catalogue(features), dates)
+    snapshots = _item_snapshots(settings, features, dates)
     encoder = Encoder.fit(users, moment, snapshots[-1], genres)
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
     user_ids = rows[c.USER_ID].to_numpy()
@@ -83,7 +83,7 @@ def training_data(
 def newest_items(settings: Settings, features: Build) -> pa.Table:
     """Item features of the whole catalogue at the newest snapshot: item_id, event_timestamp, `spec.schema("item")`."""
     dates = _snapshot_dates(features, 2**40)
-    return _item_snapshots(settings, _catalogue(features), dates[-1:])[0]
+    return _item_snapshots(settings, features, dates[-1:])[0]
 
 
 def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | None) -> pa.Table:
@@ -120,9 +120,10 @@ def _snapshot_dates(features: Build, last_moment: int) -> Ints:
     return seconds[seconds <= last_moment]
 
 
-def _item_snapshots(settings: Settings, item_ids: Ints, dates: Ints) -> list[pa.Table]:
+def _item_snapshots(settings: Settings, features: Build, dates: Ints) -> list[pa.Table]:
     """Item features of the whole catalogue at each date, out of Feast."""
+    item_ids = _catalogue(features)
     stamps = pa.array(np.repeat(dates, len(item_ids)) * MICROSECOND, pa.timestamp("us", tz="UTC"))
     entities = pa.table({c.ITEM_ID: np.tile(item_ids, len(dates)), c.EVENT_TIMESTAMP: stamps})
-    joined = historical(settings, "item", entities)
+    joined = historical(settings, "item", entities, features.path)
     return [joined.slice(i * len(item_ids), len(item_ids)) for i in range(len(dates))]

@@ -17,11 +17,11 @@ from urllib.request import Request, urlopen
 import pytest
 from s3_server import BUCKET, KEYS, S3Server
 
-from recstack.archive.torchserve_api import Api
+from recstack.local.pages import start_pages, stop_pages
 from recstack.settings import ROOT, Settings
 from recstack.storage.lake import current
-from recstack.torchserve import embedded, start, stop
-from recstack.web import start_pages, stop_pages
+from recstack.torchserve.api import Api
+from recstack.torchserve.embedded import embedded, start, stop
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for three runs of the pipeline
 

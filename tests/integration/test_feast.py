@@ -17,7 +17,7 @@ from recstack import columns as c
 from recstack.feature_store.config import FEATURE_REPO, repo_config, write_config
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
-from recstack.feature_store.registry import FeatureStoreError, apply
+from recstack.feature_store.registry import FeatureStoreError, applied_tables, apply
 from recstack.features import spec
 from recstack.settings import Settings
 
@@ -56,7 +56,7 @@ def own(shop: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def test_apply_and_materialize_from_the_command_line_fill_the_online_store(own: Workspace) -> None:
-    apply(own.settings)
+    apply(own.settings, own.features.path)
     before = declared(own.settings)
     feast(own.settings, "apply")
     assert declared(own.settings) == before, "the command declares what `apply` does"
@@ -68,11 +68,11 @@ def test_apply_and_materialize_from_the_command_line_fill_the_online_store(own: 
 
 
 def test_apply_removes_what_is_declared_no_more(own: Workspace) -> None:
-    apply(own.settings)
+    apply(own.settings, own.features.path)
     feast_store = FeatureStore(config=repo_config(own.settings))
     view = feast_store.get_feature_view(spec.USER_VIEW)
     feast_store.apply(FeatureService(name="forgotten", features=[view]))
-    apply(own.settings)
+    apply(own.settings, own.features.path)
     services = FeatureStore(config=repo_config(own.settings)).list_feature_services()
     assert [service.name for service in services] == [spec.SERVICE]
 
@@ -88,17 +88,24 @@ def test_the_service_names_the_feature_tables_and_the_schema_that_were_applied(s
     assert tags == {"feature_tables": shop.features.path.name, "feature_schema": spec.schema_digest()}
 
 
-def test_applying_before_features_were_built_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(FeatureStoreError, match="nothing was built yet .*; run the pipeline first"):
-        apply(Settings(recstack_home=tmp_path, dataset="shop"))
+def test_the_registry_says_which_tables_were_applied(shop: Workspace, tmp_path: Path) -> None:
+    assert applied_tables(shop.settings) == shop.features.path
+    with pytest.raises(FeatureStoreError, match="no feature tables of 'shop' were applied yet"):
+        applied_tables(Settings(recstack_home=tmp_path, dataset="shop"))
+
+
+def test_a_join_with_tables_that_were_not_applied_is_refused(shop: Workspace, tmp_path: Path) -> None:
+    entities = shop.table("user").slice(0, 1).select([c.USER_ID, c.EVENT_TIMESTAMP])
+    with pytest.raises(FeatureStoreError, match="not older: run `materialize` with the version"):
+        historical(shop.settings, "user", entities, tmp_path / "older")
 
 
 def test_a_join_of_no_rows_has_the_columns_of_any(shop: Workspace) -> None:
     rows = pq.read_table(shop.features.path / "interactions")
     entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
-    none = historical(shop.settings, "user", entities.slice(0, 0))
+    none = historical(shop.settings, "user", entities.slice(0, 0), shop.features.path)
     assert len(none) == 0
-    assert none.schema == historical(shop.settings, "user", entities.slice(0, 5)).schema
+    assert none.schema == historical(shop.settings, "user", entities.slice(0, 5), shop.features.path).schema
 
 
 def test_spark_joins_the_same_rows_as_duckdb(shop: Workspace, tmp_path: Path) -> None:
@@ -106,12 +113,14 @@ def test_spark_joins_the_same_rows_as_duckdb(shop: Workspace, tmp_path: Path) ->
     entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
     changed = {"recstack_home": tmp_path, "lake_uri": shop.settings.lake, "feast_offline": "spark"}
     by_spark = shop.settings.model_copy(update=changed)
-    apply(by_spark)
-    assert historical(by_spark, "user", entities).equals(historical(shop.settings, "user", entities))
+    apply(by_spark, shop.features.path)
+    tables = shop.features.path
+    expected = historical(shop.settings, "user", entities, tables)
+    assert historical(by_spark, "user", entities, tables).equals(expected)
 
 
 def test_to_read_online_features_loads_no_engine_that_joins(own: Workspace) -> None:
-    apply(own.settings)
+    apply(own.settings, own.features.path)
     code = (
         "import sys; from recstack.settings import Settings; from recstack.feature_store.config import online_config; "
         "from recstack.feature_store.online import OnlineStore; "

@@ -7,10 +7,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recstack.errors import DataError
-from recstack.evaluation.report import Report
+from recstack.evaluation.report.report import Report
+from recstack.experiments.evaluate import evaluate_dataset
+from recstack.experiments.prepare import Question
 from recstack.settings import Settings
-from recstack.training.evaluate import evaluate_dataset
-from recstack.training.prepare import Question
 
 PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'
 TIMED = f'{PAIRS}time = "t"\ntime_format = "seconds"\n'

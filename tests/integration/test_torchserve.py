@@ -20,14 +20,14 @@ import pytest
 import tiny_catalogue as tiny
 
 from recstack import columns as c
-from recstack import store
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
-from recstack.archive.publish import publish
-from recstack.archive.torchserve_api import Api, TorchServeError
+from recstack.feature_store.registry import apply, materialize
+from recstack.release.rollout import publish
 from recstack.settings import ROOT, Settings
 from recstack.storage.lake import build_once
-from recstack.torchserve import Server, ServerError, embedded, start, stop
+from recstack.torchserve.api import Api, TorchServeError
+from recstack.torchserve.embedded import Server, ServerError, embedded, start, stop
 
 HANDLER = ROOT / "serving" / "handler.py"
 MODEL = "recstack"
@@ -49,9 +49,9 @@ def load_online_store(settings: Settings) -> None:
             pq.write_table(rows, folder / owner / "part-0.parquet")
         return {}
 
-    build_once(settings.lake / "features", {"for": "this test"}, write)
-    store.apply(settings)
-    store.materialize(settings, datetime(2023, 12, 1, tzinfo=UTC))
+    tables = build_once(settings.lake / "features", {"for": "this test"}, write)
+    apply(settings, tables.path)
+    materialize(settings, datetime(2023, 12, 1, tzinfo=UTC))
 
 
 def archive(folder: Path, model_store: Path, version: str) -> Path:

@@ -29,7 +29,7 @@ def entities(shop: Workspace) -> pa.Table:
 
 
 def user_features(shop: Workspace, points: pa.Table) -> pa.Table:
-    return historical(shop.settings, "user", points.select([c.USER_ID, c.EVENT_TIMESTAMP]))
+    return historical(shop.settings, "user", points.select([c.USER_ID, c.EVENT_TIMESTAMP]), shop.features.path)
 
 
 def seen(rows: pa.Table) -> list[set[int]]:
@@ -85,7 +85,8 @@ def test_a_planted_future_event_changes_no_popularity_before_it(shop: Workspace,
     dates = sorted(set(seconds_of(shop.table("item")[c.EVENT_TIMESTAMP])))
     points = pa.table({c.ITEM_ID: [SURPRISE] * len(dates), c.EVENT_TIMESTAMP: at(dates)})
     without, planted = (
-        historical(each.settings, "item", points)[c.POPULARITY_ALL].to_numpy() for each in (shop, surprised_shop)
+        historical(each.settings, "item", points, each.features.path)[c.POPULARITY_ALL].to_numpy()
+        for each in (shop, surprised_shop)
     )
     known = np.array(dates) > PLANTED
     assert (planted - without).tolist() == known.astype(int).tolist()

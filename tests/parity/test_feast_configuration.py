@@ -87,7 +87,7 @@ def test_features_of_another_schema_are_refused_with_what_to_run(
     monkeypatch.setattr(spec, "ALPHA", 0.2)
     for read in (
         lambda: OnlineStore(repo_config(shop.settings)),
-        lambda: historical(shop.settings, "user", first),
+        lambda: historical(shop.settings, "user", first, shop.features.path),
     ):
         with pytest.raises(FeatureStoreError, match="rebuild the features and run `feast apply`"):
             read()

@@ -11,6 +11,7 @@ from workspace import CLOSING, MADE_UP, PLANTED_USER, Workspace, at
 from recstack import columns as c
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
+from recstack.feature_store.registry import applied_tables
 from recstack.features import spec
 from recstack.features.encode import Encoder, Ints, ItemBatch, UserBatch
 from recstack.settings import Settings
@@ -36,7 +37,7 @@ def read(online: OnlineStore, owner: spec.Owner, ids: list[int]) -> pa.Table:
 
 def joined(settings: Settings, owner: spec.Owner, ids: list[int], second: int = CLOSING) -> pa.Table:
     entities = pa.table({KEYS[owner]: pa.array(ids, pa.int64()), c.EVENT_TIMESTAMP: at([second] * len(ids))})
-    return historical(settings, owner, entities)
+    return historical(settings, owner, entities, applied_tables(settings))
 
 
 def bits(column: pa.ChunkedArray) -> Any:
@@ -152,6 +153,6 @@ def test_the_join_keeps_every_row_whose_entity_is_unknown_or_has_only_future_fea
     assert rows[c.USER_ID].to_pylist() == people
     assert rows[c.RATING_COUNT].to_pylist() == [None] * 4
     mixed = pa.table({c.USER_ID: people * 2, c.EVENT_TIMESTAMP: at([early] * 4 + [CLOSING] * 4)})
-    counts = historical(shop.settings, "user", mixed)[c.RATING_COUNT].to_pylist()
+    counts = historical(shop.settings, "user", mixed, shop.features.path)[c.RATING_COUNT].to_pylist()
     assert counts[:4] == [None] * 4
     assert [count is None for count in counts[4:]] == [False, True, False, False]

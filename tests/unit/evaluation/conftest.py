@@ -8,7 +8,7 @@ from histories import random_log
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import Ranking, rank
-from recstack.evaluation.report import Report, report
+from recstack.evaluation.report.report import Report, report
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity
 

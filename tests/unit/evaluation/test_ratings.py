@@ -10,7 +10,7 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
-from recstack.evaluation.report import report
+from recstack.evaluation.report.report import report
 from recstack.features.encode import Floats, UserBatch
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases

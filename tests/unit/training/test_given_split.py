@@ -29,7 +29,7 @@ def test_targets_and_candidates_are_those_of_the_files(
         training_filter=TrainingFilter.of(traits),
     )
     features = build_features(spark, ingested, settings.lake / "features", options)
-    apply(settings)
+    apply(settings, features.path)
     experiment = Experiment(settings, spark, ingested, features)
 
     test = dict(tuple(map(int, line.split()[:2])) for line in (folder / "ml-1m.test.rating").read_text().splitlines())

@@ -10,7 +10,7 @@ from workspace import Shop, Workspace
 from recstack import columns as c
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import DataError
-from recstack.training.compare import compare
+from recstack.experiments.compare import compare
 from recstack.training.dataset import training_data
 from recstack.training.experiment import Experiment
 

@@ -1,0 +1,1 @@
+"""What the deployment's containers do with Prefect beside running flows."""

@@ -1,0 +1,1 @@
+"""A report: what each model reached, as tables, plots, and one page."""

@@ -1,0 +1,151 @@
+"""Finds a model's options on the validation part: the test part is never looked at, so its figures stay honest."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from recstack.data.splits import TRAIN
+from recstack.errors import UserError, choose
+from recstack.evaluation.ranking import ndcg
+from recstack.models import models
+from recstack.models.base import Progress
+from recstack.models.learning.loop import SCORE
+from recstack.models.learning.search_space import Between, OneOf
+from recstack.tracking.tracker import Tracker
+from recstack.training.experiment import Experiment
+
+PARENT, OPTIONS = "mlflow_run", "options"
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best options found so far."""
+
+    model: str
+    options: dict[str, Any]
+    validation: float
+    """Their NDCG@10 on the validation part."""
+    default: float
+    """That of the model's defaults, which are the first trial."""
+    trials: int
+    """Trials that ended, pruned ones included, also those of earlier calls."""
+
+
+def tune(
+    experiment: Experiment,
+    name: str,
+    *,
+    trials: int,
+    seconds: float,
+    storage: Path,
+    tracker: Tracker,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> Tuned:
+    """Try options until `trials` have ended or the time is over; a later call goes on where this one stopped.
+
+    The tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) proposes, and a trial whose learning curve lies
+    below the median of the earlier ones is pruned (Golovin et al., KDD 2017). All trials use one training seed, so that
+    their differences are not those of seeds.
+
+    Args:
+        experiment: the features; models are fitted on the training part and ranked on the validation part.
+        name: a model with a search space.
+        trials: how many there shall be in all, those of earlier calls included.
+        seconds: no trial is begun after this time.
+        storage: SQLite file of the studies; created if it is not there.
+        tracker: each trial becomes a child of one run.
+        seed: of proposals and of every fit.
+        say: told of each trial in a line.
+
+    Raises:
+        UserError: the model is unknown or has nothing to tune.
+        DataError: the validation part has nothing to evaluate.
+    """
+    model = choose("model", name, models())
+    if not model.space:
+        able = ", ".join(each for each, found in models().items() if found.space)
+        raise UserError(f"{name} has no options to tune; there are some of {able}")
+    data, cases = experiment.data((TRAIN,)), experiment.cases("validation")
+    study = _study(f"{experiment.settings.dataset}/{experiment.features.path.name}/{name}", storage, seed)
+
+    def objective(trial: optuna.Trial) -> float:
+        first = not study.get_trials(states=ENDED)
+        options = {} if first else {each: _suggest(trial, each, values) for each, values in model.space.items()}
+        trial.set_user_attr(OPTIONS, options)
+        pruned = False
+
+        def follow(progress: Progress) -> None:
+            nonlocal pruned
+            if SCORE in progress.metrics:
+                trial.report(progress.metrics[SCORE], progress.epoch)
+                if pruned := trial.should_prune():
+                    raise optuna.TrialPruned
+
+        with run.child(f"trial {trial.number}") as child:
+            child.params({"model": name, **options})
+            with suppress(optuna.TrialPruned):
+                fitted = model.fit(
+                    data, seed=seed, validate=lambda each: ndcg(each, cases), report=follow, options=options
+                )
+                value = ndcg(fitted, cases)
+                child.metrics({SCORE: value})
+            child.tags({"pruned": str(pruned)})
+        if pruned:
+            raise optuna.TrialPruned
+        return value
+
+    def tell(_: optuna.Study, trial: FrozenTrial) -> None:
+        value = "pruned" if trial.value is None else f"{trial.value:.4f}"
+        say(f"trial {trial.number}: {value} with {trial.user_attrs[OPTIONS] or 'the defaults'}")
+
+    with tracker.reopened(study.user_attrs.get(PARENT), f"tune {name}") as run:
+        study.set_user_attr(PARENT, run.run_id)
+        run.tags({"model": name, "protocol": experiment.protocol, "data": experiment.fingerprint})
+        if (ended := len(study.get_trials(states=ENDED))) < trials:
+            study.optimize(objective, n_trials=trials - ended, timeout=seconds, callbacks=[tell])
+        complete = study.get_trials(states=(TrialState.COMPLETE,))
+        best = study.best_trial
+        tuned = Tuned(
+            model=name,
+            options=best.user_attrs[OPTIONS],
+            validation=study.best_value,
+            default=next(float(trial.value or 0.0) for trial in complete if not trial.user_attrs[OPTIONS]),
+            trials=len(study.get_trials(states=ENDED)),
+        )
+        run.metrics({SCORE: tuned.validation, f"default_{SCORE}": tuned.default, "trials": tuned.trials})
+        run.tags({"options": json.dumps(tuned.options)})
+    return tuned
+
+
+def _study(name: str, storage: Path, seed: int) -> optuna.Study:
+    """The study of this name; trials that a kill left open are tried again."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage.parent.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        study_name=name,
+        storage=f"sqlite:///{storage}",
+        load_if_exists=True,
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.MedianPruner(n_warmup_steps=2),
+    )
+    for left in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(left.number, state=TrialState.FAIL)
+        study.enqueue_trial(left.params)
+    return study
+
+
+def _suggest(trial: optuna.Trial, name: str, values: Between | OneOf) -> Any:
+    if isinstance(values, OneOf):
+        return trial.suggest_categorical(name, values.values)
+    if isinstance(values.low, int) and isinstance(values.high, int):
+        return trial.suggest_int(name, values.low, values.high, log=values.log)
+    return trial.suggest_float(name, values.low, values.high, log=values.log)

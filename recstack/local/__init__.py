@@ -1,0 +1,1 @@
+"""What only a laptop needs: the demo's questions, and the web pages of Prefect and MLflow."""

@@ -1,0 +1,79 @@
+"""A release candidate: a model that is trained, tracked in MLflow and written as a bundle."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from recstack.archive.bundle import Facts, write_bundle
+from recstack.data.traits import Traits
+from recstack.models.base import Progress
+from recstack.recommend.request import RatingScale
+from recstack.storage.lake import NO_MIRROR, Build, Mirror, build_once, version_of
+from recstack.tracking.results import record_training, write_training
+from recstack.tracking.tracker import Tracker
+from recstack.training.dataset import newest_items
+from recstack.training.experiment import Experiment
+from recstack.training.train import train
+
+
+def build_candidate(
+    experiment: Experiment,
+    model: str,
+    tracker: Tracker,
+    *,
+    seed: int,
+    options: dict[str, Any],
+    report: Callable[[Progress], None],
+    mirror: Mirror = NO_MIRROR,
+) -> Build:
+    """Train a model and publish it with its bundle, unless this version stands.
+
+    Args:
+        experiment: the features, and what counts as a target.
+        model: a name in `recstack.models.models()`.
+        tracker: the training becomes one run of it.
+        seed: of every random draw.
+        options: fields of the model's `Config`.
+        report: called after each epoch.
+        mirror: remote copy of the published models.
+
+    Raises:
+        UserError: no such model, or no such option of it.
+    """
+    settings, features = experiment.settings, experiment.features
+    root = settings.lake / "models"
+    inputs = {"features": features.path.name, "dataset": settings.dataset, "model": model, "seed": seed}
+    inputs |= {"options": options, "label": experiment.label}
+    version = version_of(inputs)
+
+    def build(draft: Path) -> dict[str, Any]:
+        traits = Traits.of(experiment.ingested)
+        with tracker.run(f"{model} {version}") as run:
+            trained = train(
+                experiment, model, seed=seed, options=options, report=report, checkpoints=root / "checkpoints" / version
+            )
+            manifest = write_training(draft, trained, experiment, run)
+            record_training(run, draft, trained, experiment)
+            facts = Facts(
+                model_version=version,
+                dataset=settings.dataset,
+                timed=traits.has_timestamps,
+                scale=RatingScale(low=traits.rating_min, high=traits.rating_max, liked=traits.positive_from),
+                config=trained.options,
+                data_fingerprint=experiment.fingerprint,
+                run_id=run.run_id,
+            )
+            (draft / "bundle").mkdir()
+            write_bundle(
+                draft / "bundle",
+                trained.model,
+                trained.data.encoder,
+                pq.read_table(experiment.ingested.path / "items"),
+                newest_items(settings, features),
+                facts,
+            )
+            return manifest
+
+    return build_once(root, inputs, build, mirror)

@@ -1,0 +1,45 @@
+"""Asks the running TorchServe what a user would ask."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from recstack import columns as c
+from recstack.release.rollout import MODEL_NAME
+from recstack.settings import Settings
+from recstack.storage.lake import Build, opened
+from recstack.torchserve.embedded import embedded
+
+
+def ask(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any]:
+    """POST a request to `/predictions/recstack` with the token of the key file.
+
+    Raises:
+        TorchServeError: TorchServe is not up, or the request is bad.
+    """
+    answer: dict[str, Any] = embedded(settings).api.predict(MODEL_NAME, dict(request))
+    return answer
+
+
+def served_model(settings: Settings) -> Build:
+    """The published model whose version TorchServe answers with.
+
+    Raises:
+        TorchServeError: TorchServe is not up, or serves no model.
+        FileNotFoundError: the model is not in this machine's lake.
+    """
+    return opened(settings.lake / "models" / embedded(settings).api.default_version(MODEL_NAME))
+
+
+def features_of(model: Build) -> Path:
+    """Folder of the feature tables that a published model was trained on."""
+    return Path(model.path.parents[1] / "features" / model.manifest["inputs"]["features"])
+
+
+def known_user(features: Path) -> int:
+    """The user with the most interactions in these feature tables."""
+    table = pq.read_table(features / "interactions", columns=[c.USER_ID])
+    counts = table[c.USER_ID].value_counts().to_pylist()
+    return int(max(counts, key=lambda row: (row["counts"], -row["values"]))["values"])

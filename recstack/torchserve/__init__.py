@@ -1,0 +1,1 @@
+"""TorchServe from outside: its REST client, its embedded start, and what its workers log."""

@@ -1,0 +1,115 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from recstack.errors import UserError
+from recstack.tracking.tracker import Tracker
+
+
+def test_a_run_keeps_parameters_tags_curves_files_and_what_it_learned_from(
+    open_tracker: Callable[[str], Tracker], tmp_path: Path
+) -> None:
+    (tmp_path / "table.md").write_text("| a |")
+    with open_tracker("kept").run("first") as run:
+        run.params({"epochs": 3})
+        run.tags({"feature_schema": "feed"})
+        for epoch, value in ((1, 0.1), (2, 0.3)):
+            run.metrics({"validation_ndcg@10": value}, step=epoch)
+        run.file(tmp_path / "table.md", "plots")
+        run.files(tmp_path, "all")
+        run.dataset("shop", tmp_path, "0123456789abcdef")
+
+    client = mlflow.MlflowClient()
+    found = client.get_run(run.run_id)
+    assert found.info.status == "FINISHED"
+    assert found.data.params == {"epochs": "3"}
+    assert found.data.tags["feature_schema"] == "feed"
+    curve = client.get_metric_history(run.run_id, "validation_ndcg_at_10")
+    assert [(point.step, point.value) for point in curve] == [(1, 0.1), (2, 0.3)]
+    for folder in ("plots", "all"):
+        assert [file.path for file in client.list_artifacts(run.run_id, folder)] == [f"{folder}/table.md"]
+    (learned,) = found.inputs.dataset_inputs
+    assert (learned.dataset.name, learned.dataset.digest) == ("shop", "0123456789abcdef")
+
+
+def test_the_page_of_a_run_is_the_one_that_mlflow_shows(open_tracker: Callable[[str], Tracker]) -> None:
+    with open_tracker("page").run("first") as run:
+        pass
+    experiment = mlflow.MlflowClient().get_experiment_by_name("page").experiment_id
+    assert run.url == f"#/experiments/{experiment}/runs/{run.run_id}"
+
+
+def test_artifacts_lie_where_the_experiment_was_told_to_keep_them(
+    open_tracker: Callable[[str], Tracker], mlflow_home: Path
+) -> None:
+    (mlflow_home / "note").write_text("x")
+    with open_tracker("artifacts").run("first") as run:
+        run.file(mlflow_home / "note")
+    assert list((mlflow_home / "artifacts" / "artifacts").rglob("note"))
+
+
+def test_a_run_that_breaks_off_is_marked_as_failed(open_tracker: Callable[[str], Tracker]) -> None:
+    with pytest.raises(RuntimeError), open_tracker("failing").run("first") as run:
+        raise RuntimeError("out of memory")
+    assert mlflow.MlflowClient().get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_run_that_was_killed_is_marked_so_when_its_work_begins_again(open_tracker: Callable[[str], Tracker]) -> None:
+    tracker = open_tracker("killed")
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("killed").experiment_id
+    killed, other = (client.create_run(experiment, run_name=name).info.run_id for name in ("fit 1", "fit 2"))
+    with tracker.run("fit 1") as again:
+        pass
+    assert {run: client.get_run(run).info.status for run in (killed, other, again.run_id)} == {
+        killed: "KILLED",
+        other: "RUNNING",
+        again.run_id: "FINISHED",
+    }
+
+
+def test_a_run_is_resumed_where_it_was(open_tracker: Callable[[str], Tracker]) -> None:
+    with open_tracker("resumed").run("first") as run:
+        run.metrics({"loss": 1.0})
+    with open_tracker("resumed").resume(run.run_id) as again:
+        again.metrics({"test_ndcg@10": 0.5})
+    assert (again.run_id, again.url) == (run.run_id, run.url)
+    assert mlflow.MlflowClient().get_run(run.run_id).data.metrics == {"loss": 1.0, "test_ndcg_at_10": 0.5}
+
+
+def test_a_run_that_mlflow_does_not_know_is_named_with_what_to_do(open_tracker: Callable[[str], Tracker]) -> None:
+    with pytest.raises(UserError, match="does not know run feedfeed.*remove the folder"):
+        with open_tracker("unknown").resume("feedfeed"):
+            pass
+
+
+def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
+    tracker = open_tracker("alias")
+    assert tracker.champion() is None
+    versions = []
+    for turn, won in enumerate((True, False, True)):
+        with tracker.run(str(turn)) as run:
+            model = run.model(tmp_path)
+        assert tracker.registered(run.run_id) is None
+        version = tracker.register(model, {"archive": f"{turn}.mar"})
+        tracker.decide(version, won, f"reason {turn}")
+        versions.append(version)
+        champion = tracker.champion()
+        assert champion is not None
+        assert champion.number == [versions[0], versions[0], versions[-1]][turn].number
+        registered = tracker.registered(run.run_id)
+        assert registered is not None
+        assert registered.number == version.number
+        assert registered.tags == {"archive": f"{turn}.mar", "champion_decision": f"reason {turn}"}
+
+
+def test_two_datasets_have_champions_of_their_own(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
+    one, other = open_tracker("films"), open_tracker("songs")
+    with one.run("first") as run:
+        model = run.model(tmp_path)
+    version = one.register(model, {})
+    one.decide(version, True, "first")
+    assert one.champion() is not None
+    assert other.champion() is None
