@@ -12,11 +12,10 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import rank
-from recstack.features.encode import Floats, UserBatch
+from recstack.features.arrays import Doubles, Floats, Mask
+from recstack.features.encode import UserBatch
 from recstack.features.spec import RECENT_LENGTH
-from recstack.models.base import Mask
 from recstack.models.popularity.model import Popularity
 
 N_USERS, N_ITEMS, N_GENRES, DIMENSIONS, ROUNDS = 100_000, 20_000, 20, 64, 5

@@ -12,11 +12,11 @@ import numpy as np
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.evaluation.bootstrap import Interval, ratio
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.experiments.prepare import Question, prepare
-from recstack.features.encode import Floats, UserBatch
-from recstack.models.base import Mask, TrainingData
+from recstack.features.arrays import Doubles, Floats, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import TrainingData
 from recstack.models.ease.model import Ease
 from recstack.models.fusion.model import Fusion
 from recstack.models.fusion.sources.base import CandidateSource

@@ -44,7 +44,7 @@ def made_up() -> TrainingData:
         user=user,
         item=item,
         rating=np.full(N_ROWS, 4, dtype=np.float32),
-        moment=np.arange(N_ROWS),
+        timestamp=np.arange(N_ROWS),
         users=users,
         popularity=items.popularity[None],
         snapshot=np.zeros(N_ROWS, dtype=np.int64),

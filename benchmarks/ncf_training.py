@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from ncf_tutorial import BATCH, CONFIG, FrameRows, ListRows, TensorRows, Tutorial
 from side_by_side import compare, interleaved
 
-from recstack.features.encode import Ints
+from recstack.features.arrays import Ints
 from recstack.models.learning.loop import Schedule, fit_epochs
 from recstack.models.neumf.model import PairLoss
 from recstack.models.neumf.network import NeuMFModule

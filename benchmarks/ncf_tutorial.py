@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from recstack.features.encode import Ints
+from recstack.features.arrays import Ints
 from recstack.models.neumf.network import Config, NeuMFModule
 
 BATCH, LEARNING_RATE = 512, 1e-3

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.console import say
-from flows.mirror import mirror_of
+from flows.remote import remote_of
 from recstack.archive.mar import build_archive
 from recstack.release.promotion import register_model
 from recstack.release.rollout import MODEL_NAME
@@ -18,10 +18,10 @@ from recstack.tracking.tracker import Tracker
 @task
 def pack(settings: Settings, trained: Path) -> Path:
     """Build the archive."""
-    mirror = mirror_of(settings)
-    mirror.bring(trained)
+    remote = remote_of(settings)
+    remote.fetch(trained)
     archive = build_archive(trained / "bundle", HANDLER, settings.model_store, MODEL_NAME, trained.name)
-    mirror.keep(archive)
+    remote.store(archive)
     return archive
 
 
@@ -29,11 +29,11 @@ def pack(settings: Settings, trained: Path) -> Path:
 def register(settings: Settings, trained: Path, report: Path, archive: Path) -> tuple[Path, str]:
     """Register the model version in MLflow and move the alias `champion` if the new one is better beyond noise."""
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-    mirror = mirror_of(settings)
-    mirror.bring(report)
+    remote = remote_of(settings)
+    remote.fetch(report)
     if champion := tracker.champion():  # the comparison needs its files
-        mirror.bring(Path(champion.tags["trained"]))
-        mirror.bring(Path(champion.tags["archive"]))
+        remote.fetch(Path(champion.tags["trained"]))
+        remote.fetch(Path(champion.tags["archive"]))
     return register_model(tracker, opened(trained), report, archive)
 
 

@@ -7,7 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
-from flows.mirror import mirror_of
+from flows.remote import remote_of
 from recstack.data.splits import default_protocol
 from recstack.data.traits import Traits
 from recstack.features.build import FeatureOptions
@@ -29,8 +29,8 @@ def compute(
     training_filter: TrainingFilter | None,
 ) -> Build:
     """Run the Spark jobs, unless their output stands."""
-    mirror = mirror_of(settings)
-    mirror.bring(interactions)
+    remote = remote_of(settings)
+    remote.fetch(interactions)
     ingested = opened(interactions)
     traits = Traits.of(ingested)
     options = FeatureOptions(
@@ -41,7 +41,7 @@ def compute(
         training_filter=training_filter or TrainingFilter.of(traits),
     )
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    return publish_features(spark, ingested, settings.lake / "features", options, mirror)
+    return publish_features(spark, ingested, settings.lake / "features", options, remote)
 
 
 @flow(name="build_features")

@@ -7,7 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say
-from flows.mirror import mirror_of
+from flows.remote import remote_of
 from recstack.release.probe import ask, features_of, known_user, served_model
 from recstack.release.rollout import serve
 from recstack.settings import Settings
@@ -32,14 +32,14 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
         The version that is served now.
     """
     settings = Settings(dataset=dataset)
-    mirror = mirror_of(settings)
-    mirror.bring(archive)
+    remote = remote_of(settings)
+    remote.fetch(archive)
     start = time.monotonic()
     version = put_into_service(settings, archive)
     say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)
-    mirror.bring(settings.lake / "models" / version)
+    remote.fetch(settings.lake / "models" / version)
     features = features_of(served_model(settings))
-    mirror.bring(features)
+    remote.fetch(features)
     user = known_user(features)
     answer = ask(settings, {"user_id": user, "explain": True})
     create_table_artifact(

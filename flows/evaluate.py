@@ -7,7 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 
 from flows.console import say_build, show
-from flows.mirror import mirror_of
+from flows.remote import remote_of
 from recstack.evaluation.report.report import HEADLINE
 from recstack.experiments.candidate_report import report_candidate
 from recstack.settings import Settings
@@ -22,14 +22,14 @@ def rank_test_part(
     settings: Settings, interactions: Path, features: Path, trained: Path, baselines: list[str], seeds: int
 ) -> Build:
     """Fit the baselines, rank, report and log to the model's MLflow run, unless the report stands."""
-    mirror = mirror_of(settings)
+    remote = remote_of(settings)
     for path in (interactions, features, trained):
-        mirror.bring(path)
+        remote.fetch(path)
     candidate = opened(trained)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     experiment = Experiment(settings, spark, opened(interactions), opened(features), candidate.manifest["label"])
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-    return report_candidate(experiment, candidate, baselines, tracker, seeds=seeds, mirror=mirror)
+    return report_candidate(experiment, candidate, baselines, tracker, seeds=seeds, remote=remote)
 
 
 @flow(name="evaluate")

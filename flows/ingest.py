@@ -7,7 +7,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
-from flows.mirror import bring_source, mirror_of
+from flows.remote import fetch_source, remote_of
 from recstack.data.adapters.base import configure, datasets
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.data.ingest import ingest as publish_interactions
@@ -30,7 +30,7 @@ def check_and_publish(settings: Settings, options: dict[str, Any], source: Path 
     """Check the source against the contract and publish it."""
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     adapter = configure(settings.dataset, options)
-    return publish_interactions(spark, adapter, source, settings.lake / "interactions", mirror_of(settings))
+    return publish_interactions(spark, adapter, source, settings.lake / "interactions", remote_of(settings))
 
 
 @flow(name="ingest")
@@ -48,7 +48,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     """
     choose("dataset", dataset, datasets())
     settings = Settings(dataset=dataset)
-    source = data or bring_source(settings) or fetch(dataset, settings.downloads)
+    source = data or fetch_source(settings) or fetch(dataset, settings.downloads)
     build = check_and_publish(settings, options or {}, source)
     counts = build.manifest
     rows, items = counts["interactions"]["rows"], counts["items"]["rows"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect import flow, task
 
 from flows.console import say
-from flows.mirror import mirror_of
+from flows.remote import remote_of
 from recstack.feature_store.registry import applied_tables, apply
 from recstack.feature_store.registry import materialize as load_online
 from recstack.settings import Settings
@@ -17,7 +17,7 @@ from recstack.storage.lake import opened
 @task
 def register(settings: Settings, features: Path) -> None:
     """Declare these tables to Feast, as `feast apply` in `feature_repo` would."""
-    mirror_of(settings).bring(features)
+    remote_of(settings).fetch(features)
     apply(settings, features)
 
 

@@ -8,7 +8,7 @@ from prefect.artifacts import create_link_artifact
 from tqdm import tqdm
 
 from flows.console import say_build
-from flows.mirror import mirror_of
+from flows.remote import remote_of
 from recstack.models.base import Progress
 from recstack.release.candidate import build_candidate
 from recstack.settings import Settings
@@ -23,9 +23,9 @@ def fit(
     settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any], label: Label
 ) -> Build:
     """Train, track and publish the bundle, unless it stands."""
-    mirror = mirror_of(settings)
-    mirror.bring(interactions)
-    mirror.bring(features)
+    remote = remote_of(settings)
+    remote.fetch(interactions)
+    remote.fetch(features)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     experiment = Experiment(settings, spark, opened(interactions), opened(features), label)
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
@@ -35,7 +35,7 @@ def fit(
             bar.update()
             bar.set_postfix({name: f"{value:.4f}" for name, value in progress.metrics.items()})
 
-        return build_candidate(experiment, model, tracker, seed=seed, options=options, report=show, mirror=mirror)
+        return build_candidate(experiment, model, tracker, seed=seed, options=options, report=show, remote=remote)
 
 
 @flow(name="train")

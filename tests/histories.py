@@ -86,7 +86,7 @@ class Log:
             user=np.unique(self.user, return_inverse=True)[1],
             item=encoder.positions(self.item),
             rating=self.rating.astype(np.float32),
-            moment=self.time,
+            timestamp=self.time,
             users=encoder.users(self._just_before(), self.time, ids=self.user),
             popularity=items.popularity[None],
             snapshot=np.zeros(len(self.user), dtype=np.int64),

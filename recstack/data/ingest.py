@@ -13,7 +13,7 @@ from recstack.data import numbering
 from recstack.data.adapters.base import Dataset
 from recstack.data.contract import check_interactions, check_items, check_pairs, summary
 from recstack.errors import DataError
-from recstack.storage.lake import NO_MIRROR, Build, Mirror, build_once, file_digest
+from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, file_digest
 
 INTERACTIONS_FOLDER = "interactions"
 ITEMS_FOLDER = "items"
@@ -26,7 +26,7 @@ def ingest(
     dataset: Dataset,
     source: Path | None,
     root: Path,
-    mirror: Mirror = NO_MIRROR,
+    remote: Remote = NO_REMOTE,
     *,
     keep_numbers: bool = True,
 ) -> Build:
@@ -40,7 +40,7 @@ def ingest(
         dataset: the adapter with its options.
         source: folder of the dataset's files; None for a dataset that needs none.
         root: folder of all versions in the lake.
-        mirror: second home of these versions.
+        remote: second home of these versions.
         keep_numbers: whether words keep the numbers that the current version of `root` gave them.
 
     Returns:
@@ -60,7 +60,7 @@ def ingest(
     }
     previous: Path | None = None
     if traits.text_ids:
-        mirror.bring_current(root)
+        remote.fetch_current(root)
         before = numbering.predecessor(root, inputs) if keep_numbers else None
         inputs[numbering.AFTER] = before
         previous = root / before if before is not None else None
@@ -90,7 +90,7 @@ def ingest(
                     check_pairs(pairs, name).write.parquet(str(folder / name))
             return {"traits": traits.model_dump(), **facts, "interactions": summary(interactions)}
 
-    return build_once(root, inputs, build, mirror)
+    return build_once(root, inputs, build, remote)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def pull_source(store: ObjectStore, dataset: str, folder: Path | None, downloads
         The folder, and what was moved.
 
     Raises:
-        NotThere: they were never pushed.
+        FolderNotFound: they were never pushed.
         ObjectStoreError: see `ObjectStore.pull`.
     """
     configure(dataset, {})  # a wrong name is said as such

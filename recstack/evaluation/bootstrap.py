@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recstack.evaluation.metrics import Doubles
+from recstack.features.arrays import Doubles
 
 RESAMPLES = 1_000
 CELLS = 1_000_000

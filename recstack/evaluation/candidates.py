@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from recstack import columns as c
 from recstack.errors import DataError
-from recstack.features.encode import Encoder, Ints
+from recstack.features.arrays import Ints
+from recstack.features.encode import Encoder
 
 N_NEGATIVES: Final = 99
 """Sampled negatives of leave-last-out-99 (He et al., Neural Collaborative Filtering, WWW 2017)."""

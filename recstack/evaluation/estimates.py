@@ -7,10 +7,9 @@ import numpy as np
 
 from recstack.evaluation.bootstrap import intervals
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
-from recstack.evaluation.metrics import Doubles, ranking_metrics
+from recstack.evaluation.metrics import ranking_metrics
 from recstack.evaluation.ranking import Ranking
-from recstack.features.encode import Ints
-from recstack.models.base import Mask
+from recstack.features.arrays import Doubles, Ints, Mask
 
 TARGET_METRICS = ("recall@10", "recall@20", "recall@50", "hr@10")
 """What a slice of targets has: whether these were found. The other metrics are of whole lists."""

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recstack.evaluation.metrics import Doubles
-from recstack.features.encode import Floats, Ints, UserBatch
-from recstack.models.base import Mask
+from recstack.features.arrays import Doubles, Floats, Ints, Mask
+from recstack.features.encode import UserBatch
 
 
 @dataclass(frozen=True)

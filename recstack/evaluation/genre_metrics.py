@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from recstack.evaluation.metrics import Doubles
-from recstack.features.encode import Floats, Ints, UserBatch
+from recstack.features.arrays import Doubles, Floats, Ints
+from recstack.features.encode import UserBatch
 
 MIXED_IN = 0.01
 """Share of the history's genres that is mixed into the list's, so that a missing genre has a finite cost."""

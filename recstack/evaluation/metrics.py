@@ -3,9 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from recstack.features.encode import Floats, Ints
-
-Doubles = npt.NDArray[np.float64]
+from recstack.features.arrays import Doubles, Floats, Ints
 
 LIST_LENGTH = 10
 """How many items a recommended list holds: the 10 of `ndcg@10` and of every list metric."""

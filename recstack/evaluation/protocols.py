@@ -14,9 +14,9 @@ from recstack.errors import DataError
 from recstack.evaluation.candidates import drawn_negatives, given_negatives
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.slices import target_slices
-from recstack.features.encode import Encoder, Floats, Ints
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import Encoder
 from recstack.features.profile import HALF
-from recstack.models.base import Mask
 
 LiveFeatures = Callable[[pa.Table], pa.Table]
 """From (user_id, event_timestamp) to rows of `spec.schema("user")` in the same order, each computed from interactions

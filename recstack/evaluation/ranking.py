@@ -8,8 +8,9 @@ import numpy as np
 from recstack.evaluation import metrics
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.genre_metrics import diversity, genre_shares, miscalibration, usual_genres
-from recstack.features.encode import Floats, Ints, UserBatch
-from recstack.models.base import Mask, Recommender, top_k
+from recstack.features.arrays import Doubles, Floats, Ints, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import Recommender, top_k
 
 BATCH_SIZE = 512
 """Users scored at once, at most."""
@@ -22,11 +23,11 @@ CELLS = 4_000_000
 class Ranking:
     """What one trained model answered to an `EvaluationSet`."""
 
-    values: dict[str, metrics.Doubles]
+    values: dict[str, Doubles]
     """[N] values of each metric that a single ranking has."""
     coverage: float | None
     """Share of the catalogue in the lists; None with sampled candidates, which decide it instead of the model."""
-    found: metrics.Doubles
+    found: Doubles
     """[P] rank of each relevant item, from 1; infinity for one that can't be hit."""
 
 
@@ -69,7 +70,7 @@ def ndcg(model: Recommender, cases: EvaluationSet) -> float:
     return float(user_ndcg(model, cases).mean())
 
 
-def user_ndcg(model: Recommender, cases: EvaluationSet) -> metrics.Doubles:
+def user_ndcg(model: Recommender, cases: EvaluationSet) -> Doubles:
     """[U] NDCG@10 of each user, users ascending; quicker than `rank`, since nobody asks what the lists are like."""
     found = np.empty(len(cases.relevant))
     for rows, targets, scores in _scored(model, cases, None):
@@ -99,7 +100,7 @@ def _owners(cases: EvaluationSet, rows: slice) -> Ints:
     return np.repeat(np.arange(len(sizes)), sizes)
 
 
-def _places(cases: EvaluationSet, rows: slice, targets: slice, scores: Floats) -> metrics.Doubles:
+def _places(cases: EvaluationSet, rows: slice, targets: slice, scores: Floats) -> Doubles:
     """Rank of each target of these rows."""
     owners, relevant = _owners(cases, rows), cases.relevant[targets]
     if cases.candidates is not None:
@@ -136,7 +137,7 @@ def _typical_popularity(cases: EvaluationSet) -> float:
     return float(user_means(counts, owners).mean())
 
 
-def _miscalibration(lists: Ints, cases: EvaluationSet) -> metrics.Doubles:
+def _miscalibration(lists: Ints, cases: EvaluationSet) -> Doubles:
     """[N] in batches, since each user's genres are dense numbers."""
     shares = genre_shares(cases.item_genres)
     usual = usual_genres(cases.item_counts, shares)

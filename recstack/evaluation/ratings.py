@@ -7,7 +7,7 @@ import numpy as np
 from recstack.evaluation.bootstrap import TAIL, resampled_means
 from recstack.evaluation.estimates import Estimate, Metrics
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.metrics import Doubles
+from recstack.features.arrays import Doubles
 from recstack.models.learning.rating_model import RatingModel
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from recstack.evaluation.metrics import popularity_decile
-from recstack.features.encode import Floats, Ints
-from recstack.models.base import Mask
+from recstack.features.arrays import Floats, Ints, Mask
 
 DECILES = tuple(f"popularity {decile}" for decile in range(1, 11))
 """From the rarest items to the most popular ones."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from recstack.archive.bundle import Bundle
 from recstack.experiments.compare import compare
-from recstack.storage.lake import NO_MIRROR, Build, Mirror, build_once
+from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once
 from recstack.tracking.results import read_curve, record_evaluation, write_evaluation
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
@@ -19,7 +19,7 @@ def report_candidate(
     tracker: Tracker,
     *,
     seeds: int,
-    mirror: Mirror = NO_MIRROR,
+    remote: Remote = NO_REMOTE,
 ) -> Build:
     """Fit the baselines, rank the test part, and log to the candidate's MLflow run, unless the report stands.
 
@@ -29,7 +29,7 @@ def report_candidate(
         baselines: models to compare with.
         tracker: where the candidate's run is.
         seeds: fits of each model; the candidate is the first of its own.
-        mirror: remote copy of the published reports.
+        remote: remote copy of the published reports.
     """
     inputs = {"trained": trained.path.name, "baselines": list(baselines), "seeds": seeds}
 
@@ -44,4 +44,4 @@ def report_candidate(
             record_evaluation(run, draft, report, model)
         return {"models": names, "protocol": experiment.protocol, "label": experiment.label}
 
-    return build_once(experiment.settings.lake / "reports", inputs, build, mirror)
+    return build_once(experiment.settings.lake / "reports", inputs, build, remote)

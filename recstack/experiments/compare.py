@@ -7,10 +7,10 @@ from typing import Any
 from recstack.archive.bundle import Bundle
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import choose
-from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.report import Curve, Report, report
+from recstack.features.arrays import Doubles
 from recstack.models import models
 from recstack.models.base import Progress
 from recstack.models.learning.rating_model import RatingModel

@@ -16,7 +16,7 @@ from recstack.data.ingest import HELD_OUT_FOLDER
 from recstack.data.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
-from recstack.storage.lake import NO_MIRROR, Build, Mirror, build_once, current
+from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, current
 
 
 class FeatureOptions(BaseModel):
@@ -33,7 +33,7 @@ class FeatureOptions(BaseModel):
 
 
 def build_features(
-    spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions, mirror: Mirror = NO_MIRROR
+    spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions, remote: Remote = NO_REMOTE
 ) -> Build:
     """Write `interactions` (with their split), `user`, `item`, `training_users` and the vocabulary.
 
@@ -47,10 +47,10 @@ def build_features(
         ingested: what `interactions.ingest` published.
         root: folder of all versions of the features.
         options: see `FeatureOptions`.
-        mirror: second home of these versions. Its current one says which positions the genres have already.
+        remote: second home of these versions. Its current one says which positions the genres have already.
     """
     catalogue = pq.read_table(ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
-    mirror.bring_current(root)
+    remote.fetch_current(root)
     genres = vocabulary.extend(_previous(root), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     inputs = {
         "interactions": ingested.path.name,
@@ -94,7 +94,7 @@ def build_features(
             "schema": {name: frame.schema.simpleString() for name, frame in frames.items()},
         }
 
-    return build_once(root, inputs, build, mirror)
+    return build_once(root, inputs, build, remote)
 
 
 def without_own(parts: Sequence[str]) -> str:

@@ -13,12 +13,9 @@ import pyarrow.compute as pc
 from pyroaring import BitMap
 
 from recstack import columns as c
+from recstack.features.arrays import Floats, Halves, Ints
 from recstack.features.profile import HALF
 from recstack.features.spec import NEUTRAL_SCORE, RECENT_LENGTH, schema
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
-Halves = npt.NDArray[np.float16]
 
 DAY = 86_400
 USER_SCALARS = (c.RATING_COUNT, c.RATING_MEAN, c.RATING_RANGE, "recency", c.FREQUENCY, c.INTENSITY)

@@ -10,10 +10,8 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 from recstack import columns as c
+from recstack.features.arrays import Doubles, Ints
 from recstack.features.spec import ALPHA, RECENT_LENGTH, schema
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 DAY = 86_400
 
@@ -61,13 +59,13 @@ class Histories:
     """Interactions of many users, sorted by user and, within a user, oldest first (see `features.user`)."""
 
     item: Ints
-    rating: Floats
+    rating: Doubles
     time: Ints
     """Epoch seconds; ignored when `timed` is False."""
     timed: bool
 
 
-def genre_score(rating_sum: Floats, count: Floats) -> Floats:
+def genre_score(rating_sum: Doubles, count: Doubles) -> Doubles:
     """User-genre score 10 / (1 + exp(-α · p · ln(1 + n))) with p = rating_sum / count and n = count.
 
     Args:
@@ -139,7 +137,7 @@ def states_without_own(histories: Histories, start: Ints, end: Ints, genres: Ite
     return _table(histories, first, last + 1, genre_score(rating_sum, count), high - low, seen, ratings, own)
 
 
-def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres) -> tuple[Floats, Floats]:
+def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres) -> tuple[Doubles, Doubles]:
     """[P, G] sum of ratings and number of items per genre, cumulative over the points of a user."""
     # Each interaction is counted at the first point that sees it; a running sum over the user's points does the rest.
     first = np.searchsorted(start, start)  # first point of each point's user
@@ -161,13 +159,13 @@ def _genre_sums(histories: Histories, start: Ints, end: Ints, genres: ItemGenres
     return _running_sum(rating_sum, first), _running_sum(count, first)
 
 
-def _running_sum(values: Floats, first: Ints) -> Floats:
+def _running_sum(values: Doubles, first: Ints) -> Doubles:
     """Cumulative sum over the rows of each user, whose first row is `first`."""
     total = np.cumsum(values, axis=0)
     return total - total[first] + values[first]
 
 
-def _running_extremes(rating: Floats, start: Ints, end: Ints) -> tuple[Floats, Floats]:
+def _running_extremes(rating: Doubles, start: Ints, end: Ints) -> tuple[Doubles, Doubles]:
     """Smallest and largest rating in [start, end) by one accumulated maximum over all users."""
     if not len(rating):
         return np.zeros(len(start)), np.zeros(len(start))
@@ -208,7 +206,7 @@ def _owner(start: Ints, length: int) -> Ints:
     return np.cumsum(begins)
 
 
-def _half(rating: Floats) -> npt.NDArray[np.float16]:
+def _half(rating: Doubles) -> npt.NDArray[np.float16]:
     largest = np.finfo(HALF).max
     return rating.clip(-largest, largest).astype(HALF)
 
@@ -217,8 +215,8 @@ def _table(
     histories: Histories,
     start: Ints,
     end: Ints,
-    profile: Floats,
-    rating_range: Floats,
+    profile: Doubles,
+    rating_range: Doubles,
     seen: list[bytes],
     seen_ratings: list[bytes],
     own: Ints | None = None,
@@ -277,7 +275,7 @@ def _recent(start: Ints, end: Ints, own: Ints | None) -> tuple[Ints, Ints]:
     return flat, np.bincount(rows, minlength=len(start))
 
 
-def _lists(matrix: Floats, empty: npt.NDArray[np.bool_]) -> pa.ListArray:
+def _lists(matrix: Doubles, empty: npt.NDArray[np.bool_]) -> pa.ListArray:
     rows, width = matrix.shape
     offsets = np.arange(rows + 1, dtype=np.int32) * width
     return pa.ListArray.from_arrays(offsets, matrix.astype(np.float32).ravel(), mask=pa.array(empty))

@@ -9,7 +9,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack.features.profile import Histories, Ints, ItemGenres, states_without_own, user_states
+from recstack.features.arrays import Ints
+from recstack.features.profile import Histories, ItemGenres, states_without_own, user_states
 from recstack.features.spec import schema
 from recstack.features.user_rows import UserRows
 

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from recstack.features.encode import Encoder, Floats, Ints, ItemBatch, UserBatch
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.learning.search_space import SearchSpace
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class TrainingData:
     """[N] item of each training interaction, a position in the catalogue."""
     rating: Floats
     """[N] its rating."""
-    moment: Ints
+    timestamp: Ints
     """[N] its epoch second; `features.user.TIMELESS` in data without time."""
     users: UserBatch
     """[N] the user's features just before each training interaction (without its own contribution)."""

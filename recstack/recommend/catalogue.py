@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recstack import columns as c
-from recstack.features.encode import POPULARITIES, Encoder, Floats, Ints, ItemBatch
+from recstack.features.arrays import Floats, Ints
+from recstack.features.encode import POPULARITIES, Encoder, ItemBatch
 from recstack.features.profile import ItemGenres
 
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from recstack import columns as c
 from recstack.features import spec
-from recstack.features.encode import Floats, Ints, UserBatch, empty_rows
+from recstack.features.arrays import Floats, Ints
+from recstack.features.encode import UserBatch, empty_rows
 from recstack.features.request import History, user_rows
 from recstack.models.base import Recommender
 from recstack.recommend.catalogue import Catalogue

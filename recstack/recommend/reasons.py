@@ -6,7 +6,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from recstack import columns as c
-from recstack.features.encode import Floats, Ints, UserBatch
+from recstack.features.arrays import Floats, Ints
+from recstack.features.encode import UserBatch
 from recstack.models.base import Recommender
 from recstack.recommend.catalogue import Catalogue
 

@@ -10,7 +10,7 @@ from recstack.archive.bundle import Facts, write_bundle
 from recstack.data.traits import Traits
 from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
-from recstack.storage.lake import NO_MIRROR, Build, Mirror, build_once, version_of
+from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, version_of
 from recstack.tracking.results import record_training, write_training
 from recstack.tracking.tracker import Tracker
 from recstack.training.dataset import newest_items
@@ -26,7 +26,7 @@ def build_candidate(
     seed: int,
     options: dict[str, Any],
     report: Callable[[Progress], None],
-    mirror: Mirror = NO_MIRROR,
+    remote: Remote = NO_REMOTE,
 ) -> Build:
     """Train a model and publish it with its bundle, unless this version stands.
 
@@ -37,7 +37,7 @@ def build_candidate(
         seed: of every random draw.
         options: fields of the model's `Config`.
         report: called after each epoch.
-        mirror: remote copy of the published models.
+        remote: remote copy of the published models.
 
     Raises:
         UserError: no such model, or no such option of it.
@@ -76,4 +76,4 @@ def build_candidate(
             )
             return manifest
 
-    return build_once(root, inputs, build, mirror)
+    return build_once(root, inputs, build, remote)

@@ -22,7 +22,7 @@ Contents = Mapping[str, Mapping[str, Any]]
 """Size in bytes and sha256 of each file of a folder, by its name in the folder."""
 
 
-class NotThere(ObjectStoreError):
+class FolderNotFound(ObjectStoreError):
     """The store has no such folder, or not yet all of it."""
 
 
@@ -110,7 +110,7 @@ class ObjectStore:
             folder: absent, empty, or with these very files in it already; its parents are made.
 
         Raises:
-            NotThere: the store has no such folder.
+            FolderNotFound: the store has no such folder.
             ObjectStoreError: other files are in `folder`, an object is damaged, or see `Bucket`. What has arrived stays
                 in a hidden folder beside, from where the next pull goes on.
         """
@@ -118,7 +118,7 @@ class ObjectStore:
         folder = folder.absolute()
         contents = self.contents(name)
         if contents is None:
-            raise NotThere(f"{self.address}/{name} is not there, or was not pushed to its end: push it first")
+            raise FolderNotFound(f"{self.address}/{name} is not there, or was not pushed to its end: push it first")
         if folder.exists() and any(folder.iterdir()):
             if _contents(folder, [folder]) != contents:
                 raise ObjectStoreError(f"{folder} has other files in it than {self.address}/{name}: move it away first")

@@ -29,20 +29,20 @@ class Build:
     fresh: bool
 
 
-class Mirror:
+class Remote:
     """A second home of what is published, such as an object store; this one keeps nothing."""
 
-    def bring(self, path: Path) -> None:
-        """Put a published version where it belongs, if the mirror has it and this machine has not."""
+    def fetch(self, path: Path) -> None:
+        """Put a published version where it belongs, if the remote has it and this machine has not."""
 
-    def bring_current(self, root: Path) -> None:
-        """Make the version of `root` that the mirror calls current the current one here."""
+    def fetch_current(self, root: Path) -> None:
+        """Make the version of `root` that the remote calls current the current one here."""
 
-    def keep(self, path: Path) -> None:
+    def store(self, path: Path) -> None:
         """Keep a published version, and that it is the current one."""
 
 
-NO_MIRROR = Mirror()
+NO_REMOTE = Remote()
 
 
 def digest(value: Any) -> str:
@@ -74,7 +74,7 @@ def version_of(inputs: Mapping[str, Any]) -> str:
 
 
 def build_once(
-    root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]], mirror: Mirror = NO_MIRROR
+    root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]], remote: Remote = NO_REMOTE
 ) -> Build:
     """Publish `root/<version>/` where version is the digest of `inputs` and of the code.
 
@@ -83,18 +83,18 @@ def build_once(
         inputs: everything that determines the output; stored in the manifest.
         build: writes the output into the empty folder it is given and returns facts for the manifest
             (row counts, schema). If it raises, nothing is published.
-        mirror: asked for the version before it is built, and told of it at last.
+        remote: asked for the version before it is built, and told of it at last.
 
     Returns:
         The published version; when it existed already, `build` is not called.
     """
     target = root / version_of(inputs)
-    mirror.bring(target)
+    remote.fetch(target)
     fresh = not (target / MANIFEST).exists()
     if fresh:
         _publish(target, {**inputs, "code_version": code_version()}, build)
     point_to(target)
-    mirror.keep(target)
+    remote.store(target)
     return replace(opened(target), fresh=fresh)
 
 

@@ -43,7 +43,7 @@ class ObjectStoreError(UserError):
     """Something could not be moved; nothing half-moved can be seen, and the same call again finishes the work."""
 
 
-class Unreachable(ObjectStoreError):
+class StoreUnreachable(ObjectStoreError):
     """The store does not answer, or fails by itself; later it may work."""
 
 
@@ -129,5 +129,7 @@ class Bucket:
         if code in _HINTS:
             return ObjectStoreError(f"{start}{_HINTS[code]}")
         if isinstance(error, _NO_ANSWER) or answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-            return Unreachable(f"{start}the object store does not answer: see that it is up, then do it again. {error}")
+            return StoreUnreachable(
+                f"{start}the object store does not answer: see that it is up, then do it again. {error}"
+            )
         return ObjectStoreError(f"{start}{error}")

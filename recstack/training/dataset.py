@@ -9,8 +9,9 @@ from recstack import columns as c
 from recstack.errors import DataError
 from recstack.feature_store.offline import historical
 from recstack.features import vocabulary
+from recstack.features.arrays import Ints
 from recstack.features.build import without_own
-from recstack.features.encode import Encoder, Ints
+from recstack.features.encode import Encoder
 from recstack.features.user import TIMELESS
 from recstack.models.base import TrainingData
 from recstack.settings import Settings
@@ -52,17 +53,17 @@ def training_data(
         rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
         entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
         users = historical(settings, "user", entities, features.path)
-        moment = _seconds(rows[c.TIMESTAMP])
+        timestamp = _seconds(rows[c.TIMESTAMP])
     else:
         users = rows = _positives(rows, parts, positive_from).sort_by(
             [(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")]
         )
         end = TIMELESS
-        moment = np.full(len(rows), TIMELESS, dtype=np.int64)
+        timestamp = np.full(len(rows), TIMELESS, dtype=np.int64)
 
     dates = _snapshot_dates(features, int(end))
     snapshots = _item_snapshots(settings, features, dates)
-    encoder = Encoder.fit(users, moment, snapshots[-1], genres)
+    encoder = Encoder.fit(users, timestamp, snapshots[-1], genres)
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
     user_ids = rows[c.USER_ID].to_numpy()
     chosen = pq.read_table(features.path / "training_users")[c.USER_ID].to_numpy()
@@ -72,10 +73,10 @@ def training_data(
         user=np.unique(user_ids, return_inverse=True)[1].astype(np.int64),
         item=encoder.positions(rows[c.ITEM_ID].to_numpy()),
         rating=rows[c.RATING].to_numpy().astype(np.float32),
-        moment=moment,
-        users=encoder.users(users, moment, ids=user_ids),
+        timestamp=timestamp,
+        users=encoder.users(users, timestamp, ids=user_ids),
         popularity=np.stack([batch.popularity for batch in encoded]),
-        snapshot=np.searchsorted(dates, moment, side="right") - 1,
+        snapshot=np.searchsorted(dates, timestamp, side="right") - 1,
         eligible=np.isin(user_ids, chosen),
     )
 

@@ -11,8 +11,8 @@ import numpy as np
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import DataError, choose
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import ndcg, user_ndcg
+from recstack.features.arrays import Doubles
 from recstack.models import models
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.training.experiment import Experiment

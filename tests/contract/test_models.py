@@ -8,9 +8,10 @@ import pytest
 import torch
 from histories import random_log
 
+from recstack.features.arrays import Mask
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.models import models
-from recstack.models.base import Mask, Recommender, TrainingData
+from recstack.models.base import Recommender, TrainingData
 
 MODELS = sorted(models())
 HISTORY = random_log()

@@ -5,9 +5,9 @@ from histories import DAY, Log, log
 
 from recstack.evaluation.bootstrap import intervals
 from recstack.evaluation.evaluation_set import user_means
-from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import rank
+from recstack.features.arrays import Doubles
 from recstack.models.genre_ncf.model import GenreNCF
 
 N_ITEMS, N_USERS, LENGTH, TEST_DAY = 40, 200, 12, 50

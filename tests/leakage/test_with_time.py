@@ -50,8 +50,8 @@ def test_every_training_row_knows_what_was_rated_before_it_and_nothing_else(shop
     ratings = brute_force.ratings_of(shop.table("interactions"))
     moments = seconds_of(points[c.EVENT_TIMESTAMP])
     joined = user_features(shop, points)
-    for row, person, moment in zip(joined.to_pylist(), points[c.USER_ID].to_pylist(), moments, strict=True):
-        history = brute_force.known(ratings, person, moment)
+    for row, person, timestamp in zip(joined.to_pylist(), points[c.USER_ID].to_pylist(), moments, strict=True):
+        history = brute_force.known(ratings, person, timestamp)
         brute_force.assert_equal(row, brute_force.features(history, shop.positions, len(shop.words)))
 
     # A join that ignores time finds the newest row, and in it the target itself.

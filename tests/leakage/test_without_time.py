@@ -13,9 +13,9 @@ from recstack.data.splits import STRATIFIED, TEST, TRAIN, VALIDATION
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features import item, user
+from recstack.features.arrays import Ints
 from recstack.features.build import without_own
 from recstack.features.live import live_features
-from recstack.features.profile import Ints
 from recstack.models import models
 from recstack.models.base import TrainingData
 

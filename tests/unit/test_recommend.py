@@ -9,8 +9,9 @@ import pytest
 import tiny_catalogue as tiny
 
 from recstack import columns as c
-from recstack.features.encode import USER_SCALARS, Encoder, Floats, Ints, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import USER_SCALARS, Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.recommend import Answer, Catalogue, Engine
 
 

@@ -11,8 +11,8 @@ from recstack.errors import choose
 from recstack.evaluation.bootstrap import Interval, difference, ratio
 from recstack.evaluation.estimates import Estimate, Metrics, Rankings, of_all, of_rankings, of_targets
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
-from recstack.evaluation.metrics import Doubles
 from recstack.evaluation.ranking import Ranking
+from recstack.features.arrays import Doubles
 
 HEADLINE = "ndcg@10"
 BASELINES = ("popularity", "item_item", "ease", "als")

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import sparse
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.biases import Biases, Ratings
 from recstack.models.learning.rating_model import RatingModel

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.autoencoder.network import AutoencoderModule, Config, HiddenRatingsLoss
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.biases import Biases, Ratings

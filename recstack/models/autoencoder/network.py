@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from scipy import sparse
 from torch import Tensor, nn
 
-from recstack.features.encode import Floats, ItemBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import ItemBatch
 from recstack.models.learning.loop import Batch
 
 

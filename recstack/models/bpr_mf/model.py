@@ -13,8 +13,9 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from recstack.errors import UserError
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.history import faded
 from recstack.models.learning.loop import Batch, Schedule, device, fit_epochs
 from recstack.models.learning.negatives import OwnNegatives
@@ -92,7 +93,7 @@ class BprMf(Recommender):
         config = Config(**(options or {}))
         if not len(data.item):
             raise UserError("there is nothing for bpr_mf to learn from: the training part is empty")
-        if (data.moment == data.moment[:1]).all():
+        if (data.timestamp == data.timestamp[:1]).all():
             config = replace(config, fading=0.0)
         place = device()
         torch.manual_seed(seed)

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from scipy import linalg, sparse
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.history import faded
 from recstack.models.learning.search_space import Between, SearchSpace
 
@@ -79,7 +80,7 @@ class Ease(Recommender):
         chosen = sparse.csr_array((np.ones(len(data.item), dtype=np.float32), (data.user, data.item)), shape=shape)
         weights = _solve(chosen[:, modelled], config).tocoo()
         placed = (weights.data, (modelled[weights.row], modelled[weights.col]))
-        timed = bool((data.moment != data.moment[:1]).any())
+        timed = bool((data.timestamp != data.timestamp[:1]).any())
         return cls(
             sparse.csr_array(placed, shape=(n_items, n_items)),
             counts / max(counts.max(initial=0), 1),

@@ -8,8 +8,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy import sparse
 
-from recstack.features.encode import Floats, Ints, ItemBatch, UserBatch
-from recstack.models.base import Mask
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import ItemBatch, UserBatch
 from recstack.models.fusion.sources.base import CandidateSource, Past
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.encode import Encoder, Floats, Ints, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.fusion.inputs import FusionInputs
 from recstack.models.fusion.network import FusionRanker
 from recstack.models.fusion.sources.content import genre_affinity

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recstack.features.encode import Floats
+from recstack.features.arrays import Floats
 
 CLIP = 5.0
 """Standard deviations beyond which inputs say no more."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recstack.features.encode import Floats, Ints, UserBatch
-from recstack.models.base import Mask, TrainingData
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import TrainingData
 from recstack.models.fusion.inputs import FusionInputs
 from recstack.models.fusion.sources.base import Past
 
@@ -48,23 +49,23 @@ def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Gene
         per_user: rows of a user that are asked in a block, at most.
         random: of the draw of these rows.
     """
-    first, last = (data.moment.min(), data.moment.max()) if len(data.moment) else (0, 0)
+    first, last = (data.timestamp.min(), data.timestamp.max()) if len(data.timestamp) else (0, 0)
     if first == last:
         drawn = random.random(len(data.item)) < 0.1
         yield Block(~drawn, _draw(drawn, data.user, per_user, random))
         return
-    edges = np.unique(np.quantile(data.moment, np.linspace(0.5, 1.0, count + 1)).astype(np.int64))
+    edges = np.unique(np.quantile(data.timestamp, np.linspace(0.5, 1.0, count + 1)).astype(np.int64))
     edges[-1] = last + 1
     for start, end in zip(edges[:-1], edges[1:], strict=True):
-        inside = (data.moment >= start) & (data.moment < end)
-        yield Block(data.moment < start, _draw(inside, data.user, per_user, random))
+        inside = (data.timestamp >= start) & (data.timestamp < end)
+        yield Block(data.timestamp < start, _draw(inside, data.user, per_user, random))
 
 
 def past_of(data: TrainingData, known: Mask) -> Past:
     """The known rows as sources want them."""
     lengths = np.diff(data.users.seen_offsets)
     return Past.of(
-        data.user[known], data.item[known], data.rating[known], data.moment[known], lengths[known], len(data.items)
+        data.user[known], data.item[known], data.rating[known], data.timestamp[known], lengths[known], len(data.items)
     )
 
 

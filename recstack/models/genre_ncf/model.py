@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.encode import Floats, Ints, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData, top_k
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData, top_k
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
 from recstack.models.learning.loop import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.learning.negatives import NegativeSampler

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recstack.features.arrays import Mask
 from recstack.features.encode import ItemBatch
-from recstack.models.base import Mask
 from recstack.models.learning.towers import TowerConfig, Towers
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from recstack.errors import UserError
-from recstack.features.encode import Floats, Ints, UserBatch
-from recstack.models.base import Mask, TrainingData
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import TrainingData
 
 SWEEPS = 10
 """Turns of users and items; the offsets stand still to four digits by then."""

@@ -4,8 +4,9 @@ from abc import abstractmethod
 
 import numpy as np
 
-from recstack.features.encode import Floats, UserBatch
-from recstack.models.base import Mask, Recommender
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import Recommender
 from recstack.models.learning.biases import Biases
 
 TIE_BREAK = np.float32(1e-4)

@@ -5,7 +5,7 @@ import pyarrow as pa
 from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame, SparkSession
 
-from recstack.features.encode import Floats, Ints
+from recstack.features.arrays import Floats, Ints
 from recstack.spark import open_session
 
 BLOCK_ROWS = 1_000_000

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from recstack.features.encode import Encoder, Floats, ItemBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import Encoder, ItemBatch
 from recstack.models.base import Recommender
 from recstack.models.learning.loop import device
 from recstack.models.learning.towers import TowerConfig, Towers

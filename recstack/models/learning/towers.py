@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recstack.features.arrays import Mask
 from recstack.features.encode import ItemBatch, UserBatch
 from recstack.features.spec import RECENT_LENGTH
-from recstack.models.base import Mask
 
 
 @dataclass(frozen=True)

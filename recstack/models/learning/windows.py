@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recstack.features.encode import Floats, Ints
-from recstack.models.base import Mask, TrainingData
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.models.base import TrainingData
 
 ALONE = 16
 """Rows of one user, drawn by chance, that are learned from where histories are no beginnings of each other."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recstack.models.base import Mask
+from recstack.features.arrays import Mask
 from recstack.models.learning.loop import Schedule
 
 

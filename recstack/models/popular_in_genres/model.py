@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.search_space import Between, SearchSpace
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recstack.errors import UserError
-from recstack.features.encode import DAY, Encoder, Floats, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import DAY, Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.loop import SCORE
 
 TIE_BREAK = 1e-6
@@ -61,7 +62,7 @@ class RecentPopularity(Recommender):
         config = Config(**(options or {}))
         if not config.half_lives:
             raise UserError("recent_popularity needs a half-life to try, but half_lives is empty")
-        age = (data.moment.max(initial=0) - data.moment) / DAY
+        age = (data.timestamp.max(initial=0) - data.timestamp) / DAY
         half_lives = config.half_lives if age.any() else config.half_lives[:1]
         candidates = [cls(_faded(data, age, half_life), half_life) for half_life in half_lives]
         if validate is None:

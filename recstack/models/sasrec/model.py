@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.encode import Encoder, Floats, ItemBatch, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.loop import Batch, device, eligible_rows, fit_epochs
 from recstack.models.learning.negatives import NegativeSampler
 from recstack.models.learning.search_space import Between, SearchSpace

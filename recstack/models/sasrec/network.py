@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recstack.features.encode import Ints, ItemBatch
+from recstack.features.arrays import Ints
+from recstack.features.encode import ItemBatch
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.learning.loop import Schedule
 

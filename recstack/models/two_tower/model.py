@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recstack.errors import choose
-from recstack.features.encode import Floats, UserBatch
-from recstack.models.base import Mask, Progress, Recommender, TrainingData
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import UserBatch
+from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.learning.loop import Batch, Schedule, device, eligible_rows, fit_epochs
 from recstack.models.learning.negatives import NegativeSampler
 from recstack.models.learning.search_space import Between, OneOf, SearchSpace

@@ -7,8 +7,8 @@ from histories import Log, log, random_log
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import ndcg, rank
-from recstack.features.encode import Floats, UserBatch
-from recstack.models.base import Mask
+from recstack.features.arrays import Floats, Mask
+from recstack.features.encode import UserBatch
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity
 

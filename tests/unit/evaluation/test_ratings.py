@@ -11,7 +11,8 @@ from recstack.evaluation.protocols import evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.report import report
-from recstack.features.encode import Floats, UserBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import UserBatch
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases
 

@@ -109,7 +109,7 @@ def test_the_best_epoch_is_the_last_one_of_a_refit(data: TrainingData) -> None:
 
 def test_newer_items_count_more_unless_the_data_have_no_time(data: TrainingData) -> None:
     options = {**OPTIONS, "fading": 1.0, "epochs": 1}
-    timeless = replace(data, moment=np.full_like(data.moment, 86_400))
+    timeless = replace(data, timestamp=np.full_like(data.timestamp, 86_400))
     users = viewers([0, 1], [1, 0])
     timed, untimed = (
         BprMf.fit(found, options=options).score(users, users.unseen(N_ITEMS)) for found in (data, timeless)

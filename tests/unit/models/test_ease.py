@@ -55,7 +55,7 @@ def test_with_fading_newer_items_count_more(data: TrainingData) -> None:
 
 
 def test_nothing_fades_in_data_without_time(data: TrainingData) -> None:
-    timeless = replace(data, moment=np.full_like(data.moment, 86_400))
+    timeless = replace(data, timestamp=np.full_like(data.timestamp, 86_400))
     assert Ease.fit(data, options={"fading": 0.5}).fading == 0.5
     assert Ease.fit(timeless, options={"fading": 0.5}).fading == 0.0
 

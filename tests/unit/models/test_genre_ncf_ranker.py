@@ -5,7 +5,7 @@ import pytest
 import torch
 from histories import random_log
 
-from recstack.features.encode import Floats
+from recstack.features.arrays import Floats
 from recstack.models.base import TrainingData
 from recstack.models.genre_ncf.model import GenreNCF
 

@@ -40,7 +40,7 @@ def test_items_that_nobody_chose_lately_follow_by_popularity() -> None:
 def test_in_data_without_time_it_is_popularity() -> None:
     history = random_log()
     data = training(history)
-    timeless = replace(data, moment=np.full_like(data.moment, 86_400))
+    timeless = replace(data, timestamp=np.full_like(data.timestamp, 86_400))
     n_items = len(data.items)
     expected = scores(Popularity.fit(timeless), n_items)
     np.testing.assert_allclose(scores(RecentPopularity.fit(timeless), n_items), expected, rtol=1e-5)

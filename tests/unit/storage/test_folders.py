@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from s3_server import BUCKET, S3Server
 
-from recstack.storage.folders import NotThere, ObjectStore, Transfer
+from recstack.storage.folders import FolderNotFound, ObjectStore, Transfer
 from recstack.storage.lake import file_digest
-from recstack.storage.s3 import ObjectStoreError, Unreachable
+from recstack.storage.s3 import ObjectStoreError, StoreUnreachable
 
 MB = 1 << 20
 
@@ -91,7 +91,7 @@ def test_a_folder_with_other_files_is_left_alone(store: ObjectStore, tmp_path: P
 
 
 def test_a_folder_that_was_never_pushed_is_said_to_be_missing(store: ObjectStore, tmp_path: Path) -> None:
-    with pytest.raises(NotThere, match="is not there, or was not pushed to its end: push it first"):
+    with pytest.raises(FolderNotFound, match="is not there, or was not pushed to its end: push it first"):
         store.pull("x", tmp_path / "back")
     with pytest.raises(ObjectStoreError, match="no files in .* to push"):
         store.push(tmp_path / "nothing", "x")
@@ -133,7 +133,7 @@ def test_a_missing_bucket_is_named(s3: S3Server, tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_down_is_named(s3: S3Server, tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match=r"\(http://127.0.0.1:1\): the object store does not answer"):
+    with pytest.raises(StoreUnreachable, match=r"\(http://127.0.0.1:1\): the object store does not answer"):
         ObjectStore(f"s3://{BUCKET}", "http://127.0.0.1:1", attempts=2).pull("x", tmp_path / "back")
 
 
@@ -148,7 +148,10 @@ def test_a_push_whose_server_is_killed_shows_nothing_and_is_finished_by_the_next
 ) -> None:
     folder = fill(tmp_path / "out", 60, MB // 4)
     prefix = store.address.removeprefix(f"s3://{BUCKET}/")
-    with killed_when(s3, lambda: len(s3.names(prefix)) > 5), pytest.raises(Unreachable, match="does not answer"):
+    with (
+        killed_when(s3, lambda: len(s3.names(prefix)) > 5),
+        pytest.raises(StoreUnreachable, match="does not answer"),
+    ):
         store.push(folder, "x")
     assert store.contents("x") is None
     again = store.push(folder, "x")
@@ -163,7 +166,7 @@ def test_a_pull_whose_server_is_killed_shows_nothing_and_is_finished_by_the_next
     folder = fill(tmp_path / "out", 60, MB // 4)
     store.push(folder, "x")
     place, draft = tmp_path / "back" / "x", tmp_path / "back" / ".pull-x"
-    with killed_when(s3, lambda: len(list(draft.rglob("*.bin"))) > 5), pytest.raises(Unreachable):
+    with killed_when(s3, lambda: len(list(draft.rglob("*.bin"))) > 5), pytest.raises(StoreUnreachable):
         store.pull("x", place)
     assert not place.exists()
     (draft / "half.bin.1234").write_bytes(b"of a process that was killed")

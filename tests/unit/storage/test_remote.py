@@ -15,30 +15,30 @@ from recstack.data.source_files import pull_source, push_source
 from recstack.features.build import FeatureOptions, build_features
 from recstack.storage.folders import ObjectStore
 from recstack.storage.lake import Build, build_once, current
-from recstack.storage.remote import ObjectStoreMirror
+from recstack.storage.remote import ObjectStoreRemote
 
 DATASET = "movielens_100k"
 
 
 @pytest.fixture
-def mirror(s3: S3Server, request: pytest.FixtureRequest) -> ObjectStoreMirror:
-    return ObjectStoreMirror(ObjectStore(f"s3://{BUCKET}/{request.node.name[:40]}", s3.endpoint), DATASET)
+def remote(s3: S3Server, request: pytest.FixtureRequest) -> ObjectStoreRemote:
+    return ObjectStoreRemote(ObjectStore(f"s3://{BUCKET}/{request.node.name[:40]}", s3.endpoint), DATASET)
 
 
-def publish(spark: SparkSession, mirror: ObjectStoreMirror, home: Path) -> tuple[Build, Build]:
+def publish(spark: SparkSession, remote: ObjectStoreRemote, home: Path) -> tuple[Build, Build]:
     """The first two steps of the pipeline on a machine whose source files are in the object store."""
-    source, _ = pull_source(mirror.store, DATASET, None, home / "downloads")
-    ingested = ingest(spark, configure(DATASET, {}), source, home / "lake" / "interactions", mirror)
+    source, _ = pull_source(remote.object_store, DATASET, None, home / "downloads")
+    ingested = ingest(spark, configure(DATASET, {}), source, home / "lake" / "interactions", remote)
     options = FeatureOptions(protocol="global-time", has_timestamps=True)
-    return ingested, build_features(spark, ingested, home / "lake" / "features", options, mirror)
+    return ingested, build_features(spark, ingested, home / "lake" / "features", options, remote)
 
 
 def test_an_empty_machine_is_filled_and_computes_nothing(
-    spark: SparkSession, mirror: ObjectStoreMirror, source: Callable[[str], Path], tmp_path: Path
+    spark: SparkSession, remote: ObjectStoreRemote, source: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    push_source(mirror.store, DATASET, source(DATASET))
-    first = publish(spark, mirror, tmp_path / "first")
-    second = publish(spark, mirror, tmp_path / "second")
+    push_source(remote.object_store, DATASET, source(DATASET))
+    first = publish(spark, remote, tmp_path / "first")
+    second = publish(spark, remote, tmp_path / "second")
     assert [build.fresh for build in first] == [True, True]
     assert [build.fresh for build in second] == [False, False]
     assert [build.manifest for build in second] == [build.manifest for build in first]
@@ -47,44 +47,44 @@ def test_an_empty_machine_is_filled_and_computes_nothing(
     assert current(tmp_path / "second" / "lake" / "features").path == second[1].path
 
 
-def test_what_another_machine_published_last_is_current_here_too(mirror: ObjectStoreMirror, tmp_path: Path) -> None:
+def test_what_another_machine_published_last_is_current_here_too(remote: ObjectStoreRemote, tmp_path: Path) -> None:
     def build(draft: Path) -> dict[str, int]:
         (draft / "genres").write_text("drama")
         return {}
 
     here, there = tmp_path / "here" / "features", tmp_path / "there" / "features"
-    old = build_once(here, {"genres": 1}, build, mirror)
-    new = build_once(there, {"genres": 2}, build, mirror)
+    old = build_once(here, {"genres": 1}, build, remote)
+    new = build_once(there, {"genres": 2}, build, remote)
     assert current(here).path == old.path
-    mirror.bring_current(here)
+    remote.fetch_current(here)
     assert current(here).path == here / new.path.name
 
 
 def test_a_version_that_could_not_be_pushed_is_pushed_by_the_next_run(
-    mirror: ObjectStoreMirror, tmp_path: Path
+    remote: ObjectStoreRemote, tmp_path: Path
 ) -> None:
     def build(draft: Path) -> dict[str, int]:
         (draft / "rows").write_text("1 2 3")
         return {"rows": 3}
 
-    offline = ObjectStoreMirror(ObjectStore(mirror.store.address, "http://127.0.0.1:1", attempts=1), DATASET)
+    offline = ObjectStoreRemote(ObjectStore(remote.object_store.address, "http://127.0.0.1:1", attempts=1), DATASET)
     done = build_once(tmp_path / "reports", {}, build)
     with pytest.raises(Exception, match="the object store does not answer"):
         build_once(tmp_path / "reports", {}, build, offline)
-    assert not build_once(tmp_path / "reports", {}, build, mirror).fresh
-    assert mirror.store.current(f"{DATASET}/reports") == done.path.name
-    brought = tmp_path / "elsewhere" / "reports" / done.path.name
-    mirror.bring(brought)
-    assert (brought / "rows").read_text() == "1 2 3"
+    assert not build_once(tmp_path / "reports", {}, build, remote).fresh
+    assert remote.object_store.current(f"{DATASET}/reports") == done.path.name
+    fetched = tmp_path / "elsewhere" / "reports" / done.path.name
+    remote.fetch(fetched)
+    assert (fetched / "rows").read_text() == "1 2 3"
 
 
-def test_an_archive_comes_back_beside_the_others(mirror: ObjectStoreMirror, tmp_path: Path) -> None:
+def test_an_archive_comes_back_beside_the_others(remote: ObjectStoreRemote, tmp_path: Path) -> None:
     archive = tmp_path / "recstack-3.mar"
     archive.write_bytes(b"an archive")
-    mirror.keep(archive)
+    remote.store(archive)
     store = tmp_path / "model_store"
-    mirror.bring(store / "recstack-3.mar")
-    mirror.bring(store / "recstack-4.mar")  # never kept
+    remote.fetch(store / "recstack-3.mar")
+    remote.fetch(store / "recstack-4.mar")  # never kept
     assert os.listdir(store) == ["recstack-3.mar"]
     assert (store / "recstack-3.mar").read_bytes() == b"an archive"
 

@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
-from recstack.features.encode import Floats, Ints, UserBatch
+from recstack.features.arrays import Floats, Ints
+from recstack.features.encode import UserBatch
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Past:
     _pairs: dict[tuple[int, float, float | None], sparse.csr_array] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, user: Ints, item: Ints, rating: Floats, moment: Ints, known: Ints, n_items: int) -> Self:
+    def of(cls, user: Ints, item: Ints, rating: Floats, timestamp: Ints, known: Ints, n_items: int) -> Self:
         """Rank N interactions, sorted by (user, time), by their `moment`."""
-        timed = bool(len(moment)) and bool(moment.min() < moment.max())
-        age = np.zeros(len(moment), dtype=np.float32)
+        timed = bool(len(timestamp)) and bool(timestamp.min() < timestamp.max())
+        age = np.zeros(len(timestamp), dtype=np.float32)
         if timed:
-            newer = len(moment) - np.searchsorted(np.sort(moment), moment, side="right")
-            age = (newer / len(moment)).astype(np.float32)
+            newer = len(timestamp) - np.searchsorted(np.sort(timestamp), timestamp, side="right")
+            age = (newer / len(timestamp)).astype(np.float32)
         return cls(user, item, rating, age, known, n_items, timed)
 
     @property

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from recstack.features.encode import Floats, ItemBatch, UserBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import ItemBatch, UserBatch
 from recstack.models.fusion.sources.item_to_item import weighted_history
 
 RECENT_FADING = 0.8

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from recstack.features.encode import Floats, UserBatch
+from recstack.features.arrays import Floats
+from recstack.features.encode import UserBatch
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.fusion.sources.base import CandidateSource
 

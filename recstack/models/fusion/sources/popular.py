@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recstack.features.encode import Floats, Ints, UserBatch
+from recstack.features.arrays import Floats, Ints
+from recstack.features.encode import UserBatch
 from recstack.models.fusion.sources.base import CandidateSource, Past
 
 STAGES = 9

@@ -21,7 +21,7 @@ def training(history: Log) -> TrainingData:
 
 
 def untimed(data: TrainingData) -> TrainingData:
-    return replace(data, moment=np.full(len(data.item), DAY))
+    return replace(data, timestamp=np.full(len(data.item), DAY))
 
 
 def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
@@ -50,7 +50,7 @@ def test_sources_of_a_block_know_only_what_happened_before_its_rows(small: Train
     assert len(found) == 3
     for block in found:
         assert len(block.asked)
-        assert small.moment[block.known].max() < small.moment[block.asked].min()
+        assert small.timestamp[block.known].max() < small.timestamp[block.asked].min()
         assert np.bincount(small.user[block.asked]).max() <= 5
     asked = np.concatenate([block.asked for block in found])
     assert len(np.unique(asked)) == len(asked)
@@ -87,7 +87,7 @@ def test_a_planted_leak_is_seen(small: TrainingData) -> None:
 
 
 def test_popularity_of_a_block_is_that_of_its_beginning(small: TrainingData) -> None:
-    half = small.moment < np.median(small.moment)
+    half = small.timestamp < np.median(small.timestamp)
     dated = replace(
         small,
         popularity=np.stack([small.items.popularity * 0, small.items.popularity]),

@@ -26,9 +26,9 @@ def training(history: Log) -> TrainingData:
 
 def past(history: Log, timed: bool = True) -> Past:
     data = training(history)
-    moment = data.moment if timed else np.full(len(data.item), DAY)
+    timestamp = data.timestamp if timed else np.full(len(data.item), DAY)
     known = np.diff(data.users.seen_offsets)
-    return Past.of(data.user, data.item, data.rating, moment, known, history.n_items)
+    return Past.of(data.user, data.item, data.rating, timestamp, known, history.n_items)
 
 
 def users(*recent: list[int]) -> UserBatch:

@@ -12,28 +12,28 @@ from prefect.tasks import Task
 from flows.console import say
 from recstack.data.source_files import pull_source
 from recstack.settings import Settings
-from recstack.storage.folders import NotThere, ObjectStore, Transfer
-from recstack.storage.lake import NO_MIRROR, Mirror
-from recstack.storage.remote import ObjectStoreMirror
-from recstack.storage.s3 import Unreachable
+from recstack.storage.folders import FolderNotFound, ObjectStore, Transfer
+from recstack.storage.lake import NO_REMOTE, Remote
+from recstack.storage.remote import ObjectStoreRemote
+from recstack.storage.s3 import StoreUnreachable
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def mirror_of(settings: Settings) -> Mirror:
+def remote_of(settings: Settings) -> Remote:
     """The object store of the settings; where none is set, nothing is kept elsewhere."""
-    return NO_MIRROR if settings.object_store is None else TaskMirror(_store(settings), settings.dataset)
+    return NO_REMOTE if settings.object_store is None else PrefectRemote(_store(settings), settings.dataset)
 
 
-class TaskMirror(ObjectStoreMirror):
+class PrefectRemote(ObjectStoreRemote):
     """Says what it moves."""
 
     def push(self, path: Path) -> Transfer | None:
         """A task."""
         moved = patiently("push", super().push, path)
         if moved is not None:
-            say("push", str(moved), moved.seconds, f"{self.store.address}/{self._name(path)}")
+            say("push", str(moved), moved.seconds, f"{self.object_store.address}/{self._name(path)}")
         return moved
 
     def pull(self, path: Path) -> Transfer | None:
@@ -44,7 +44,7 @@ class TaskMirror(ObjectStoreMirror):
         return moved
 
 
-def bring_source(settings: Settings) -> Path | None:
+def fetch_source(settings: Settings) -> Path | None:
     """The dataset's source files from the object store; None if it has none, or no store is set."""
     found = None if settings.object_store is None else patiently("pull", _source, settings)
     if found is None:
@@ -63,13 +63,13 @@ def patiently(name: str, move: Callable[P, T], *arguments: P.args, **options: P.
 
 
 def _may_pass(step: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.result(raise_on_failure=False), Unreachable)
+    return isinstance(state.result(raise_on_failure=False), StoreUnreachable)
 
 
 def _source(settings: Settings) -> tuple[Path, Transfer] | None:
     try:
         return pull_source(_store(settings), settings.dataset, None, settings.downloads)
-    except NotThere:
+    except FolderNotFound:
         return None
 
 
