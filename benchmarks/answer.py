@@ -60,7 +60,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--seconds", type=float, default=4, help="of each measurement")
     arguments.add_argument("--breakdown", action="store_true", help="only where the time of one request goes")
-    arguments.add_argument("--plots", type=Path, help="folder for two SVG files, e.g. docs/performance")
+    arguments.add_argument("--plots", type=Path, help="folder for two SVG files, e.g. docs/pictures")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, workspace(Path(folder)) as place:
         if options.breakdown:

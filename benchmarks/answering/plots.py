@@ -1,4 +1,4 @@
-"""Two pictures for docs/performance/answer.md: latency by percentile at each load, and what each server carries."""
+"""Two pictures for docs/performance.md: latency by percentile at each load, and what each server carries."""
 
 from collections.abc import Mapping
 from pathlib import Path
