@@ -28,6 +28,12 @@ SplitAt = Annotated[
 ]
 
 
+@app.callback()
+def prepare() -> None:
+    """Ratings in, recommendations out. All state stays in `.recstack` and `model_store` of the current folder."""
+    Settings().prepare_libraries()
+
+
 @app.command()
 def demo(dataset: Dataset = "movielens_100k", data: Data = None, option: Options = None) -> None:
     """Run the pipeline on embedded defaults, serve the model, ask it, and say where to look."""

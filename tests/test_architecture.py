@@ -2,7 +2,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from recstack.settings import ROOT
+from checkout import ROOT
 
 EDGES = {
     "recstack/cli.py",

@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from recstack.cli import app
-from recstack.settings import ROOT, Settings
+from recstack.settings import Settings
 
 README_LINES = 160
 EXAMPLES = {

@@ -6,10 +6,9 @@ from typing import Any
 import yaml
 from feast import RepoConfig
 
-from recstack.settings import ROOT, Settings
+from recstack.settings import Settings
 from recstack.storage.lake import write_atomically
 
-FEATURE_REPO = ROOT / "feature_repo"
 # Names, since a server that only reads lacks DuckDB.
 _ASOF_STORE = "recstack.feature_store.feast_duckdb.AsofOfflineStore"
 _REDIS_STORE = "recstack.feature_store.feast_redis.store.ColumnarOnlineStore"

@@ -85,7 +85,7 @@ def stop_pages(settings: Settings) -> None:
 
 
 def _pages(settings: Settings) -> Iterator[_Page]:
-    home = settings.recstack_home.resolve() / "web"
+    home = settings.recstack_home / "web"
     address = settings.prefect_page.rstrip("/")
     command = (sys.executable, "-m", "prefect", "server", "start", *_bind(address))
     yield _Page("Prefect", address, "PREFECT_PAGE", "/api/health", command, home)
@@ -112,7 +112,7 @@ def _launch(page: _Page, settings: Settings) -> None:
     page.home.mkdir(parents=True, exist_ok=True)
     environment = {
         **settings.child_environment(),
-        "PREFECT_HOME": str(settings.recstack_home.resolve() / "prefect"),
+        "PREFECT_HOME": str(settings.recstack_home / "prefect"),
         "PREFECT_UI_API_URL": f"{settings.prefect_page.rstrip('/')}/api",  # the page's scripts ask port 4200 otherwise
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recstack.errors import UserError
-from recstack.settings import ROOT, Settings
+from recstack.settings import SERVING, Settings
 from recstack.torchserve.api import Api
 
-CONFIG = ROOT / "serving" / "config.properties"
-LOGGING = ROOT / "serving" / "log4j2.xml"
+CONFIG = SERVING / "config.properties"
+LOGGING = SERVING / "log4j2.xml"
 TORCHSERVE = (sys.executable, "-m", "ts.model_server")
 START_SECONDS = 60
 LONGEST_SOCKET_FOLDER = 80  # Linux allows 107 bytes for the path of a socket, and TorchServe adds its name
@@ -71,15 +71,14 @@ class Server:
 
 def embedded(settings: Settings) -> Server:
     """The TorchServe of these settings."""
-    environment = {**settings.child_environment(), "RECSTACK_HOME": str(settings.recstack_home.resolve())}
     return Server(
         home=settings.serving_home,
-        model_store=settings.model_store.resolve(),
+        model_store=settings.model_store,
         inference_url=settings.torchserve_inference,
         management_url=settings.torchserve_management,
         metrics_url=settings.torchserve_metrics,
         keys=settings.token_file,
-        environment=environment,
+        environment=settings.child_environment(),
     )
 
 

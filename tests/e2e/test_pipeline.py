@@ -15,10 +15,11 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from checkout import ROOT
 from s3_server import BUCKET, KEYS, S3Server
 
 from recstack.local.pages import start_pages, stop_pages
-from recstack.settings import ROOT, Settings
+from recstack.settings import Settings
 from recstack.storage.lake import current
 from recstack.torchserve.api import Api
 from recstack.torchserve.embedded import embedded, start, stop

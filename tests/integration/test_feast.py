@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from checkout import ROOT
 from feast import FeatureService, FeatureStore
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
-from recstack.feature_store.config import FEATURE_REPO, repo_config, write_config
+from recstack.feature_store.config import repo_config, write_config
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
 from recstack.feature_store.registry import FeatureStoreError, applied_tables, apply
@@ -26,7 +27,9 @@ def feast(settings: Settings, *arguments: str) -> str:
     """What a person types in feature_repo, with the settings in the environment."""
     environment = settings.child_environment() | {"FEAST_FS_YAML_FILE_PATH": str(write_config(settings))}
     command = [str(Path(sys.executable).with_name("feast")), *arguments]
-    done = subprocess.run(command, cwd=FEATURE_REPO, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT / "feature_repo", env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -78,7 +81,7 @@ def test_apply_removes_what_is_declared_no_more(own: Workspace) -> None:
 
 
 def test_the_commands_leave_nothing_in_the_repository(own: Workspace) -> None:
-    left = sorted(path.name for path in FEATURE_REPO.iterdir() if path.name != "__pycache__")
+    left = sorted(path.name for path in (ROOT / "feature_repo").iterdir() if path.name != "__pycache__")
     assert left == ["definitions.py", "feature_store.yaml"]
     assert (own.settings.workspace / "feast" / "registry.db").exists()
 

@@ -24,12 +24,11 @@ from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
 from recstack.feature_store.registry import apply, materialize
 from recstack.release.rollout import publish
-from recstack.settings import ROOT, Settings
+from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once
 from recstack.torchserve.api import Api, TorchServeError
 from recstack.torchserve.embedded import Server, ServerError, embedded, start, stop
 
-HANDLER = ROOT / "serving" / "handler.py"
 MODEL = "recstack"
 BANNED = ("pyspark", "prefect", "mlflow")
 

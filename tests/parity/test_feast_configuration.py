@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkout import ROOT
 from feast import FeatureStore
 from feast.feature_view import FeatureViewState
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
-from recstack.feature_store.config import FEATURE_REPO, _config, repo_config, write_config
+from recstack.feature_store.config import _config, repo_config, write_config
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
 from recstack.feature_store.registry import FeatureStoreError, materialize
@@ -20,10 +21,11 @@ from recstack.settings import Settings
 
 
 def test_the_committed_configuration_is_that_of_the_default_settings() -> None:
-    committed = yaml.safe_load((FEATURE_REPO / "feature_store.yaml").read_text())
+    committed = yaml.safe_load((ROOT / "feature_repo" / "feature_store.yaml").read_text())
     for part in ("registry", "online_store"):
-        committed[part]["path"] = str((FEATURE_REPO / committed[part]["path"]).resolve())
-    assert committed == _config(Settings.model_construct())  # the defaults, whatever the environment says
+        committed[part]["path"] = str((ROOT / "feature_repo" / committed[part]["path"]).resolve())
+    defaults = Settings.model_construct(recstack_home=ROOT / ".recstack")  # whatever the environment says
+    assert committed == _config(defaults)
 
 
 def test_the_written_configuration_is_the_one_in_use_and_nobody_else_may_read_it(tmp_path: Path) -> None:

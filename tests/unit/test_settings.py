@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from recstack.settings import ROOT, Settings
+from recstack.settings import LIBRARIES, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -16,11 +17,29 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_the_defaults_need_no_server() -> None:
     settings = Settings()
-    assert settings.workspace == ROOT / ".recstack" / "movielens_100k"
     assert settings.lake == settings.workspace / "lake"
-    assert settings.tracking_uri == f"sqlite:///{ROOT}/.recstack/mlflow.db"
     assert (settings.feast_online, settings.feast_registry, settings.feast_offline) == ("sqlite", "file", "duckdb")
-    assert settings.token_file == ROOT / ".recstack" / "torchserve" / "key_file.json"
+
+
+def test_state_lies_in_the_current_folder_wherever_recstack_is_installed(tmp_path: Path) -> None:
+    settings = Settings()
+    assert settings.workspace == tmp_path / ".recstack" / "movielens_100k"
+    assert settings.tracking_uri == f"sqlite:///{tmp_path}/.recstack/mlflow.db"
+    assert settings.token_file == tmp_path / ".recstack" / "torchserve" / "key_file.json"
+    assert settings.model_store == tmp_path / "model_store"
+
+
+def test_libraries_keep_their_state_in_the_home_and_a_choice_of_the_user_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("PREFECT_HOME", *LIBRARIES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "DEBUG")
+    monkeypatch.setattr(os, "environ", environment := dict(os.environ))
+    Settings().prepare_libraries()
+    assert environment["PREFECT_HOME"] == f"{tmp_path}/.recstack/prefect"
+    assert environment["DO_NOT_TRACK"] == "1"
+    assert environment["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "DEBUG"
 
 
 def test_the_environment_overrides_defaults_and_the_caller_overrides_the_environment(

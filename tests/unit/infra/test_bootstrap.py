@@ -4,8 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from recstack.settings import ROOT
+from checkout import ROOT
 
 # A Python 3.11 without network: its `pip install uv` gives a uv that notes what it installs, and dies where told so.
 UV = """#!/bin/sh

@@ -4,8 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from recstack.settings import ROOT
+from checkout import ROOT
 
 SCRIPT = ROOT / "infra" / "require_java.sh"
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from contract.test_models import *  # noqa: F403  the tests of the contract, here with the fixture `model` below
 
 import recstack.models
 from recstack.features.encode import UserBatch
 from recstack.models import models
 from recstack.models.base import Progress, Recommender, TrainingData
-from recstack.settings import ROOT
 
 PAGE = ROOT / "docs" / "adding-a-model.md"
 NAME = "recent_in_genres"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkout import ROOT
 from histories import log, viewers
 from pyspark.sql import SparkSession
 
@@ -14,7 +15,6 @@ from recstack.models.als.model import Als
 from recstack.models.base import TrainingData
 from recstack.models.learning.spark_als import factorise
 from recstack.models.popularity.model import Popularity
-from recstack.settings import ROOT
 
 OPTIONS = {"rank": 4, "regularisation": 0.1, "confidence": 5.0, "iterations": 15}
 N_USERS, N_ITEMS, N_BLOCKS = 40, 24, 4

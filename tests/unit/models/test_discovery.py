@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 import recstack.models
 from recstack.models import models
 from recstack.models.popularity.model import Popularity
-from recstack.settings import ROOT
 
 CLASH = """
 from recstack.models.popularity.model import Popularity

@@ -6,13 +6,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from checkout import ROOT
 from pyspark.sql import SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset, configure
 from recstack.data.adapters.mapping import Catalogue, Log, Mapping, Scale
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
-from recstack.settings import ROOT
 
 PAGE = ROOT / "docs" / "adding-a-dataset.md"
 

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import redis
+from checkout import ROOT
 from feast import FeatureStore, FileSource
 from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 from feast.types import Float64
 from online_samples import OURS, START, STOCK, content, table, write
 
 from recstack.feature_store.feast_redis.engine import source_of
-from recstack.settings import ROOT
 
 Open = Callable[..., FeatureStore]
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from checkout import ROOT
 
 from recstack.feature_store.feast_redis.newest import BATCH_ROWS, Source, newest
-from recstack.settings import ROOT
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 MEASURE = """
