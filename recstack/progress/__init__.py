@@ -1,5 +1,5 @@
-"""What is being done, and how far it is: a live line in a terminal, else a printed line at least every 30 s."""
+"""Tells a waiting user what is being done and how far it is: a live line in a terminal, else a line every 30 s."""
 
-from recstack.progress.step import Step, track, working
+from recstack.progress.step import Step, say, track, working
 
-__all__ = ["Step", "track", "working"]
+__all__ = ["Step", "say", "track", "working"]

@@ -1,4 +1,4 @@
-"""Steps that a person may wait for: each says on stderr what it does and how far it is, until it ends."""
+"""The steps that a program reports: `working` for a block of work, `track` for a loop, `say` for a line beside them."""
 
 import sys
 import threading
@@ -7,32 +7,35 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Final, TextIO, TypeVar
 
+from recstack.progress.reporter import Reporter
+
 T = TypeVar("T")
 
-FIRST_SECONDS: Final = 5.0
-"""A shorter step says nothing."""
-EVERY_SECONDS: Final = 30.0
-"""Longest silence of a step where no terminal shows its live line."""
-_REFRESH_SECONDS: Final = 0.5
+Measure = Callable[[], tuple[int, int]]
+"""Returns how many units are done and how many there are."""
+
+_reporter: Final = Reporter()
 
 
 class Step:
-    """One step that is under way; thread-safe."""
+    """One step that is under way; any thread may count."""
 
-    def __init__(self, what: str, total: int | None, unit: str, measure: Callable[[], tuple[int, int]] | None) -> None:
+    def __init__(self, what: str, total: int | None, unit: str, measure: Measure | None, stream: TextIO) -> None:
         """Start the clock; see `working`."""
         self.what = what
-        self.unit = unit
-        self._total, self._done, self._note = total, 0, ""
-        self._measure = measure
+        self.stream = stream
+        self._unit, self._total, self._measure = unit, total, measure
+        self._done, self._note = 0, ""
+        self._lock = threading.Lock()
         self._start = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         """Count units that are done."""
-        self._done += count
+        with self._lock:
+            self._done += count
 
     def note(self, text: str) -> None:
-        """Show a short text, such as the latest loss, beside the count."""
+        """Show a short text, such as the latest loss, after the count."""
         self._note = text
 
     @property
@@ -41,14 +44,23 @@ class Step:
         return time.monotonic() - self._start
 
     def line(self) -> str:
-        """What is being done and how far it is, in one line."""
-        done, total = (self._done, self._total) if self._measure is None else self._measure()
-        share = f"{done} of {total} {self.unit}s" if total else f"{done} {self.unit}s" if done else ""
-        return ", ".join(part for part in (f"{self.what}: {self.seconds:.0f} s", share, self._note) if part)
+        """What is being done, for how long and how far it is, such as "training: 12 s, 3 of 10 epochs, loss 0.41"."""
+        share = self._share()  # first: it may change the note
+        parts = [f"{self.what}: {self.seconds:.0f} s", share, self._note]
+        return ", ".join(part for part in parts if part)
 
-
-_open: list[Step] = []
-"""Steps under way, outer ones first; only the innermost is shown."""
+    def _share(self) -> str:
+        done, total = self._done, self._total
+        if self._measure is not None:
+            try:
+                done, total = self._measure()
+            except Exception as error:  # the work itself goes on; only its progress is unknown from here on
+                self._measure = None
+                self._note = f"progress unknown ({error})"
+                return ""
+        if total:
+            return f"{done} of {total} {self._unit}s"
+        return f"{done} {self._unit}s" if done else ""
 
 
 @contextmanager
@@ -57,29 +69,27 @@ def working(
     *,
     total: int | None = None,
     unit: str = "step",
-    measure: Callable[[], tuple[int, int]] | None = None,
+    measure: Measure | None = None,
     stream: TextIO | None = None,
 ) -> Iterator[Step]:
-    """Report a block of work while it runs: live in a terminal, else a line after 5 s and then every 30 s.
+    """Report a block of work while it runs; of nested blocks the innermost.
+
+    In a terminal a live line appears after 5 s and goes at the end. Anywhere else a step prints a line after 5 s, and
+    no more than 30 s pass without a line.
 
     Args:
-        what: for example "train: ranking the validation part".
-        total: how many units there are; None where nobody knows.
+        what: the step and what it does, for example "train: ranking the validation part".
+        total: how many units there are; None if that is unknown.
         unit: singular name of what `Step.advance` counts.
-        measure: asked for (done, total) instead of counting, for work that another process does.
-        stream: where to; by default stderr.
+        measure: called for (done, total) instead of counting, for work that another process does.
+        stream: where the lines go; by default stderr.
     """
-    step = Step(what, total, unit, measure)
-    ended = threading.Event()
-    reporter = threading.Thread(target=_report, args=(step, ended, stream or sys.stderr), daemon=True)
-    _open.append(step)
-    reporter.start()
+    step = Step(what, total, unit, measure, stream or sys.stderr)
+    _reporter.open(step)
     try:
         yield step
     finally:
-        _open.remove(step)
-        ended.set()
-        reporter.join()
+        _reporter.close(step)
 
 
 def track(items: Iterable[T], what: str, *, unit: str = "step") -> Iterator[T]:
@@ -90,18 +100,6 @@ def track(items: Iterable[T], what: str, *, unit: str = "step") -> Iterator[T]:
             step.advance()
 
 
-def _report(step: Step, ended: threading.Event, stream: TextIO) -> None:
-    live, width = stream.isatty(), 0
-    if ended.wait(FIRST_SECONDS):
-        return
-    while True:
-        if _open and _open[-1] is step:
-            line = step.line()
-            stream.write(f"\r{line:<{width}}" if live else f"  {line}\n")
-            stream.flush()
-            width = max(width, len(line))
-        if ended.wait(_REFRESH_SECONDS if live else EVERY_SECONDS):
-            break
-    if live and width:
-        stream.write(f"\r{'':<{width}}\r")
-        stream.flush()
+def say(text: str) -> None:
+    """Print a line on stdout at once, above the live line of a terminal."""
+    _reporter.say(text)
