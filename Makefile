@@ -92,11 +92,11 @@ backup: ## write Postgres, the object store and Redis to BACKUP=backups/<time>
 
 .PHONY: check
 check: ## ask a running deployment whether it keeps its promises
-	@infra/check.sh
+	@python3 -m infra.check
 
 .PHONY: drill
 drill: ## break a running deployment on purpose: restarts, Redis, worker, volumes, backup; ARGS="redis worker" picks
-	@infra/drill.py $(ARGS)
+	@python3 -m infra.drill $(ARGS)
 
 .PHONY: restore
 restore: ## put back what backup wrote; BACKUP=folder

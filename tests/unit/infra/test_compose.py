@@ -1,88 +1,134 @@
-"""What every service of the stack promises, read from the compose files themselves."""
+"""The files that describe one stack agree with each other; `make check` looks at the running one."""
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-INFRA = Path(__file__).parents[3] / "infra"
+from infra.check import HOLDERS, dashboard_metrics
+from infra.deployment import PORTS
+from recstack.settings import ROOT
+
+INFRA = ROOT / "infra"
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
 LOCAL: dict[str, Any] = yaml.safe_load((INFRA / "compose.local.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+COPIES = re.compile(r"^COPY (?:--\S+ )*(.+) \S+$", re.MULTILINE)
+STARTED_MODULE = re.compile(r"python3? -m ([a-z_][\w.]*)")
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
-    service = SERVICES[name]
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["read_only"] is True
-    assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys()
-    assert str(service.get("user", "recstack")) not in {"root", "0"}
+def image_stages() -> dict[str, str]:
+    """Name and text of each stage of the Dockerfile, without those that it starts from."""
+    text = (INFRA / "docker" / "Dockerfile").read_text()
+    parts = re.split(r"^FROM \S+ AS (\w+)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-@pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_limited_restarted_checked_and_its_log_rotated(name: str) -> None:
-    service = SERVICES[name]
-    assert {"mem_limit", "cpus"} <= service.keys()
-    assert service["restart"] in {"unless-stopped", "on-failure"}
-    assert service["logging"]["options"]["max-size"]
-    assert "healthcheck" in service
+def stage_of(service: str) -> str | None:
+    """The stage from which a service's image is built; None for an upstream image."""
+    prefix, _, name = SERVICES[service]["image"].rpartition("/")
+    return name if "IMAGE_PREFIX" in prefix else None
 
 
-@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if "ports" in service])
-def test_ports_are_published_on_loopback_alone(name: str) -> None:
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name]["ports"])
+def modules_by_service() -> dict[str, set[str]]:
+    """Modules that compose files and scripts start with `python -m`, by the service that runs them."""
+    found = {name: set(STARTED_MODULE.findall(_command(service))) for name, service in SERVICES.items()}
+    for script in (*INFRA.rglob("*.sh"), ROOT / "Makefile", INFRA / "deployment.py"):
+        for service, rest in re.findall(r'exec[", -]+T[", ]+([a-z-]+)[", ]+(.*)', script.read_text()):
+            found[service] |= set(STARTED_MODULE.findall(re.sub(r'[",]+', " ", rest).replace("  ", " ")))
+    found["worker"] |= set(STARTED_MODULE.findall((INFRA / "worker" / "start.sh").read_text()))
+    return {name: modules for name, modules in found.items() if modules}
 
 
-def test_torchserve_is_reached_through_the_gateway_alone() -> None:
-    assert "ports" not in SERVICES["torchserve"]
-    assert SERVICES["gateway"]["ports"] == ["127.0.0.1:${TORCHSERVE_PORT:-8080}:8080"]
+def _command(service: dict[str, Any]) -> str:
+    parts = [*service.get("command", []), "|", *service.get("healthcheck", {}).get("test", [])]
+    return " ".join(map(str, parts))
 
 
-def test_an_image_is_built_once() -> None:
-    built = [service["image"] for service in SERVICES.values() if "build" in service]
-    assert len(built) == len(set(built))
+def copied(stage: str) -> set[str]:
+    """What a stage copies from the checkout."""
+    return {source for sources in COPIES.findall(image_stages()[stage]) for source in sources.split()}
 
 
-def test_what_a_service_waits_for_is_there() -> None:
-    for service in SERVICES.values():
-        for other, wish in service.get("depends_on", {}).items():
-            assert other in SERVICES
-            assert wish["condition"] in {"service_healthy", "service_completed_successfully"}
+def test_every_program_that_a_container_starts_is_in_its_image() -> None:
+    started = modules_by_service()
+    assert {"worker", "torchserve", "feast", "feast-ui"} <= started.keys()
+    for service, modules in started.items():
+        for module in modules:
+            path = Path(*module.split(".")).with_suffix(".py")
+            assert (ROOT / path).is_file(), f"{service} starts {module}, which does not exist"
+            assert path.parts[0] in copied(stage_of(service) or ""), f"{path.parts[0]} is not in the image of {service}"
 
 
-def test_upstream_images_are_pinned_and_have_a_stand_in_or_are_known_to_have_none() -> None:
-    upstream = {name for name, service in SERVICES.items() if not service["image"].startswith("${IMAGE_PREFIX")}
+def test_every_deployment_of_prefect_names_a_flow_that_exists() -> None:
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]:
+        file, _, function = deployment["entrypoint"].partition(":")
+        defined = {node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)}
+        assert function in defined
+        assert Path(file).parts[0] in copied("worker")
+
+
+@pytest.mark.parametrize("stage", image_stages())
+def test_everything_that_an_image_copies_is_in_the_checkout_and_in_the_build_context(stage: str) -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for source in copied(stage):
+        assert (ROOT / source).exists(), f"{source} does not exist"
+        assert {source, Path(source).parts[0]} & allowed, f".dockerignore leaves out {source}"
+
+
+def test_every_extra_that_an_image_installs_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    installed = {
+        extra
+        for text in image_stages().values()
+        for names in re.findall(r"install-extra ([\w,]+)$", text, re.MULTILINE)
+        for extra in names.split(",")
+    }
+    assert installed - {"uv"} <= extras.keys()
+    assert {"spark", "serve"} <= installed
+
+
+def test_a_pinned_version_of_an_upstream_image_has_a_stand_in_without_a_registry() -> None:
+    upstream = [name for name in SERVICES if stage_of(name) is None]
     for name in upstream:
         _, _, tag = SERVICES[name]["image"].rpartition(":")
         assert tag[:1].isdigit() or tag[:1] == "v", f"{name} has no version"
-    assert upstream - LOCAL["services"].keys() == {"grafana"}
+    assert set(upstream) - LOCAL["services"].keys() == {"grafana"}  # it has no package
 
 
-def test_volumes_are_declared() -> None:
-    used = {
-        source
-        for service in SERVICES.values()
-        for source, *_ in (volume.split(":") for volume in service.get("volumes", []))
-        if source[0] not in "./$"
-    }
-    assert used == COMPOSE["volumes"].keys()
-
-
-def test_every_secret_that_compose_asks_for_is_made(tmp_path: Path) -> None:
-    asked = {part.split(":?")[0] for part in (INFRA / "compose.yaml").read_text().split("${")[1:] if ":?" in part[:40]}
+def test_secrets_sh_makes_every_secret_that_compose_asks_for() -> None:
+    wanted = set(re.findall(r"\$\{(\w+):\?", (INFRA / "compose.yaml").read_text()))
     made = (INFRA / "secrets.sh").read_text().partition("SECRETS=(")[2].partition(")")[0].split()
-    assert asked == set(made)
+    assert wanted == set(made)
 
 
-def test_the_deployment_check_allows_a_secret_just_where_it_is_given() -> None:
+def test_make_check_allows_a_secret_only_in_the_services_that_are_given_it() -> None:
     given: dict[str, set[str]] = {}
     for name, service in SERVICES.items():
         for secret in re.findall(r"\$\{(\w+):\?", str(service)):
             given.setdefault(secret, set()).add(name)
-    check = (INFRA / "check.sh").read_text()
-    allowed = {secret: set(holders.split()) for secret, holders in re.findall(r'\[(\w+)\]="([^"]*)"', check)}
-    assert allowed == given
+    assert {secret: set(holders.split()) for secret, holders in HOLDERS.items()} == given
+
+
+def test_preflight_and_make_check_know_every_published_port_and_its_setting() -> None:
+    published = {
+        name: int(port)
+        for service in SERVICES.values()
+        for mapping in service.get("ports", [])
+        for name, port in re.findall(r"^127\.0\.0\.1:\$\{(\w+):-(\d+)\}:\d+$", mapping)
+    }
+    assert sum(len(service.get("ports", [])) for service in SERVICES.values()) == len(published)
+    asked = re.findall(r"([A-Z_]+):(\d+)", (INFRA / "preflight.sh").read_text())
+    assert {f"{name}_PORT": int(port) for name, port in asked} == published
+    assert {**PORTS, "GRAFANA_PORT": 3000} == published
+
+
+def test_the_dashboards_ask_for_metrics_that_the_handler_counts() -> None:
+    ours = {metric for metric in dashboard_metrics() if metric.startswith("recstack_")}
+    assert "recstack_requests_total" in ours
+    handler = (ROOT / "serving" / "handler.py").read_text()
+    assert ours <= set(re.findall(r'"(recstack_\w+)"', handler))
