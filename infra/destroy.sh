@@ -7,13 +7,14 @@ if [[ ${YES:-} != 1 ]]; then
     read -r -p "This removes all data of the deployment: features, models, runs. Type its name, recstack, to go on: " name
     [[ $name == recstack ]] || { echo "nothing was removed"; exit 1; }
 fi
-infra/compose.sh down --volumes --remove-orphans --rmi local
-# Also those that a later build took the name from.
-images=$(
-    {
-        docker images --quiet --filter 'reference=recstack/*' --filter 'reference=recstack-local/*'
-        docker images --quiet --filter dangling=true --filter label=com.docker.compose.project
-    } | sort -u
-)
+project=$(infra/compose.sh config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["name"])')
+infra/compose.sh down --volumes --remove-orphans
+# Those of this deployment alone: another one on this machine keeps its own. Some have lost their name to a later build.
+images=$(docker images --quiet --filter "label=com.docker.compose.project=$project" | sort -u)
 [[ -z $images ]] || xargs docker rmi --force <<<"$images" >/dev/null
+# What all deployments of this machine are built from has no label.
+if [[ -z $(docker images --quiet --filter label=com.docker.compose.project --filter 'reference=recstack*/*') ]]; then
+    images=$(docker images --quiet --filter 'reference=recstack-local/*')
+    [[ -z $images ]] || xargs docker rmi --force <<<"$images" >/dev/null
+fi
 echo "Removed. .env keeps its secrets; a new deployment takes them again."
