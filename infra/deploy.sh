@@ -1,12 +1,21 @@
 #!/usr/bin/env bash
-# make deploy: the whole stack up, a first model in service, and where everything is. Run again, it changes what has changed.
+# make deploy: starts the whole stack, puts a first model into service, and prints the addresses. A second run updates it.
 #   DATASET, DATA: what to learn from; default MovieLens-100K.   LOCAL_IMAGES=1: without a registry, see infra/local.
 #   GPU=1: with the machine's GPUs.   SITE_CA: a site's own certificates, for the builds.   WHEELHOUSE: folder of wheels.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
-keep() { # a choice of this call is kept for the next commands
+step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
+with_progress() { # runs a command, and prints every 30 s that it still runs
+    local what=$1 start=$SECONDS
+    shift
+    while sleep 30 >/dev/null 2>&1; do printf '  %s: %d s\n' "$what" $((SECONDS - start)); done &
+    ticker=$!
+    "$@"
+    kill "$ticker"
+}
+trap 'kill ${ticker:-} 2>/dev/null || true' EXIT
+remember() { # a choice of this call holds for the next commands too
     touch .env && chmod 600 .env
     sed -i "/^$1=/d" .env
     printf '%s=%s\n' "$1" "$2" >>.env
@@ -15,25 +24,25 @@ keep() { # a choice of this call is kept for the next commands
 infra/preflight.sh
 infra/secrets.sh
 for name in LOCAL_IMAGES GPU SITE_CA WHEELHOUSE SPARK_WORKERS; do
-    if [[ -n ${!name:-} ]]; then keep "$name" "${!name}"; fi
+    if [[ -n ${!name:-} ]]; then remember "$name" "${!name}"; fi
 done
-keep DATASET "${DATASET:-movielens_100k}"
-if [[ -n ${DATA:-} ]]; then keep DATA_FOLDER "$(realpath "$DATA")"; fi
+remember DATASET "${DATASET:-movielens_100k}"
+if [[ -n ${DATA:-} ]]; then remember DATA_FOLDER "$(realpath "$DATA")"; fi
 
-say "images"
+step "images"
 if grep -q '^LOCAL_IMAGES=1$' .env; then
-    WHEELHOUSE=$(sed -n 's/^WHEELHOUSE=//p' .env) infra/local/base.sh
+    WHEELHOUSE=$(sed -n 's/^WHEELHOUSE=//p' .env) with_progress "making the base image" infra/local/base.sh
 fi
-infra/compose.sh build --quiet
+with_progress "building images" infra/compose.sh build --quiet
 
-say "services"
+step "services"
 infra/compose.sh up --detach --wait --wait-timeout 600 --remove-orphans
 
-say "pipeline"
+step "pipeline"
 infra/compose.sh exec -T worker python -m flows.operations.follow
 
-say "answers"
+step "answers"
 infra/compose.sh exec -T worker python -m recstack.cli ask
 
-say "running"
+step "running"
 infra/urls.sh

@@ -5,6 +5,10 @@ set -euo pipefail
 if [[ -s /run/secrets/ca ]]; then
     export SSL_CERT_FILE=/run/secrets/ca PIP_CERT=/run/secrets/ca
 fi
+if [[ -s /run/secrets/index ]]; then
+    PIP_INDEX_URL=$(</run/secrets/index)
+    export PIP_INDEX_URL
+fi
 if [[ $1 == --pip ]]; then
     [[ -d /opt/venv ]] || python3 -m venv /opt/venv
     exec /opt/venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "${@:2}"
