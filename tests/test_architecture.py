@@ -1,7 +1,12 @@
+"""Rules about the shape of the source that no linter knows."""
+
 import ast
+import statistics
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from checkout import ROOT
 
 EDGES = {
@@ -14,6 +19,10 @@ EDGES = {
     "feature_repo/definitions.py",
 }
 
+LONGEST_FILE, MEDIAN_FILE, LOOSE_FILES = 300, 100, 6
+MODEL_FILES = {"__init__", "model", "network", "inputs", "stacking"}
+"""Names of a model's files: the same in each folder, so that a reader knows where to look."""
+
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
     for folder in ("recstack", "flows", "serving", "feature_repo"):
@@ -21,7 +30,7 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
             yield str(path.relative_to(ROOT)), ast.parse(path.read_text())
 
 
-def places(matches: type[ast.AST], text: str) -> set[str]:
+def files_with(matches: type[ast.AST], text: str) -> set[str]:
     """Files that hold a node of this type that reads `text`."""
     return {
         file
@@ -33,8 +42,8 @@ def places(matches: type[ast.AST], text: str) -> set[str]:
 
 def test_only_settings_reads_the_environment() -> None:
     # spark.py sets the interpreter of Spark's workers, which Spark takes from nowhere else.
-    assert places(ast.Attribute, "os.environ") == {"recstack/settings.py", "recstack/spark.py"}
-    assert places(ast.Attribute, "os.getenv") == set()
+    assert files_with(ast.Attribute, "os.environ") == {"recstack/settings.py", "recstack/spark.py"}
+    assert files_with(ast.Attribute, "os.getenv") == set()
 
 
 def test_settings_are_read_at_the_edges_and_passed_on() -> None:
@@ -47,11 +56,31 @@ def test_settings_are_read_at_the_edges_and_passed_on() -> None:
     assert {file for file in readers if not file.startswith("flows/")} <= EDGES
 
 
-def test_every_module_says_first_why_it_exists() -> None:
-    silent = [file for file, tree in sources() if tree.body and not ast.get_docstring(tree)]
-    assert silent == []
+def lines_of(folder: str) -> dict[str, int]:
+    return {file: len((ROOT / file).read_text().splitlines()) for file, _ in sources() if file.startswith(f"{folder}/")}
 
 
-def test_no_source_file_is_longer_than_300_lines() -> None:
-    long = [file for file, _ in sources() if len(Path(ROOT / file).read_text().splitlines()) > 300]
-    assert long == []
+@pytest.mark.parametrize("folder", ["recstack", "flows", "serving", "feature_repo"])
+def test_source_files_are_short(folder: str) -> None:
+    lines = lines_of(folder)
+    assert [file for file, count in lines.items() if count > LONGEST_FILE] == []
+    assert statistics.median(lines.values()) < MEDIAN_FILE
+
+
+def test_a_folder_of_recstack_is_a_room_with_a_layer_and_few_files_are_loose() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    rooms = {name.strip() for layer in layers for name in layer.split("|")}
+    package = ROOT / "recstack"
+    assert {folder.parent.name for folder in package.glob("*/__init__.py")} <= rooms
+    assert len(list(package.glob("*.py"))) <= LOOSE_FILES
+
+
+def test_every_model_is_a_folder_with_the_same_file_names() -> None:
+    folders = {path.parent for path in (ROOT / "recstack" / "models").glob("*/*.py")}
+    models = sorted(folder for folder in folders if folder.name != "learning")  # what models share
+    assert len(models) >= 15
+    for folder in models:
+        files = {path.stem for path in folder.glob("*.py")}
+        assert "model" in files, f"{folder.name} has no model.py"
+        assert files <= MODEL_FILES, f"{folder.name} has files of other names: {files - MODEL_FILES}"
