@@ -4,7 +4,6 @@ import ast
 import statistics
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from checkout import ROOT
