@@ -1,4 +1,4 @@
-# The one vocabulary of tasks, for people and for CI. `make help` lists it.
+# Every task, for people and for CI; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -16,7 +16,7 @@ QUICK = PYTHONOPTIMIZE=1
 SOURCE = --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") $(OPTIONS:%=--option %)
 
 export RECSTACK_HOME
-# Nothing here reports to anybody, and all state stays in RECSTACK_HOME.
+# No telemetry, and all state stays in RECSTACK_HOME.
 export PREFECT_HOME := $(abspath $(RECSTACK_HOME))/prefect
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL := WARNING
@@ -31,7 +31,7 @@ help: ## list the targets
 	@echo "  Options: DATASET=$(DATASET)  DATA=folder of your own copy  TORCH_INDEX=index with a torch for your machine"
 
 .PHONY: venv
-venv: ## make .venv from requirements.lock, or do nothing if it stands
+venv: ## make .venv from requirements.lock; does nothing if it is up to date
 	@infra/bootstrap.sh
 
 .PHONY: java
@@ -43,11 +43,11 @@ redis:
 	@infra/require_redis.sh
 
 .PHONY: demo
-demo: java venv ## ratings in, recommendations out: the whole pipeline, served by TorchServe
+demo: java venv ## the whole pipeline, from ratings to recommendations served by TorchServe
 	@$(QUICK) $(BIN)/recstack demo $(SOURCE)
 
 .PHONY: stop
-stop: ## end every server that demo and ui started
+stop: ## end every server that make demo and make ui started
 	@if [ -x $(BIN)/recstack ]; then $(BIN)/recstack stop; fi
 
 .PHONY: ui
@@ -83,27 +83,27 @@ undeploy: ## end the deployment and keep its data
 	@infra/compose.sh down --remove-orphans
 
 .PHONY: destroy
-destroy: ## end the deployment and remove its data and images; asks first (YES=1 does not)
+destroy: ## end the deployment and remove its data and images, after a prompt (YES=1 skips it)
 	@YES="$(YES)" infra/destroy.sh
 
 .PHONY: backup
-backup: ## write Postgres, the object store and Redis to BACKUP=backups/<time>
+backup: ## back up the deployment's data to BACKUP=backups/<time>
 	@infra/backup.sh $(BACKUP)
 
 .PHONY: check
-check: ## ask a running deployment whether it keeps its promises
+check: ## check that a running deployment keeps its promises
 	@python3 -m infra.check
 
 .PHONY: drill
-drill: ## break a running deployment on purpose: restarts, Redis, worker, volumes, backup; ARGS="redis worker" picks
+drill: ## break a running deployment on purpose and check that it recovers; ARGS="redis worker" picks
 	@python3 -m infra.drill $(ARGS)
 
 .PHONY: restore
-restore: ## put back what backup wrote; BACKUP=folder
+restore: ## restore a backup; BACKUP=folder
 	@infra/restore.sh $(BACKUP)
 
 .PHONY: bench
-bench: java redis venv ## compare every hot path with the stock way, in some 30 minutes; writes benchmarks/RESULTS.md
+bench: java redis venv ## compare hot paths with the usual way, some 30 minutes; writes benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks/run.py
 
 .PHONY: bench-scale
@@ -115,22 +115,22 @@ test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile"
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
-lint: venv ## format, rules, types, and the layers between modules
-	@$(BIN)/ruff format --check --quiet . || { echo "make format mends this"; exit 1; }
+lint: venv ## format, rules, types, and the layers of modules
+	@$(BIN)/ruff format --check --quiet . || { echo "run make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
-format: venv ## format the code and mend what ruff can mend
+format: venv ## format the code and fix what ruff can fix
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 .PHONY: lock
-lock: venv ## choose versions for pyproject.toml anew; UPGRADE=1 takes the newest
+lock: venv ## write requirements.lock again from pyproject.toml; UPGRADE=1 takes the newest versions
 	@infra/lock.sh
 
 .PHONY: clean
-clean: ## remove the caches of tools; downloads, results and .venv stay
+clean: ## remove caches of tools; downloads, results and .venv stay
 	@rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
-	@echo "To begin from nothing: make stop, then remove .recstack (downloads, results) and .venv."
+	@echo "To start from nothing: make stop, then remove .recstack (downloads, results) and .venv."

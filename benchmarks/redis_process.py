@@ -1,4 +1,4 @@
-"""A Redis of a benchmark's own, on a free port of loopback, that ends with it."""
+"""A Redis server for one benchmark, on a free port of loopback; it ends with the benchmark."""
 
 import shutil
 import socket
@@ -14,7 +14,7 @@ import redis
 
 @contextmanager
 def redis_process() -> Iterator[redis.Redis]:
-    """Yields a client; nothing is kept on disk."""
+    """Start the server and yield a client; nothing is written to disk."""
     program = shutil.which("redis-server")
     if program is None:
         sys.exit("this benchmark needs Redis: apt-get install redis-server")

@@ -1,6 +1,6 @@
-"""`make bench` and `make bench-scale`: runs the comparisons and writes RESULTS.md and results.json beside this file.
+"""Runs the comparisons of `make bench` and `make bench-scale`; writes RESULTS.md and results.json beside this file.
 
-`python benchmarks/run.py bench answer.py cold_start.py` runs some of them again and keeps the other rows.
+`python benchmarks/run.py bench answer.py cold_start.py` runs two of them again and keeps the other rows.
 """
 
 import json
@@ -58,7 +58,7 @@ def machine() -> str:
 
 
 def command_line(line: str) -> str:
-    """How `side_by_side` names a line of the plan."""
+    """The command that `side_by_side` records for a line of the plan."""
     return f"python benchmarks/{line}"
 
 
@@ -98,12 +98,12 @@ def page(results: Sequence[dict[str, Any]], target: str, done: int, of: int, sec
 
 
 def main() -> None:
-    plan, *some = sys.argv[1:] or ["bench"]
+    plan, *scripts = sys.argv[1:] or ["bench"]
     target, suffix = {"bench": ("bench", ""), "scale": ("bench-scale", "-scale")}[plan]
-    wanted = [line for line in PLANS[plan] if not some or line.split()[0] in some]
-    kept = json.loads((HERE / f"results{suffix}.json").read_text()) if some else []
+    wanted = [line for line in PLANS[plan] if not scripts or line.split()[0] in scripts]
+    kept = json.loads((HERE / f"results{suffix}.json").read_text()) if scripts else []
     current = set(map(command_line, PLANS[plan])) - set(map(command_line, wanted))
-    kept = [found for found in kept if found["command"] in current]  # not those of a line that the plan had once
+    kept = [found for found in kept if found["command"] in current]  # the plan may have lost a command
     start = time.monotonic()
     failed = []
     with tempfile.TemporaryDirectory() as folder:
@@ -116,13 +116,13 @@ def main() -> None:
             done = subprocess.run(command, env={**os.environ, RESULTS: str(lines)}, check=False)
             if done.returncode:
                 failed.append(script)
-            # After each, so that a run that is ended leaves what it has.
+            # After each command, so that an interrupted run keeps its results.
             results = [*kept, *map(json.loads, lines.read_text().splitlines())]
             results.sort(key=lambda found: list(map(command_line, PLANS[plan])).index(found["command"]))
             (HERE / f"results{suffix}.json").write_text(json.dumps(results, indent=1) + "\n")
-            told = page(results, target, number, len(PLANS[plan]), time.monotonic() - start)
-            told += "\nThe rows of other commands are of earlier runs.\n" if kept else ""
-            (HERE / f"RESULTS{suffix}.md").write_text(told)
+            text = page(results, target, number, len(PLANS[plan]), time.monotonic() - start)
+            text += "\nThe rows of other commands are of earlier runs.\n" if kept else ""
+            (HERE / f"RESULTS{suffix}.md").write_text(text)
     print(f"{len(results)} comparisons are in {HERE}/RESULTS{suffix}.md")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

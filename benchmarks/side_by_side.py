@@ -1,4 +1,4 @@
-"""What comparisons share: interleaved rounds, a ratio with its spread, and the record that `make bench` collects."""
+"""Shared by all comparisons: interleaved rounds, a ratio with its spread, and the record that `make bench` collects."""
 
 import json
 import os
@@ -15,7 +15,7 @@ RESULTS = "BENCHMARK_RESULTS"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One path against what a user would pick instead. Ratios above 1 mean that ours is better."""
+    """One path of recstack against its usual alternative. Ratios above 1 mean that ours is better."""
 
     path: str
     size: str
@@ -30,13 +30,13 @@ class Comparison:
     ratio_max: float
     rounds: int
     same_result: bool
-    """False only where the sides cannot give the same; `check` says what was compared."""
+    """False only where the two sides cannot give the same answer; `check` says what was compared."""
     check: str
     command: str
 
 
 def interleaved(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each work measured, in rounds that run each once, so that a busy machine hits all alike."""
+    """Measurements of each work, in rounds that run each once, so that a busy machine slows all of them alike."""
     measured: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
@@ -65,7 +65,7 @@ def compare(
         ours: name of our side.
         against: name of the other side.
         unit: of the values, e.g. "s" or "rows/s".
-        check: what was compared of the two answers before the first round, and what came out.
+        check: what was compared of the two answers before the first round, and the result.
         same_result: whether both sides give the same answer.
         more_is_better: True for rows/s, False for seconds.
     """

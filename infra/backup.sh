@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes Postgres (all databases), Redis and the object store into a folder, whole or not at all; the stack goes on running.
+# Backs up Postgres, Redis, the object store and the files of the worker while the stack runs; leaves no partial backup.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 target=${1:-backups/$(date -u +%Y%m%dT%H%M%SZ)}
-[[ ! -e $target ]] || { echo "backup: $target is there already" >&2; exit 1; }
+[[ ! -e $target ]] || { echo "backup: $target exists already" >&2; exit 1; }
 draft=$target.unfinished
 rm -rf "$draft"
 umask 077

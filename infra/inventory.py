@@ -1,4 +1,4 @@
-"""Prints what a deployment holds, as JSON, to be compared before and after something broke.
+"""Prints what a deployment holds as JSON; a drill compares it before and after a fault.
 
 Runs in the worker: infra/compose.sh exec -T worker python - <infra/inventory.py
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that would make a deployment fail later is said now, in one message, before anything starts.
+# Checks what a deployment needs before anything starts, and prints all that is missing at once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,14 +25,14 @@ if [[ -d $folder ]]; then
     ((disk >= need)) || wrong+=("$disk GiB free in $folder: images and volumes need $need ('docker builder prune' may free some)")
 fi
 
-# A port that one of our own containers holds is not in the way.
+# A port that a container of this deployment holds is free for it.
 setting() { local value; value=$(sed -n "s/^$1=//p" .env 2>/dev/null | tail -n 1); echo "${!1:-${value:-$2}}"; }
 project=$(setting COMPOSE_PROJECT_NAME recstack)
-ours=$(docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Ports}}')
+own_ports=$(docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Ports}}')
 for entry in TORCHSERVE:8080 PREFECT:4200 MLFLOW:5000 FEAST:6566 FEAST_UI:8888 SPARK:8088 PROMETHEUS:9090 GRAFANA:3000; do
     name=${entry%:*}_PORT
     port=$(setting "$name" "${entry#*:}")
-    [[ $ours == *127.0.0.1:$port-\>* ]] && continue
+    [[ $own_ports == *127.0.0.1:$port-\>* ]] && continue
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
         wrong+=("port $port is taken by another program: stop it, or put $name=<a free port> into .env")
     fi

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Puts back what backup.sh wrote, over whatever the deployment holds now.
+# Restores a backup of backup.sh; it replaces everything that the deployment holds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-source=${1:?say which: make restore BACKUP=backups/<time>}
+source=${1:?name a backup: make restore BACKUP=backups/<time>}
 for file in prefect.dump mlflow.dump mlflow_auth.dump feast.dump redis.rdb state.tar objectstore.tar; do
     [[ -s $source/$file ]] || { echo "restore: $source/$file is missing or empty; nothing was changed" >&2; exit 1; }
 done
@@ -14,7 +14,7 @@ infra/compose.sh stop worker prefect mlflow feast feast-ui torchserve redis obje
 for database in prefect mlflow mlflow_auth feast; do
     infra/compose.sh exec -T postgres pg_restore --username postgres --clean --if-exists --dbname "$database" <"$source/$database.dump"
 done
-# With an append-only file Redis reads no snapshot: it is loaded once without, and then writes the file anew.
+# With an append-only file Redis ignores the snapshot: it is started once without one, loads it, and writes a new file.
 into redis 'unset REDISCLI_AUTH; rm -rf /data/* && cat >/data/dump.rdb && redis-server --dir /data --save "" --daemonize yes >/dev/null &&
     until redis-cli ping 2>/dev/null | grep -q PONG; do sleep 0.2; done && redis-cli config set appendonly yes >/dev/null &&
     until redis-cli info persistence | grep -q "aof_rewrite_in_progress:0"; do sleep 0.2; done && redis-cli shutdown' <"$source/redis.rdb"

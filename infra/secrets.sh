@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes each secret that .env lacks, fresh and random; what stands there is never changed, nothing is printed.
+# Adds each missing secret to .env as a random value; changes no other line and prints nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

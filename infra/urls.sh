@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints where everything is; passwords stay in .env, which is named instead.
+# Prints the address of each service, and the name under which .env has its password.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,4 +1,4 @@
-"""What many tests share: one Spark session, and small source files of every dataset."""
+"""Fixtures that many tests share: one Spark session, an S3 server, small source files of every dataset."""
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -60,7 +60,7 @@ def source(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def _fail_instead_of_skip(report: Report) -> Report:
-    """A skip would hide that something was not tested. Only hardware may be missing."""
+    """A skip would hide that something is not tested. Only a GPU may be missing."""
     if report.skipped and "no GPU" not in str(report.longrepr):
         report.outcome = "failed"
     return report

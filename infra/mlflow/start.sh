@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# MLflow's server: schema brought up to date, passwords on, artifacts through it to the object store.
+# MLflow's server: upgrades its schema, asks for passwords, and passes artifacts on to the object store.
 set -euo pipefail
 
 umask 077
@@ -12,7 +12,7 @@ admin_password = $MLFLOW_ADMIN_PASSWORD
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 INI
 export MLFLOW_AUTH_CONFIG_PATH=/tmp/auth.ini
-# The address holds a password: as an argument everybody could read it in the list of processes.
+# The address holds a password: as an argument every user of the host could read it in the list of processes.
 python -c 'import os; from mlflow.db import upgrade; upgrade.callback(os.environ["MLFLOW_BACKEND_STORE_URI"])'
 exec mlflow server --app-name basic-auth --host 0.0.0.0 --port 5000 --workers 1 --serve-artifacts \
     --artifacts-destination "$MLFLOW_ARTIFACTS" --allowed-hosts "mlflow:5000,localhost:*,127.0.0.1:*"

@@ -1,4 +1,4 @@
-"""Creates the buckets that are missing, once the object store answers with the right keys."""
+"""Creates the missing buckets once the object store answers."""
 
 import os
 import time
@@ -8,17 +8,17 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 BUCKETS = ("lake", "mlflow", "models")
-PATIENCE = 120
+WAIT_SECONDS = 120
 
 
 def main() -> None:
-    """Retry until the store is up; a restarted one needs half a minute."""
+    """Retry for two minutes; a restarted store needs half a minute."""
     client = boto3.client("s3", endpoint_url=os.environ["OBJECT_STORE_ENDPOINT"], config=Config(connect_timeout=5))
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            standing = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
-            for bucket in set(BUCKETS) - standing:
+            existing = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+            for bucket in set(BUCKETS) - existing:
                 client.create_bucket(Bucket=bucket)
             print(f"buckets: {', '.join(BUCKETS)}")
             return

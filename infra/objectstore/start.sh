@@ -1,5 +1,5 @@
 #!/bin/sh
-# SeaweedFS as one S3 server; the one pair of keys comes from the environment.
+# Starts SeaweedFS as one S3 server; its only pair of keys comes from the environment.
 set -eu
 
 umask 077

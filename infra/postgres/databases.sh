@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Runs once, on an empty volume: a database and a user each for Prefect, MLflow and Feast's registry.
+# Runs once, on an empty volume: makes a database and a user each for Prefect, MLflow and Feast's registry.
 set -euo pipefail
 
-database() { # name, owner, password
-    psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres -v name="$1" -v owner="$2" -v secret="$3" <<'SQL'
+database() { # name, owner, password; psql reads the password from its environment, for arguments are public
+    SECRET=$3 psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres -v name="$1" -v owner="$2" <<'SQL'
+\getenv secret SECRET
 SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', :'owner', :'secret')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner') \gexec
 CREATE DATABASE :"name" OWNER :"owner";

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prometheus reads passwords from files alone: Prefect's comes by the environment and stays in memory.
+# Prometheus reads passwords from files only: Prefect's is written from the environment to a file system in memory.
 set -eu
 
 umask 077

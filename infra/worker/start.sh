@@ -2,7 +2,7 @@
 # A Prefect worker: registers the deployments of prefect.yaml, then runs what is scheduled.
 set -euo pipefail
 
-# A site whose network has certificates of its own: datasets are downloaded with them.
+# Datasets are downloaded with the certificates of the site where it has its own.
 if [[ -s /run/site-ca ]]; then export SSL_CERT_FILE=/run/site-ca PIP_CERT=/run/site-ca; fi
 mkdir -p /var/lib/recstack/spark-events
 prefect work-pool inspect recstack >/dev/null 2>&1 || prefect work-pool create recstack --type process

@@ -29,7 +29,7 @@ def model(request: pytest.FixtureRequest, data: TrainingData) -> Recommender:
 
 @pytest.fixture(scope="module")
 def users(data: TrainingData) -> UserBatch:
-    """Some users at various moments, the first of each user without any history."""
+    """Some users as of various timestamps, the first of each user without any history."""
     return data.users[100:140]
 
 
@@ -44,7 +44,7 @@ def test_every_model_is_found_by_its_name() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, cls in models().items() if cls.space])
-def test_what_can_be_tuned_is_an_option(name: str) -> None:
+def test_every_tuned_name_is_an_option_of_the_model(name: str) -> None:
     config = vars(import_module(models()[name].__module__))["Config"]
     assert models()[name].space.keys() <= {field.name for field in fields(config)}
 
@@ -56,7 +56,7 @@ def test_scores_cover_users_and_catalogue(model: Recommender, users: UserBatch, 
     assert np.isfinite(scores[allowed]).all()
 
 
-def test_what_is_not_allowed_scores_minus_infinity(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+def test_items_that_are_not_allowed_score_minus_infinity(model: Recommender, users: UserBatch, allowed: Mask) -> None:
     forbidden = allowed.copy()
     forbidden[:, ::2] = False
     scores = model.score(users, forbidden)
@@ -65,7 +65,9 @@ def test_what_is_not_allowed_scores_minus_infinity(model: Recommender, users: Us
 
 
 @pytest.mark.parametrize("k", [1, 10, 1000])
-def test_the_best_are_those_of_the_scores_of_all(model: Recommender, users: UserBatch, allowed: Mask, k: int) -> None:
+def test_the_best_items_are_those_with_the_highest_scores(
+    model: Recommender, users: UserBatch, allowed: Mask, k: int
+) -> None:
     few = allowed.copy()
     few[0], few[1, 3:], few[2, ::2] = False, False, False
     scores = model.score(users, few)
@@ -76,7 +78,7 @@ def test_the_best_are_those_of_the_scores_of_all(model: Recommender, users: User
     np.testing.assert_array_equal(positions[finite], np.argsort(-scores, axis=1, kind="stable")[:, :k][finite])
 
 
-def test_a_user_to_whom_nothing_is_allowed_is_no_error(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+def test_a_user_without_allowed_items_is_no_error(model: Recommender, users: UserBatch, allowed: Mask) -> None:
     assert (model.score(users, np.zeros_like(allowed)) == -np.inf).all()
 
 
@@ -88,7 +90,7 @@ def test_saved_and_loaded_scores_are_equal(
     np.testing.assert_array_equal(again.score(users, allowed), model.score(users, allowed))
 
 
-def test_saved_files_need_no_pickle_to_be_read(model: Recommender, tmp_path: Path) -> None:
+def test_saved_files_are_read_without_pickle(model: Recommender, tmp_path: Path) -> None:
     model.save(tmp_path)
     readers = {
         ".json": lambda path: json.loads(path.read_text()),
@@ -112,26 +114,26 @@ def test_scoring_twice_gives_the_same_scores(model: Recommender, users: UserBatc
     np.testing.assert_array_equal(model.score(users, allowed), model.score(users, allowed))
 
 
-def test_the_batch_does_not_change_a_users_scores(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+def test_the_scores_of_a_user_do_not_depend_on_the_batch(model: Recommender, users: UserBatch, allowed: Mask) -> None:
     whole = model.score(users, allowed)
     parts = [model.score(users[a : a + 7], allowed[a : a + 7]) for a in range(0, len(users), 7)]
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-4, atol=1e-5)
 
 
-def test_scoring_leaves_its_input_alone(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+def test_scoring_does_not_change_its_input(model: Recommender, users: UserBatch, allowed: Mask) -> None:
     before = allowed.copy(), users.recent.copy(), users.seen.copy()
     model.score(users, allowed)
     for ours, theirs in zip(before, (allowed, users.recent, users.seen), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_an_id_that_training_never_saw_is_a_stranger(model: Recommender, users: UserBatch, allowed: Mask) -> None:
-    nobody, unheard_of = (replace(users, ids=np.full(len(users), number)) for number in (-1, 10**12))
-    np.testing.assert_array_equal(model.score(unheard_of, allowed), model.score(nobody, allowed))
+def test_an_unknown_user_id_scores_as_an_anonymous_user(model: Recommender, users: UserBatch, allowed: Mask) -> None:
+    anonymous, unknown = (replace(users, ids=np.full(len(users), number)) for number in (-1, 10**12))
+    np.testing.assert_array_equal(model.score(unknown, allowed), model.score(anonymous, allowed))
 
 
-def test_a_user_of_whom_nothing_is_known_gets_finite_scores(model: Recommender, data: TrainingData) -> None:
-    stranger = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
-    scores = model.score(stranger, stranger.unseen(len(data.items)))
+def test_a_user_without_history_gets_finite_scores(model: Recommender, data: TrainingData) -> None:
+    user = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
+    scores = model.score(user, user.unseen(len(data.items)))
     assert np.isfinite(scores).all()
     assert len(np.unique(scores)) > 1

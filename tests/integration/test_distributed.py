@@ -15,8 +15,8 @@ from recstack.models.genre_ncf.model import GenreNCF
 from recstack.training.dataset import training_data
 from recstack.training.distributed import train_distributed
 
-# Without dropout nothing differs between one process and two but who computes which rows of a batch; an odd batch
-# makes the shares unequal.
+# Without dropout, one process and two differ only in which of them computes which rows of a batch. The odd batch size
+# makes their shares unequal.
 OPTIONS = {"dropout": 0.0, "history_dropout": 0.0, "id_dropout": 0.0, "batch_size": 97, "stop_after": 3}
 
 
@@ -34,7 +34,7 @@ def test_two_processes_end_with_the_weights_of_one(shop: Workspace, tmp_path: Pa
     out, checkpoint = tmp_path / "model", tmp_path / "fit.pt"
     done = torchrun(shop, "--out", str(out), "--options", json.dumps(OPTIONS), "--checkpoint", str(checkpoint))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("epoch 3:") == 1  # one process speaks for both
+    assert done.stdout.count("epoch 3:") == 1  # only one of the two prints
     assert list(tmp_path.iterdir()) == [out]
 
     together = GenreNCF.load(out, Encoder.load(out), data.items)

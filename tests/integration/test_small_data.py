@@ -1,4 +1,4 @@
-"""`recstack evaluate` on data that nobody had in mind works, or says in one line why it can't."""
+"""`recstack evaluate` on unusual data works, or fails with one line that says why."""
 
 from pathlib import Path
 
@@ -16,14 +16,16 @@ PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'
 TIMED = f'{PAIRS}time = "t"\ntime_format = "seconds"\n'
 
 
-def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], **asked: str) -> Report:
+def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], **options: str) -> Report:
     (folder / "mapping.toml").write_text(mapping)
     (folder / "log.csv").write_text("\n".join(["u,i,t", *rows]) + "\n")
     settings = Settings(recstack_home=folder / "home", dataset="csv")
-    return evaluate_dataset(settings, Question(folder, **asked), ["popularity"], 1, say=lambda line: None)
+    return evaluate_dataset(settings, Question(folder, **options), ["popularity"], 1, say=lambda line: None)
 
 
-def test_words_for_ids_no_ratings_no_catalogue_and_few_rows_are_evaluated(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_small_log_with_words_for_ids_and_no_ratings_or_catalogue_is_evaluated(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     random = np.random.default_rng(0)
     rows = [
         f"user {user},item {item},{10**9 + random.integers(10**6)}"
@@ -37,7 +39,7 @@ def test_words_for_ids_no_ratings_no_catalogue_and_few_rows_are_evaluated(spark:
 
 
 @pytest.mark.parametrize(
-    ("mapping", "rows", "protocol", "said"),
+    ("mapping", "rows", "protocol", "message"),
     [
         (TIMED, ["1,1,1000000000"], None, "too few different timestamps .* another protocol, such as stratified"),
         (PAIRS, ["1,1,"], None, "stratified: the test part is empty, so there is nothing to evaluate; bring more data"),
@@ -49,12 +51,12 @@ def test_words_for_ids_no_ratings_no_catalogue_and_few_rows_are_evaluated(spark:
         ),
         (PAIRS, ["1,1,"], "leave-last-out", "leave-last-out needs a timestamp in every row"),
     ],
-    ids=["one moment", "one row", "one user", "no time"],
+    ids=["one timestamp", "one row", "one user", "no time"],
 )
-def test_what_can_not_be_evaluated_says_why_in_one_line(
-    spark: SparkSession, tmp_path: Path, mapping: str, rows: list[str], protocol: str | None, said: str
+def test_data_that_can_not_be_evaluated_fail_with_one_line_that_says_why(
+    spark: SparkSession, tmp_path: Path, mapping: str, rows: list[str], protocol: str | None, message: str
 ) -> None:
     options = {} if protocol is None else {"protocol": protocol}
-    with pytest.raises(DataError, match=said) as error:
+    with pytest.raises(DataError, match=message) as error:
         evaluate(spark, tmp_path, mapping, rows, **options)
     assert "\n" not in str(error.value)

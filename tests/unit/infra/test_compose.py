@@ -122,8 +122,8 @@ def test_preflight_and_make_check_know_every_published_port_and_its_setting() ->
         for name, port in re.findall(r"^127\.0\.0\.1:\$\{(\w+):-(\d+)\}:\d+$", mapping)
     }
     assert sum(len(service.get("ports", [])) for service in SERVICES.values()) == len(published)
-    asked = re.findall(r"([A-Z_]+):(\d+)", (INFRA / "preflight.sh").read_text())
-    assert {f"{name}_PORT": int(port) for name, port in asked} == published
+    checked = re.findall(r"([A-Z_]+):(\d+)", (INFRA / "preflight.sh").read_text())
+    assert {f"{name}_PORT": int(port) for name, port in checked} == published
     assert {**PORTS, "GRAFANA_PORT": 3000} == published
 
 
