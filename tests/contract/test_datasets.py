@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
 from pydantic import ValidationError
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -15,7 +16,6 @@ from recstack.data.contract import INTERACTIONS, ITEMS
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
 from recstack.data.traits import Traits
 from recstack.errors import DataError
-from recstack.settings import ROOT
 
 SourceWriter = Callable[[str], Path]
 ADAPTERS = list(datasets().values())

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from checkout import ROOT
 
 from infra.check import HOLDERS, dashboard_metrics
 from infra.deployment import PORTS
-from recstack.settings import ROOT
 
 INFRA = ROOT / "infra"
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
