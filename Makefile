@@ -28,7 +28,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY := $(RECSTACK_HOME)/hypothesis
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
-	@echo "  Options: DATASET=$(DATASET)  DATA=folder of your own copy  TORCH_INDEX=index with a torch for your machine"
+	@echo "  Options: DATASET=$(DATASET)  DATA=folder of your own copy  TORCH_BACKEND=cpu for a torch without CUDA"
 
 .PHONY: venv
 venv: ## make .venv from requirements.lock; does nothing if it is up to date

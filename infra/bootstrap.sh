@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv hold exactly the versions of requirements.lock; does nothing when it does already.
-# PIP_FIND_LINKS: folder or page with more wheels. TORCH_INDEX: one more package index, for a torch without CUDA.
+# Installs exactly the versions of requirements.lock into .venv; does nothing if they are installed already.
+# Packages come from the indexes that pip is configured with. TORCH_BACKEND=cpu: a torch without CUDA, some GB less.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ say() { printf 'bootstrap: %s\n' "$*" >&2; }
 find_python() {
     local candidate
     for candidate in "${PYTHON:-python3.11}" python3; do
-        # The version is asked, not read from the name: version managers leave shims that cannot run.
+        # A name proves nothing: version managers leave scripts of this name that do not run.
         if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
             printf '%s' "$candidate"
             return
@@ -20,20 +20,20 @@ find_python() {
     done
     say "Python 3.11 with its venv module is needed; neither ${PYTHON:-python3.11} nor python3 is one."
     say "Debian 12: apt-get install python3.11-venv · elsewhere: https://docs.astral.sh/uv/guides/install-python"
-    say "If it has another name or place: make PYTHON=/path/to/python3.11 …"
+    say "If it has another name: make PYTHON=/path/to/python3.11 …"
     return 1
 }
 
-digest() { { cat requirements.lock pyproject.toml infra/bootstrap.sh; pwd; echo "${TORCH_INDEX:-}"; } | sha256sum; }
+digest() { { cat requirements.lock pyproject.toml infra/bootstrap.sh; pwd; echo "${TORCH_BACKEND:-}"; } | sha256sum; }
 
-stands() { [[ -f $STAMP && "$(<"$STAMP")" == "$(digest)" ]]; }
+is_complete() { [[ -f $STAMP && "$(<"$STAMP")" == "$(digest)" ]]; }
 
-stands && exit 0
+is_complete && exit 0
 exec 9<infra/bootstrap.sh
-flock 9 # another make may be installing; its .venv must not be taken for one that was killed
-stands && exit 0
+flock 9 # another make may be installing: its unfinished .venv must not be removed as one that was killed
+is_complete && exit 0
 
-# An install that was killed may leave half a package; all wheels are in uv's cache by then, so starting anew is cheap.
+# An install that was killed may leave half a package. uv's cache has the wheels, so a new start is cheap.
 if [[ -e $UNFINISHED ]]; then
     say "the last install did not finish; starting again"
     rm -rf .venv
@@ -48,10 +48,9 @@ if [[ "$(.venv/bin/uv --version 2>/dev/null)" != "uv $UV_VERSION"* ]]; then
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
 fi
 
+. infra/package_index.sh
 options=(--python .venv/bin/python --quiet)
-[[ -n ${PIP_FIND_LINKS:-} ]] && options+=(--find-links "$PIP_FIND_LINKS") # uv does not read it by itself
-# The index of torch also holds old versions of other packages; without this uv would look no further for those.
-[[ -n ${TORCH_INDEX:-} ]] && options+=(--extra-index-url "$TORCH_INDEX" --index-strategy unsafe-best-match)
+[[ -n ${TORCH_BACKEND:-} ]] && options+=(--torch-backend "$TORCH_BACKEND")
 
 say "installing $(grep -c == requirements.lock) packages into .venv; the first time takes minutes"
 .venv/bin/uv pip install "${options[@]}" --requirement requirements.lock

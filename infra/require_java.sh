@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Succeeds if the Java that Spark and TorchServe will start is 17 or newer; as root on Debian it installs one.
+# Succeeds if the Java that Spark and TorchServe start is 17 or newer; as root on Debian it installs one.
 set -euo pipefail
 
 readonly NEEDED=17 PACKAGE=openjdk-17-jre-headless
 
 say() { printf 'java: %s\n' "$*" >&2; }
 
-# Both programs look in JAVA_HOME first, so a newer one on the PATH does not help where JAVA_HOME is old.
+# Both programs prefer JAVA_HOME, so a newer Java on the PATH does not help if JAVA_HOME is old.
 java_command() { if [[ -n ${JAVA_HOME:-} ]]; then echo "$JAVA_HOME/bin/java"; else echo java; fi; }
 
 # Prints 8 for "1.8.0_392" and 17 for "17.0.15"; nothing when there is no Java.
@@ -32,7 +32,7 @@ if [[ -n ${JAVA_HOME:-} ]]; then
 fi
 if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
     say "installing $PACKAGE"
-    mkdir -p /usr/share/man/man1 # slim images lack it, and the package's set-up fails without
+    mkdir -p /usr/share/man/man1 # without it the package's set-up fails; slim images lack it
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$PACKAGE" >&2
     version=$(java_version) || true
     is_good "$version" && exit 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs and starts Docker Engine with Compose and buildx where there is none: root on Debian bookworm, as CI machines are.
+# Installs and starts Docker Engine with Compose and buildx if they are missing. For CI machines: root on Debian bookworm.
 set -euo pipefail
 
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then exit 0; fi
@@ -15,11 +15,13 @@ fi
 
 if ! docker compose version >/dev/null 2>&1; then
     # Bookworm's Compose is too old; the next release's plugins are single files that run here.
+    mirror=$("$(dirname "${BASH_SOURCE[0]}")/debian_mirror.sh")
+    [[ -n $mirror ]] || { echo "apt has no source for bookworm: set DEBIAN_MIRROR" >&2; exit 1; }
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     mkdir -p "$work"/{lists/partial,cache/archives/partial,deb,root}
     chmod -R a+rwX "$work"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >"$work/sources.list"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/sources.list"
     apt=(apt-get -qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=- -o "Dir::State::lists=$work/lists"
         -o "Dir::Cache=$work/cache" -o Dir::State::status=/dev/null)
     "${apt[@]}" update

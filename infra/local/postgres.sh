@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# As the upstream image does: initialise an empty volume, run the scripts for it, then serve.
+# Does what the upstream image does: initialises an empty volume, runs the scripts for it, then serves.
 set -euo pipefail
 
 if [[ ! -s $PGDATA/PG_VERSION ]]; then

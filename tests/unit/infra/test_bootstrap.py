@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from checkout import ROOT
 
-# A Python 3.11 without network: its `pip install uv` gives a uv that notes what it installs, and dies where told so.
+# A Python 3.11 without network: its `pip install uv` installs a uv that logs its arguments, and dies if `die` exists.
 UV = """#!/bin/sh
 [ "$1" = --version ] && { echo "uv 0.13.9 (stand-in)"; exit; }
 echo "$*" >>installed.log
+env | grep ^UV_ | sort >environment.log
 [ -e die ] && kill -9 $PPID
 [ -e slow ] && sleep 1
 exit 0
@@ -19,6 +20,7 @@ case "$*" in
 --version) echo Python 3.11.99 ;;
 "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo new >>venvs.log ;;
 "-m pip install"*) cp uv-stand-in .venv/bin/uv && chmod +x .venv/bin/uv ;;
+"-m pip config list") cat pip-config ;;
 esac
 """
 
@@ -29,9 +31,10 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "infra").mkdir()
-        for file in ("infra/bootstrap.sh", "requirements.lock", "pyproject.toml"):
+        for file in ("infra/bootstrap.sh", "infra/package_index.sh", "requirements.lock", "pyproject.toml"):
             shutil.copy(ROOT / file, folder / file)
         (folder / "uv-stand-in").write_text(UV)
+        (folder / "pip-config").touch()
 
     def python(self, script: str) -> None:
         (self.folder / "bin").mkdir()
@@ -59,7 +62,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_a_machine_without_python_3_11_is_told_what_to_install(checkout: Checkout) -> None:
+def test_without_python_3_11_the_message_says_what_to_install(checkout: Checkout) -> None:
     checkout.python("#!/bin/sh\nexit 1\n")
     done = checkout.bootstrap()
     assert done.returncode == 1
@@ -68,7 +71,7 @@ def test_a_machine_without_python_3_11_is_told_what_to_install(checkout: Checkou
     assert not (checkout.folder / ".venv").exists()
 
 
-def test_an_environment_that_stands_is_left_alone_until_the_lock_changes(checkout: Checkout) -> None:
+def test_a_complete_environment_is_left_alone_until_the_lock_changes(checkout: Checkout) -> None:
     checkout.python(PYTHON)
     assert checkout.bootstrap().returncode == 0
     assert len(checkout.lines("installed.log")) == 2  # the lock, and this package
@@ -103,10 +106,33 @@ def test_two_at_once_install_once(checkout: Checkout) -> None:
     assert sorted(message != "" for message in messages) == [False, True]  # one installed, one only waited
 
 
-def test_wheels_and_indexes_of_the_environment_reach_the_installer(checkout: Checkout) -> None:
+def test_uv_takes_packages_from_the_indexes_that_pip_is_configured_with(checkout: Checkout) -> None:
     checkout.python(PYTHON)
-    assert checkout.bootstrap(PIP_FIND_LINKS="/my wheels", TORCH_INDEX="https://torch.example/cpu").returncode == 0
+    (checkout.folder / "pip-config").write_text(
+        ":env:.find-links='/wheels https://wheels.example'\n"
+        "global.extra-index-url='\\nhttps://one.example/simple\\nhttps://two.example/simple'\n"
+        "global.find-links='/overridden'\n"
+        "global.index-url='https://packages.example/simple'\n"
+    )
+    assert checkout.bootstrap().returncode == 0
+    assert checkout.lines("environment.log") == [
+        "UV_DEFAULT_INDEX=https://packages.example/simple",
+        "UV_FIND_LINKS=/wheels,https://wheels.example",
+        "UV_INDEX= https://one.example/simple https://two.example/simple",
+        "UV_INDEX_STRATEGY=unsafe-best-match",
+    ]
+
+
+def test_a_setting_of_uv_wins_over_one_of_pip_and_nothing_is_set_without_one(checkout: Checkout) -> None:
+    checkout.python(PYTHON)
+    (checkout.folder / "pip-config").write_text("global.index-url='https://packages.example/simple'\n")
+    assert checkout.bootstrap(UV_DEFAULT_INDEX="https://mine.example/simple").returncode == 0
+    assert checkout.lines("environment.log") == ["UV_DEFAULT_INDEX=https://mine.example/simple"]
+
+
+def test_the_build_of_torch_can_be_chosen_and_everything_else_is_locked(checkout: Checkout) -> None:
+    checkout.python(PYTHON)
+    assert checkout.bootstrap(TORCH_BACKEND="cpu").returncode == 0
     requirements, package = checkout.lines("installed.log")
-    assert "--find-links /my wheels --extra-index-url https://torch.example/cpu" in requirements
-    assert requirements.endswith("--requirement requirements.lock")
+    assert requirements.endswith("--torch-backend cpu --requirement requirements.lock")
     assert package.endswith("--no-deps --editable .")
