@@ -84,7 +84,7 @@ def made_up(draw: np.random.Generator, n_users: int) -> EvaluationSet:
         user_ids=np.arange(n_users),
         relevant_offsets=np.arange(n_users + 1) * TARGETS,
         relevant=own[:, SEEN:].ravel(),
-        places=own[:, SEEN:].ravel(),
+        positions=own[:, SEEN:].ravel(),
         ratings=np.ones(n_users * TARGETS, dtype=np.float32),
         candidates=None,
         item_counts=counts,

@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recstack.evaluation.genre_metrics import MIXED_IN, diversity, genre_shares, miscalibration, usual_genres
+from recstack.evaluation.genre_metrics import SMOOTHING, diversity, genre_shares, miscalibration, overall_genres
 from recstack.features.encode import UserBatch
 
 ROMANCE, ACTION, BOTH, NONE = range(4)
@@ -26,7 +26,7 @@ def users(*seen: list[int]) -> UserBatch:
 
 
 def divergence(p: list[float], q: list[float]) -> float:
-    mixed = [(1 - MIXED_IN) * theirs + MIXED_IN * ours for ours, theirs in zip(p, q, strict=True)]
+    mixed = [(1 - SMOOTHING) * theirs + SMOOTHING * ours for ours, theirs in zip(p, q, strict=True)]
     return sum(ours * np.log(ours / other) for ours, other in zip(p, mixed, strict=True) if ours)
 
 
@@ -74,13 +74,13 @@ def test_an_item_of_several_genres_counts_for_each_in_equal_parts() -> None:
 
 def test_who_has_no_history_is_held_against_what_all_users_chose() -> None:
     shares = genre_shares(GENRES)
-    usual = usual_genres(np.array([6, 2, 0, 5]), shares)
-    assert usual.tolist() == [0.75, 0.25]
-    found = miscalibration(np.array([[ROMANCE, ACTION]] * 2), users([], [NONE]), shares, usual)
+    overall = overall_genres(np.array([6, 2, 0, 5]), shares)
+    assert overall.tolist() == [0.75, 0.25]
+    found = miscalibration(np.array([[ROMANCE, ACTION]] * 2), users([], [NONE]), shares, overall)
     assert found.tolist() == pytest.approx([divergence([0.75, 0.25], [0.5, 0.5])] * 2)
 
 
 def test_an_empty_list_and_one_without_genres_are_as_wrong_as_can_be() -> None:
     lists = np.array([[-1, -1], [NONE, -1]])
     found = miscalibration(lists, users([ROMANCE], [ACTION]), genre_shares(GENRES), UNIFORM)
-    assert found.tolist() == pytest.approx([-np.log(MIXED_IN)] * 2)
+    assert found.tolist() == pytest.approx([-np.log(SMOOTHING)] * 2)

@@ -5,7 +5,7 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import ndcg, rank
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import UserBatch
@@ -33,7 +33,7 @@ def history() -> Log:
 @pytest.fixture(scope="module")
 def cases(history: Log) -> EvaluationSet:
     split, _ = by_day(history, 45)
-    return evaluation_set("global-time", history.table(split), history.live(), history.encoder())
+    return build_evaluation_set("global-time", history.table(split), history.live(), history.encoder())
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_features_that_contain_their_own_target_are_refused(item_item: ItemItem,
 def test_live_features_that_look_one_day_ahead_are_refused(history: Log) -> None:
     split, test = by_day(history, 45)
     ahead = replace(history, time=history.time - 86_400)
-    cases = evaluation_set("global-time", history.table(split), ahead.live(), history.encoder())
+    cases = build_evaluation_set("global-time", history.table(split), ahead.live(), history.encoder())
     with pytest.raises(ValueError, match="know the future"):
         rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
 
@@ -98,7 +98,8 @@ def test_one_target_among_the_recent_items_is_refused_also_where_the_seen_ones_c
     ahead = replace(history, time=history.time - 86_400)  # what the store would answer one day later
     model = Popularity.fit(history.training(history.encoder()))
     honest, peeking = (
-        evaluation_set(protocol, history.table(split), source.live(), history.encoder()) for source in (history, ahead)
+        build_evaluation_set(protocol, history.table(split), source.live(), history.encoder())
+        for source in (history, ahead)
     )
     assert np.isfinite(rank(model, honest).values["mrr"]).all()
     with pytest.raises(ValueError, match="know the future"):
@@ -117,7 +118,7 @@ def test_lists_of_items_with_genres_have_diversity_and_calibration(history: Log,
     split, test = by_day(history, 45)
     encoder = history.encoder()
     genres = history.training(encoder).items.genres
-    with_genres = evaluation_set("global-time", history.table(split), history.live(), encoder, item_genres=genres)
+    with_genres = build_evaluation_set("global-time", history.table(split), history.live(), encoder, item_genres=genres)
     values = rank(item_item, with_genres).values
     popular = rank(Popularity.fit(history.rows(~test).training(encoder)), with_genres).values
     # Users of this log have a favourite genre, which item_item finds and popularity does not know.
@@ -144,7 +145,7 @@ def test_lists_are_shorter_than_ten_when_little_is_left_to_recommend() -> None:
     rows = [(1, 0, 0), (1, 1, 5), (2, 0, 0), (2, 1, 0), (2, 2, 0), (2, 3, 0)]
     history = log(rows, n_items=4)
     split, test = by_day(history, 5)
-    cases = evaluation_set("global-time", history.table(split), history.live(), history.encoder())
+    cases = build_evaluation_set("global-time", history.table(split), history.live(), history.encoder())
     answer = rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
     assert answer.coverage == 0.75
     assert answer.values["novelty"].tolist() == pytest.approx([1.0])  # each of the three by one of two users
@@ -154,7 +155,7 @@ def test_sampled_candidates_are_the_only_rivals_and_ties_go_to_the_smaller_item(
     history = random_log(n_users=8, n_items=200)
     split = np.array(["train"] * len(history.user))
     split[np.append(np.flatnonzero(np.diff(history.user)), -1)] = "test"
-    cases = evaluation_set("leave-last-out-99", history.table(split), history.live(), history.encoder())
+    cases = build_evaluation_set("leave-last-out-99", history.table(split), history.live(), history.encoder())
     assert cases.candidates is not None
     flat = rank(FixedScores(np.zeros(200, dtype=np.float32)), cases)
     for row, target in enumerate(cases.relevant):
@@ -167,7 +168,7 @@ def test_sampled_candidates_are_the_only_rivals_and_ties_go_to_the_smaller_item(
 
 def test_padding_of_a_short_sample_is_no_rival() -> None:
     history = log([(1, 1, 0), (1, 2, 1), (2, 0, 0), (2, 2, 1), (2, 1, 2)], n_items=3)
-    cases = evaluation_set(
+    cases = build_evaluation_set(
         "leave-last-out-99",
         history.table(["train", "test", "train", "train", "test"]),
         history.live(),

@@ -7,10 +7,11 @@ import pytest
 from histories import DAY, Log
 
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
-from recstack.evaluation.report.report import report
+from recstack.evaluation.report.markdown import render_markdown
+from recstack.evaluation.report.report import build_report
 from recstack.features.arrays import Floats
 from recstack.features.encode import UserBatch
 from recstack.models.bias.model import Bias
@@ -41,11 +42,13 @@ class Fixed(Bias):
 @pytest.fixture(scope="module")
 def cases() -> EvaluationSet:
     known = HISTORY.rows(np.array(SPLIT) == "train")
-    return evaluation_set("stratified", HISTORY.table(SPLIT, timed=False), known.live(timed=False), HISTORY.encoder())
+    return build_evaluation_set(
+        "stratified", HISTORY.table(SPLIT, timed=False), known.live(timed=False), HISTORY.encoder()
+    )
 
 
 def test_the_held_out_ratings_stand_beside_their_items(cases: EvaluationSet) -> None:
-    assert cases.places.tolist() == [1, 3, 1]
+    assert cases.positions.tolist() == [1, 3, 1]
     assert cases.ratings.tolist() == [5.0, 1.0, 3.0]
     assert cases.relevant.tolist() == [1, -1, 1]  # nobody can be expected to rank what training never saw
 
@@ -88,7 +91,7 @@ def test_the_interval_covers_what_other_users_would_have_given() -> None:
     errors = random.normal(scale=random.uniform(0.5, 1.5, size=400)[owner])
     cases = EvaluationSet(**{name: None for name in EvaluationSet.__dataclass_fields__})  # type: ignore[arg-type]
     offsets = np.append(0, np.cumsum(sizes))
-    cases = replace(cases, user_ids=np.arange(400), relevant_offsets=offsets, places=np.zeros(len(owner), np.int64))
+    cases = replace(cases, user_ids=np.arange(400), relevant_offsets=offsets, positions=np.zeros(len(owner), np.int64))
     rmse = rating_metrics(cases, [errors])["rmse"]
     assert rmse.mean == pytest.approx(np.sqrt(np.mean(errors**2)))
     expected = np.sqrt(np.mean(random.uniform(0.5, 1.5, size=10**6) ** 2))
@@ -97,15 +100,15 @@ def test_the_interval_covers_what_other_users_would_have_given() -> None:
 
 
 def test_items_outside_the_catalogue_are_left_out(cases: EvaluationSet) -> None:
-    outside = replace(cases, places=np.array([1, -1, 1]))
+    outside = replace(cases, positions=np.array([1, -1, 1]))
     errors = rating_errors(Fixed([3.0, 4.5, 3.0, 2.0]), outside)
     assert np.isnan(errors).tolist() == [False, True, False]
     assert rating_metrics(outside, [errors])["mae"].mean == pytest.approx(1.0)
-    assert rating_metrics(replace(cases, places=np.full(3, -1)), [errors]) == {}
+    assert rating_metrics(replace(cases, positions=np.full(3, -1)), [errors]) == {}
 
 
 def test_a_prediction_that_is_no_number_is_refused(cases: EvaluationSet) -> None:
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         rating_errors(Fixed([3.0, np.nan, 3.0, 2.0]), cases)
 
 
@@ -113,10 +116,10 @@ def test_the_report_has_a_second_table_with_the_smallest_error_first(cases: Eval
     models = {"far": Fixed([1.0] * 4), "near": Fixed([4.0] * 4)}
     rankings = {name: [rank(model, cases)] for name, model in [*models.items(), ("unrated", models["near"])]}
     figures = {name: rating_metrics(cases, [rating_errors(model, cases)]) for name, model in models.items()}
-    made = report("tiny", cases, rankings, {}, ratings=figures)
+    made = build_report("tiny", cases, rankings, {}, ratings=figures)
     assert made.models["near"]["rmse"].mean == pytest.approx(np.sqrt((1 + 9 + 1) / 3))
     assert "rmse" not in made.models["unrated"]
-    second = made.table().split("\n\n")[-1].splitlines()
+    second = render_markdown(made).split("\n\n")[-1].splitlines()
     assert second[0].split() == "| ratings | rmse | mae | user_rmse | user_mae |".split()
     assert [line.split()[1] for line in second[2:]] == ["near", "far"]
-    assert "rmse" not in report("tiny", cases, rankings, {}).table()
+    assert "rmse" not in render_markdown(build_report("tiny", cases, rankings, {}))

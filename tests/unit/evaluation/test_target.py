@@ -8,7 +8,7 @@ from histories import Log, log
 
 from recstack.errors import DataError
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 
 ROWS = [(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 1, 0), (2, 2, 1), (2, 0, 2), (3, 2, 0), (3, 1, 1), (3, 3, 2)]
 RATING = [1, 5, 4, 4, 2, 3.9, 5, 4, 5]
@@ -22,7 +22,7 @@ def history() -> Log:
 
 def cases(history: Log, protocol: str, positive_from: float | None) -> EvaluationSet:
     table, encoder = history.table(SPLIT), history.encoder()
-    return evaluation_set(protocol, table, history.live(), encoder, positive_from=positive_from)
+    return build_evaluation_set(protocol, table, history.live(), encoder, positive_from=positive_from)
 
 
 @pytest.mark.parametrize("protocol", ["global-time", "leave-last-out", "leave-last-out-99"])

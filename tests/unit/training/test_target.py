@@ -10,6 +10,7 @@ from workspace import Shop, Workspace
 from recstack import columns as c
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import DataError
+from recstack.evaluation.report.markdown import render_markdown
 from recstack.experiments.compare import compare
 from recstack.training.dataset import training_data
 from recstack.training.experiment import Experiment
@@ -19,7 +20,7 @@ BEFORE_TEST = (TRAIN, VALIDATION)
 
 @pytest.fixture(scope="module")
 def positive(shop: Workspace) -> Experiment:
-    return replace(shop.experiment, label="positive", _data={}, _cases={})
+    return replace(shop.experiment, target="positive", _data={}, _cases={})
 
 
 def test_models_learn_from_positives_whose_features_know_the_whole_history(
@@ -41,9 +42,9 @@ def test_targets_are_positives_and_the_report_says_so(shop: Workspace, positive:
     liked = table.filter(pc.field(c.RATING) >= Shop.positive_from)
     assert positive.cases("test").n_targets == len(liked) < shop.experiment.cases("test").n_targets == len(table)
 
-    compared = compare(positive, ["popularity"], say=lambda line: None)
+    compared = compare(positive, ["popularity"])
     assert compared.to_json()["positive_from"] == Shop.positive_from
-    assert compared.table().startswith("shop, global-time, positives rated 4 or more: ")
+    assert render_markdown(compared).startswith("shop, global-time, positives rated 4 or more: ")
 
 
 def test_figures_of_different_labels_are_of_different_data(shop: Workspace, positive: Experiment) -> None:
@@ -51,5 +52,5 @@ def test_figures_of_different_labels_are_of_different_data(shop: Workspace, posi
 
 
 def test_nothing_to_learn_from_is_an_error_that_says_so(shop: Workspace) -> None:
-    with pytest.raises(DataError, match="none of the .* to learn from is rated 9 or more.*label implicit"):
+    with pytest.raises(DataError, match="none of the .* to learn from is rated 9 or more.*target implicit"):
         training_data(shop.settings, shop.features, BEFORE_TEST, positive_from=9.0)
