@@ -21,8 +21,8 @@ from recstack.data.splits import (
     VALIDATION,
 )
 from recstack.errors import DataError
-from recstack.evaluation.candidates import draw_negatives, read_negatives
 from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.negatives import draw_negatives, read_negatives
 from recstack.evaluation.slices import target_slices
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import Encoder

@@ -53,7 +53,7 @@ def compare(
         experiment: the features, the protocol and the target.
         names: models to compare.
         seeds: fits of each model. The number of epochs is found once, with seed 0.
-        candidate: a trained model that takes the place of the first fit of its name. It gets the item features as of
+        candidate: a trained model that is used instead of the first fit of its name. It gets the item features as of
             the end of training, like all others, not those of its bundle.
         candidate_curve: its learning curve.
         reference: the model that the others are compared with; None takes the best.

@@ -1,4 +1,4 @@
-"""The model that TorchServe serves now: requests to it, its published files, and a user whom it knows."""
+"""The model that TorchServe serves now: requests to it, its published files, and a user that it knows."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two models on a small log; ranx runs interpreted, since compiling it takes a minute and its answers are the same."""
+"""Two models on a small log. ranx runs without compiling: that would take a minute, for the same figures."""
 
 import numba
 import numpy as np

@@ -1,4 +1,4 @@
-"""RMSE and MAE are those of the textbook, whatever the batches, and every held-out rating counts."""
+"""RMSE and MAE follow their formulas for every batch size, over all held-out ratings."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ SPLIT = ["train", "test", "test", "train", "test", "train"]
 
 
 class Fixed(Bias):
-    """Predicts the same of everybody."""
+    """Predicts the same ratings for all users."""
 
     def __init__(self, ratings: list[float]) -> None:
         items = np.array(ratings, dtype=np.float32)
@@ -47,24 +47,24 @@ def cases() -> EvaluationSet:
     )
 
 
-def test_the_held_out_ratings_stand_beside_their_items(cases: EvaluationSet) -> None:
+def test_targets_come_with_their_ratings_also_where_they_are_not_in_training(cases: EvaluationSet) -> None:
     assert cases.positions.tolist() == [1, 3, 1]
     assert cases.ratings.tolist() == [5.0, 1.0, 3.0]
-    assert cases.relevant.tolist() == [1, -1, 1]  # nobody can be expected to rank what training never saw
+    assert cases.relevant.tolist() == [1, -1, 1]  # the second target is not in training
 
 
-def test_the_history_that_a_model_is_given_has_its_ratings(cases: EvaluationSet) -> None:
+def test_the_history_of_a_user_comes_with_its_ratings(cases: EvaluationSet) -> None:
     assert cases.users.seen.tolist() == [0, 0]
     assert cases.users.seen_ratings.tolist() == [4.0, 2.0]
 
 
-def test_errors_are_of_every_target_whatever_the_batch(cases: EvaluationSet) -> None:
+def test_every_target_has_an_error_for_every_batch_size(cases: EvaluationSet) -> None:
     model = Fixed([3.0, 4.5, 3.0, 2.0])
     assert rating_errors(model, cases).tolist() == [-0.5, 1.0, 1.5]
     assert rating_errors(model, cases, batch_size=1).tolist() == [-0.5, 1.0, 1.5]
 
 
-def test_figures_are_those_of_the_formulas(cases: EvaluationSet) -> None:
+def test_rmse_and_mae_follow_their_formulas(cases: EvaluationSet) -> None:
     found = rating_metrics(cases, [rating_errors(Fixed([3.0, 4.5, 3.0, 2.0]), cases)])
     assert found["rmse"].mean == pytest.approx(np.sqrt((0.25 + 1.0 + 2.25) / 3))
     assert found["mae"].mean == pytest.approx((0.5 + 1.0 + 1.5) / 3)
@@ -72,7 +72,7 @@ def test_figures_are_those_of_the_formulas(cases: EvaluationSet) -> None:
     assert found["user_mae"].mean == pytest.approx((0.75 + 1.5) / 2)
 
 
-def test_predictions_beyond_the_scale_are_judged_at_its_end(cases: EvaluationSet) -> None:
+def test_predictions_beyond_the_scale_are_cut_to_it(cases: EvaluationSet) -> None:
     assert rating_errors(Fixed([0.0, 9.0, 0.0, -3.0]), cases).tolist() == [0.0, 0.0, 2.0]
 
 
@@ -84,7 +84,7 @@ def test_seeds_are_averaged_and_listed_and_the_mean_lies_in_its_interval(cases: 
     assert rmse.ci_low <= rmse.mean <= rmse.ci_high
 
 
-def test_the_interval_covers_what_other_users_would_have_given() -> None:
+def test_the_interval_contains_the_figure_of_other_users() -> None:
     random = np.random.default_rng(0)
     sizes = random.integers(1, 30, size=400)
     owner = np.repeat(np.arange(400), sizes)
@@ -107,12 +107,12 @@ def test_items_outside_the_catalogue_are_left_out(cases: EvaluationSet) -> None:
     assert rating_metrics(replace(cases, positions=np.full(3, -1)), [errors]) == {}
 
 
-def test_a_prediction_that_is_no_number_is_refused(cases: EvaluationSet) -> None:
+def test_a_prediction_that_is_nan_is_refused(cases: EvaluationSet) -> None:
     with pytest.raises(ValueError, match="NaN or infinite"):
         rating_errors(Fixed([3.0, np.nan, 3.0, 2.0]), cases)
 
 
-def test_the_report_has_a_second_table_with_the_smallest_error_first(cases: EvaluationSet) -> None:
+def test_the_report_has_a_table_of_rating_errors_with_the_smallest_first(cases: EvaluationSet) -> None:
     models = {"far": Fixed([1.0] * 4), "near": Fixed([4.0] * 4)}
     rankings = {name: [rank(model, cases)] for name, model in [*models.items(), ("unrated", models["near"])]}
     figures = {name: rating_metrics(cases, [rating_errors(model, cases)]) for name, model in models.items()}

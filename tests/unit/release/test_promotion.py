@@ -1,10 +1,10 @@
-"""Which candidate becomes champion; each test is a line of the promotion rule."""
+"""The promotion rule: each test is one of its lines."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from candidates import MEDIOCRE, published
+from release_candidates import MEDIOCRE, published
 
 from recstack.features import spec
 from recstack.release.promotion import decide_promotion

@@ -2,13 +2,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
-from candidates import MEDIOCRE, published
+from release_candidates import MEDIOCRE, published
 
 from recstack.release.registration import register_candidate
 from recstack.tracking.tracker import Tracker
 
 
-def test_a_model_is_registered_once_with_its_archive_and_the_champion_is_served(
+def test_a_candidate_is_registered_once_and_the_champions_archive_is_returned(
     open_tracker: Callable[[str], Tracker], tmp_path: Path
 ) -> None:
     tracker = open_tracker("registered")
@@ -34,7 +34,7 @@ def test_a_model_is_registered_once_with_its_archive_and_the_champion_is_served(
     assert [column.name for column in signature.inputs] == ["request"]
 
 
-def test_a_registration_that_was_killed_before_its_decision_is_decided_the_next_time(
+def test_a_registration_that_was_killed_before_the_decision_is_decided_by_the_next_call(
     open_tracker: Callable[[str], Tracker], tmp_path: Path
 ) -> None:
     tracker = open_tracker("undecided")

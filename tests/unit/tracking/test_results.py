@@ -22,7 +22,7 @@ from recstack.tracking.tracker import Tracker
 from recstack.training.train import train
 
 
-def test_training_and_evaluation_of_a_real_model_leave_their_figures_in_files_and_in_mlflow(
+def test_the_results_of_a_training_and_an_evaluation_are_stored_in_files_and_in_mlflow(
     shop: Workspace, open_tracker: Callable[[str], Tracker], tmp_path: Path
 ) -> None:
     experiment = shop.experiment

@@ -43,7 +43,7 @@ class Outline(HTMLParser):
         return [text for where, text in self.texts if where == tag]
 
 
-def test_the_page_loads_nothing_and_runs_nothing(made: Report) -> None:
+def test_the_page_loads_no_file_and_runs_no_script(made: Report) -> None:
     text = render_page(made)
     outline = Outline(text)
     tags = {tag for tag, _, _ in outline.attributes}
@@ -63,7 +63,7 @@ def test_the_page_holds_every_model_slice_and_figure_of_the_report(made: Report)
     assert len([tag for tag, name, _ in outline.attributes if tag == "svg" and name == "viewbox"]) == 3
 
 
-def test_names_are_text_and_no_markup(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+def test_names_of_models_and_datasets_are_escaped(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
     evil = build_report(
         "<script>alert(1)</script>", cases, {"<b>&": rankings["popularity"]}, {}, curves={"<b>&": [{"l": 1}]}
     )
@@ -88,7 +88,7 @@ def test_every_protocol_is_explained(made: Report, protocol: str) -> None:
     assert PROTOCOLS[protocol] in "".join(Outline(render_page(replace(made, protocol=protocol))).of("p"))
 
 
-def test_a_report_of_sampled_rankings_of_one_model_without_any_hit_is_a_page(made: Report) -> None:
+def test_a_report_of_one_model_without_hits_on_sampled_candidates_has_a_page(made: Report) -> None:
     metrics = made.models["popularity"]
     zero = {n: replace(metrics[n], mean=0.0, ci_low=0.0, ci_high=0.0) for n in ("ndcg@10", *made.accuracy)}
     nothing = replace(

@@ -16,22 +16,22 @@ from recstack.evaluation.report.plots import (
 from recstack.evaluation.report.report import Report
 
 
-def test_recall_by_decile_shows_every_model_at_its_figures(made: Report) -> None:
+def test_recall_by_decile_plots_the_figures_of_every_model(made: Report) -> None:
     figure = plot_recall_by_popularity(made)
     assert figure is not None
     drawn = {line.get_label(): line.get_ydata().tolist() for line in figure.axes[0].get_lines()}
-    present = [f"popularity {place}" for place in range(1, 11) if f"popularity {place}" in made.slices]
+    present = [f"popularity {decile}" for decile in range(1, 11) if f"popularity {decile}" in made.slices]
     assert drawn == {model: [made.slices[name][model]["recall@10"].mean for name in present] for model in made.models}
 
 
-def test_coverage_shows_every_model_once(made: Report) -> None:
+def test_coverage_plots_every_model_once(made: Report) -> None:
     figure = plot_coverage(made)
     assert figure is not None
     points = {bar.get_label(): bar.lines[0].get_xydata().tolist() for bar in figure.axes[0].containers}
     assert points == {n: [[m["coverage"].mean, m["ndcg@10"].mean]] for n, m in made.models.items()}
 
 
-def test_there_is_no_plot_of_what_was_not_measured(made: Report) -> None:
+def test_metrics_that_were_not_measured_have_no_plot(made: Report) -> None:
     sampled = {name: {"ndcg@10": metrics["ndcg@10"]} for name, metrics in made.models.items()}
     nothing = replace(made, models=sampled, slices={})
     assert plot_coverage(nothing) is None
@@ -51,7 +51,7 @@ def test_a_plot_is_written_as_an_image(tmp_path: Path, made: Report) -> None:
     assert (tmp_path / "coverage.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_drawing_is_one_element_in_the_colours_of_the_page_with_ids_of_its_own(made: Report) -> None:
+def test_an_svg_is_one_element_in_the_text_colour_of_the_page_with_unique_ids(made: Report) -> None:
     figures = [plot_recall_by_popularity(made), plot_coverage(made)]
     texts = [svg(figure, name) for figure, name in zip(figures, ("one", "two"), strict=True) if figure is not None]
     ids = [{each.get("id") for each in ElementTree.fromstring(text).iter()} - {None} for text in texts]
@@ -60,17 +60,17 @@ def test_a_drawing_is_one_element_in_the_colours_of_the_page_with_ids_of_its_own
     for text in texts:
         assert INK not in text
         assert "currentColor" in text
-        assert "item_item" in text  # text stays text
+        assert "item_item" in text  # text is not drawn as paths
 
 
-def test_the_same_report_is_drawn_the_same(made: Report) -> None:
+def test_the_same_report_gives_the_same_svg(made: Report) -> None:
     first, second = (plot_coverage(made) for _ in range(2))
     assert first is not None and second is not None
     assert svg(first, "a") == svg(second, "a")
 
 
 @pytest.mark.parametrize("name", ["deciles", "curve0"])
-def test_references_inside_a_drawing_follow_its_ids(made: Report, name: str) -> None:
+def test_references_inside_an_svg_point_to_its_own_ids(made: Report, name: str) -> None:
     figure = plot_recall_by_popularity(made)
     assert figure is not None
     tree = ElementTree.fromstring(svg(figure, name))

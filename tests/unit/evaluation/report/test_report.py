@@ -12,7 +12,7 @@ from recstack.evaluation.report.markdown import render_markdown
 from recstack.evaluation.report.report import Report, build_report, per_user
 
 
-def test_the_json_has_the_promised_shape_and_only_finite_numbers(made: Report) -> None:
+def test_the_json_has_all_models_metrics_and_slices_and_only_finite_numbers(made: Report) -> None:
     text = json.loads(json.dumps(made.to_json(), allow_nan=False))
     assert {"dataset", "protocol", "n_users", "n_targets", "models", "slices", "seconds"} <= set(text)
     assert (text["dataset"], text["protocol"]) == ("tiny", "global-time")
@@ -29,7 +29,7 @@ def test_the_json_has_the_promised_shape_and_only_finite_numbers(made: Report) -
                 assert estimate["ci_low"] <= estimate["mean"] <= estimate["ci_high"]
 
 
-def test_a_loss_that_ran_away_leaves_a_gap(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+def test_an_infinite_loss_leaves_a_gap_in_the_curve(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
     curve = [{"loss": 1.0}, {"loss": float("nan"), "validation_ndcg@10": 0.1}]
     made = build_report("tiny", cases, rankings, {}, curves={"item_item": curve})
     assert made.curves == {"item_item": [{"loss": 1.0}, {"validation_ndcg@10": 0.1}]}
@@ -48,10 +48,10 @@ def test_the_mean_is_over_users_and_then_over_seeds(
     assert per_user(cases, rankings["item_item"], "mrr").mean() == pytest.approx(found.mean)
 
 
-def test_warm_and_cold_rankings_are_summarised_apart(made: Report, cases: EvaluationSet) -> None:
+def test_warm_and_cold_users_are_slices_of_their_own(made: Report, cases: EvaluationSet) -> None:
     assert made.slice_sizes["warm"] + made.slice_sizes["cold"] == len(cases)
     cold = made.slices["cold"]
-    # Nobody has a history there, so both baselines give the same popular items.
+    # Cold users have no history, so both baselines recommend the same popular items.
     assert cold["item_item"]["mrr"].mean == cold["popularity"]["mrr"].mean
     assert made.slices["warm"]["item_item"]["mrr"].mean != made.slices["warm"]["popularity"]["mrr"].mean
 
@@ -66,8 +66,8 @@ def test_a_slice_of_targets_has_the_recall_of_these_targets_alone(
         expected = np.mean([hit[users == user].mean() for user in np.unique(users)])
         assert made.slices[name]["popularity"]["recall@10"].mean == pytest.approx(expected), name
         assert made.slice_sizes[name] == mask.sum()
-    by_decile = [made.slices[f"popularity {place}"]["popularity"]["recall@10"].mean for place in (2, 10)]
-    assert by_decile[0] == 0.0 < by_decile[1]  # popularity finds the hits and little else
+    by_decile = [made.slices[f"popularity {decile}"]["popularity"]["recall@10"].mean for decile in (2, 10)]
+    assert by_decile[0] == 0.0 < by_decile[1]  # popularity finds popular items only
 
 
 def test_an_empty_slice_is_left_out(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
@@ -94,7 +94,7 @@ def columns(table: str) -> list[list[str]]:
     return [[text.strip() for text in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
-def test_the_table_of_held_out_users_has_what_papers_report(made: Report) -> None:
+def test_the_table_of_held_out_users_has_the_metrics_of_papers(made: Report) -> None:
     header = columns(render_markdown(replace(made, protocol="held-out-users")))[0]
     assert header[:6] == ["model", "ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50"]
 
@@ -113,7 +113,7 @@ def test_the_table_is_aligned_in_plain_text(made: Report) -> None:
     assert [len({len(line) for line in lines}) for lines in tables] == [1, 1]
 
 
-def test_every_model_is_compared_with_the_best_or_the_named_one_paired_by_user(
+def test_every_model_is_compared_with_the_reference_or_the_best_paired_by_user(
     made: Report, cases: EvaluationSet, rankings: dict[str, list[Ranking]]
 ) -> None:
     best, other = made.ordered
@@ -126,7 +126,7 @@ def test_every_model_is_compared_with_the_best_or_the_named_one_paired_by_user(
     assert f"ndcg@10 - {other}" in render_markdown(named)
 
 
-def test_a_champion_that_was_not_compared_is_refused(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+def test_a_reference_that_was_not_compared_is_refused(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
     with pytest.raises(UserError, match="no reference 'ease'.*popularity, item_item"):
         build_report("tiny", cases, rankings, {}, reference="ease")
 
@@ -143,7 +143,7 @@ def test_a_difference_beyond_noise_is_marked(cases: EvaluationSet, rankings: dic
     assert not made.differences["twin"].beyond_noise
 
 
-def test_of_several_baselines_the_best_one_is_what_a_ratio_is_to(
+def test_the_ratio_is_to_the_best_of_several_baselines(
     cases: EvaluationSet, rankings: dict[str, list[Ranking]]
 ) -> None:
     made = build_report("tiny", cases, {**rankings, "ease": rankings["item_item"], "als": rankings["popularity"]}, {})
