@@ -6,7 +6,7 @@ from histories import DAY, Log, log, random_log
 from recstack import columns as c
 from recstack.data.splits import BY_CHANCE
 from recstack.errors import DataError
-from recstack.evaluation.candidates import N_NEGATIVES
+from recstack.evaluation.negatives import N_NEGATIVES
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, build_evaluation_set
 
