@@ -6,8 +6,8 @@ from histories import DAY, Log, log, random_log
 from recstack import columns as c
 from recstack.data.splits import BY_CHANCE
 from recstack.errors import DataError
-from recstack.evaluation.negatives import N_NEGATIVES
 from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.negatives import N_NEGATIVES
 from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, build_evaluation_set
 
 # User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
