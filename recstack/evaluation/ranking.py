@@ -123,7 +123,7 @@ def _check_no_leak(users: UserBatch, allowed: Mask, owners: Ints, relevant: Ints
     seen = ~allowed[owners, relevant] | (users.recent[owners] == relevant[:, None]).any(axis=1)
     if leaks := np.count_nonzero(seen & (relevant >= 0)):
         raise ValueError(
-            f"{leaks} of {len(relevant)} targets are in the user's own features already: the features hold the future,"
+            f"{leaks} of {len(relevant)} targets are in the user's own features already: the features know the future,"
             " or the interactions repeat a (user, item) pair"
         )
 
