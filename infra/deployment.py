@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from recstack.progress import working
+from recstack.progress import say, working
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def broken(message: str) -> NoReturn:
 
 def passed(message: str) -> None:
     """Print one promise that holds."""
-    print(f"ok    {message}", flush=True)
+    say(f"ok    {message}")
 
 
 def settings() -> dict[str, str]:

@@ -10,6 +10,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
+from recstack.progress import say, working
 from recstack.settings import Settings
 
 DEPLOYMENT = "pipeline/default"
@@ -24,17 +25,18 @@ def main() -> None:
         DEPLOYMENT, parameters={"dataset": settings.dataset, "data": "/data" if given else None}, timeout=0
     )
     print(f"pipeline run {run.name}: {settings.prefect_page}/runs/flow-run/{run.id}", flush=True)
-    told: dict[str, str] = {}
-    with get_client(sync_client=True) as client:
+    shown: dict[str, str] = {}
+    with get_client(sync_client=True) as client, working("pipeline") as progress:
         names = cache(lambda flow: client.read_flow(flow).name)
         while True:
             run = client.read_flow_run(run.id)
             for step in [*_steps(client, run), run]:
                 state = step.state_name or "?"
-                if told.get(str(step.id)) != state:
-                    told[str(step.id)] = state
+                if shown.get(str(step.id)) != state:
+                    shown[str(step.id)] = state
                     took = step.total_run_time.total_seconds()
-                    print(f"  {names(step.flow_id):<15} {state:<12} {took:6.0f} s", flush=True)
+                    say(f"  {names(step.flow_id):<15} {state:<12} {took:6.0f} s")
+                    progress.note(f"{names(step.flow_id)} is {state.lower()}")
             if run.state is not None and run.state.is_final():
                 break
             time.sleep(POLL_SECONDS)

@@ -15,12 +15,7 @@ if [[ $1 == uv ]]; then
 fi
 options=(--python /opt/venv/bin/python --no-cache --quiet --compile-bytecode --constraint requirements.lock)
 [[ -d /wheels ]] && options+=(--find-links /wheels)
-if [[ -n ${TORCH_INDEX:-} ]]; then
-    # It also holds old versions of other packages; by default uv would look for those nowhere else.
-    options+=(--extra-index-url "$TORCH_INDEX" --index-strategy unsafe-best-match)
-elif [[ -n ${TORCH_BACKEND:-} ]]; then
-    options+=(--torch-backend "$TORCH_BACKEND")
-fi
+[[ -n ${TORCH_BACKEND:-} ]] && options+=(--torch-backend "$TORCH_BACKEND")
 uv pip install "${options[@]}" --requirement pyproject.toml $(printf -- '--extra %s ' ${1//,/ })
 # The code itself is a later layer: its folder is put on the path, so that changing it installs nothing.
 echo /opt/recstack >"$(echo /opt/venv/lib/python3.*/site-packages)/recstack.pth"
