@@ -1,4 +1,4 @@
-"""Users ranked in a second, each against a whole catalogue: our evaluation against a loop; see README.md beside it."""
+"""Users evaluated per second, each against a whole catalogue: our batches against a loop; see benchmarks/README.md."""
 
 import resource
 import time
@@ -21,9 +21,9 @@ from recstack.models.popularity.model import Popularity
 N_USERS, N_ITEMS, N_GENRES, DIMENSIONS, ROUNDS = 100_000, 20_000, 20, 64, 5
 SEEN, TARGETS = 100, 5
 OURS, LOOPED = 5_000, 50
-"""Users of a round of ours, and of each loop."""
+"""Users of one round: ours, and each loop."""
 BUDGET = 180.0
-"""Seconds that 100,000 users may take."""
+"""Most seconds that 100,000 users may take."""
 CHECKED = ("recall@10", "precision@10", "ndcg@10", "mrr", "hr@10", "map@10")
 
 Score = Callable[[int, UserBatch], Floats]
@@ -31,7 +31,7 @@ Score = Callable[[int, UserBatch], Floats]
 
 
 class DotProduct(Popularity):
-    """A user's vector, here in the place of the genres, times the items' vectors."""
+    """A user's vector times the items' vectors; the field `genres` holds the user's vector."""
 
     vectors: Floats
 
@@ -41,10 +41,10 @@ class DotProduct(Popularity):
 
 
 class Network(nn.Module):
-    """The same two models as a tutorial has them: called with pairs of user and item."""
+    """The same two models as in a tutorial: they take pairs of user and item."""
 
     def __init__(self, users: Floats, items: Floats) -> None:
-        """Take the vectors; for popularity they have one number."""
+        """Take the vectors; those of popularity have one number."""
         super().__init__()
         self.user = nn.Embedding.from_pretrained(torch.from_numpy(users))
         self.item = nn.Embedding.from_pretrained(torch.from_numpy(items))
@@ -63,7 +63,7 @@ class Network(nn.Module):
 
 
 def made_up(draw: np.random.Generator, n_users: int) -> EvaluationSet:
-    """Popular and rare items, each user's seen and chosen ones drawn by popularity."""
+    """Items of very different popularity; each user's seen and chosen items are drawn by popularity."""
     popularity = 1 / np.arange(10, N_ITEMS + 10)
     counts = draw.permutation((3e6 * popularity / popularity.sum()).astype(np.int64) + 1)
     drawn = draw.choice(N_ITEMS, (n_users, 2 * (SEEN + TARGETS)), p=counts / counts.sum())
@@ -84,7 +84,7 @@ def made_up(draw: np.random.Generator, n_users: int) -> EvaluationSet:
         user_ids=np.arange(n_users),
         relevant_offsets=np.arange(n_users + 1) * TARGETS,
         relevant=own[:, SEEN:].ravel(),
-        places=own[:, SEEN:].ravel(),
+        positions=own[:, SEEN:].ravel(),
         ratings=np.ones(n_users * TARGETS, dtype=np.float32),
         candidates=None,
         item_counts=counts,
@@ -96,7 +96,7 @@ def made_up(draw: np.random.Generator, n_users: int) -> EvaluationSet:
 
 
 def loop(score: Score, cases: EvaluationSet, sort: Callable[[Floats], list[int]]) -> dict[str, list[float]]:
-    """One user at a time, as a tutorial does it: sort the catalogue, walk through the list."""
+    """One user at a time, as in a tutorial: sort the catalogue, walk through the list."""
     found: dict[str, list[float]] = {name: [] for name in CHECKED}
     for row in range(len(cases)):
         users = cases.users[row : row + 1]
@@ -104,15 +104,15 @@ def loop(score: Score, cases: EvaluationSet, sort: Callable[[Floats], list[int]]
         ranked = [item for item in sort(score(row, users)) if item not in seen]
         relevant = set(cases.relevant[cases.relevant_offsets[row] : cases.relevant_offsets[row + 1]].tolist())
         hits = precision = gain = 0.0
-        for place, item in enumerate(ranked[:10], 1):
+        for rank_of_item, item in enumerate(ranked[:10], 1):
             if item in relevant:
                 hits += 1
-                precision += hits / place
-                gain += 1 / np.log2(1 + place)
+                precision += hits / rank_of_item
+                gain += 1 / np.log2(1 + rank_of_item)
         found["recall@10"].append(hits / len(relevant))
         found["precision@10"].append(hits / 10)
-        found["ndcg@10"].append(gain / sum(1 / np.log2(1 + place) for place in range(1, min(len(relevant), 10) + 1)))
-        found["mrr"].append(next(1 / place for place, item in enumerate(ranked, 1) if item in relevant))
+        found["ndcg@10"].append(gain / sum(1 / np.log2(1 + ideal) for ideal in range(1, min(len(relevant), 10) + 1)))
+        found["mrr"].append(next(1 / first for first, item in enumerate(ranked, 1) if item in relevant))
         found["hr@10"].append(float(hits > 0))
         found["map@10"].append(precision / len(relevant))
     return found
@@ -128,7 +128,7 @@ def by_sorted(scores: Floats) -> list[int]:
 
 
 def first(cases: EvaluationSet, count: int) -> EvaluationSet:
-    """The cases of the first users alone."""
+    """The rankings of the first users."""
     return replace(
         cases,
         users=cases.users[:count],
@@ -139,7 +139,7 @@ def first(cases: EvaluationSet, count: int) -> EvaluationSet:
 
 
 def seconds_a_user(work: Callable[[], object], users: int) -> Callable[[], float]:
-    """CPU seconds of the one thread: what the clock would say if nothing else ran."""
+    """CPU seconds of one thread, which other programs on the machine do not change."""
 
     def measure() -> float:
         start = time.process_time()
@@ -150,7 +150,7 @@ def seconds_a_user(work: Callable[[], object], users: int) -> Callable[[], float
 
 
 def compared(name: str, model: Popularity, network: Network, cases: EvaluationSet) -> None:
-    """Check, rounds, and the whole."""
+    """Check that all sides agree, compare them in rounds, then time all users."""
 
     def batch_of_one(row: int, users: UserBatch) -> Floats:
         return model.score(users, np.ones((1, N_ITEMS), dtype=bool))[0]
@@ -193,7 +193,7 @@ def main() -> None:
 
 
 def rounded(values: Doubles) -> Floats:
-    """To 64ths, whose products and sums are exact, so that no order of summation moves a rank."""
+    """Round to 64ths: their products and sums are exact, so the order of summation can't change a rank."""
     return (np.round(values * 64) / 64).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ from answering.servers import ours
 from answering.workspace import N_ITEMS, VERSION, workspace
 from side_by_side import compare, interleaved
 
-from recstack.release.rollout import MODEL_NAME, publish
+from recstack.release.rollout import MODEL_NAME, switch_version
 from recstack.torchserve.embedded import Server
 
 EVERYTHING = (
@@ -55,7 +55,7 @@ def main() -> None:
         def worker() -> float:
             server.api.unregister(MODEL_NAME, VERSION)
             start = time.monotonic()
-            publish(server.api, place.archive, MODEL_NAME, VERSION, place.settings)
+            switch_version(server.api, place.archive, MODEL_NAME, VERSION, place.settings)
             target.ask({"user_id": 1})
             return time.monotonic() - start
 

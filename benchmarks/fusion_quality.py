@@ -13,7 +13,7 @@ from recstack.data.splits import TRAIN, VALIDATION
 from recstack.evaluation.bootstrap import Interval, ratio
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg, user_ndcg
-from recstack.experiments.prepare import Question, prepare
+from recstack.experiments.prepare import ExperimentConfig, prepare
 from recstack.features.arrays import Doubles, Floats, Mask
 from recstack.features.encode import UserBatch
 from recstack.models.base import TrainingData
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
-    experiment = prepare(Settings(dataset=asked.dataset), Question(asked.data))
+    experiment = prepare(Settings(dataset=asked.dataset), ExperimentConfig(asked.data))
     before, data = experiment.data((TRAIN,)), experiment.data((TRAIN, VALIDATION))
     validation, test = experiment.cases("validation"), experiment.cases("test")
 

@@ -16,7 +16,7 @@ from side_by_side import compare, interleaved
 from recstack.data.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg
-from recstack.experiments.prepare import Question, prepare
+from recstack.experiments.prepare import ExperimentConfig, prepare
 from recstack.models.base import Progress, Recommender, TrainingData
 from recstack.models.neumf.model import NeuMF
 from recstack.models.neumf.network import NeuMFModule
@@ -81,7 +81,7 @@ def seconds_to(curve: Curve, target: float) -> float:
 
 def main() -> None:
     torch.set_num_threads(THREADS)
-    experiment = prepare(Settings(dataset="movielens_100k"), Question(protocol=LEAVE_LAST_OUT_99))
+    experiment = prepare(Settings(dataset="movielens_100k"), ExperimentConfig(protocol=LEAVE_LAST_OUT_99))
     data, cases = experiment.data((TRAIN,)), experiment.cases("validation")
     seeds = {"tutorial": iter(range(ROUNDS)), "ours": iter(range(ROUNDS))}
     targets: list[float] = []

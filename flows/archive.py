@@ -1,4 +1,4 @@
-"""A trained bundle to a `.mar` in the model store and a version in MLflow's registry."""
+"""Packs a trained bundle as a `.mar` file and registers it in MLflow; the promotion rule decides who is champion."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ from prefect import flow, task
 from flows.console import say
 from flows.remote import remote_of
 from recstack.archive.mar import build_archive
-from recstack.release.promotion import register_model
+from recstack.release.registration import register_candidate
 from recstack.release.rollout import MODEL_NAME
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import opened
@@ -27,14 +27,14 @@ def pack(settings: Settings, trained: Path) -> Path:
 
 @task
 def register(settings: Settings, trained: Path, report: Path, archive: Path) -> tuple[Path, str]:
-    """Register the model version in MLflow and move the alias `champion` if the new one is better beyond noise."""
+    """Register the candidate in MLflow, and make it champion if the rule in `release.promotion` says so."""
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
     remote = remote_of(settings)
     remote.fetch(report)
-    if champion := tracker.champion():  # the comparison needs its files
+    if champion := tracker.champion():  # the promotion rule reads its files
         remote.fetch(Path(champion.tags["trained"]))
         remote.fetch(Path(champion.tags["archive"]))
-    return register_model(tracker, opened(trained), report, archive)
+    return register_candidate(tracker, opened(trained), report, archive)
 
 
 @flow(name="archive")
@@ -44,7 +44,7 @@ def archive(trained: Path, report: Path, dataset: str = "movielens_100k") -> Pat
     Args:
         trained: what `train` returned.
         report: what `evaluate` returned.
-        dataset: whose model it is.
+        dataset: the model's dataset.
 
     Returns:
         Path of the champion's `.mar` file: this one, unless an earlier model is better.
@@ -52,6 +52,6 @@ def archive(trained: Path, report: Path, dataset: str = "movielens_100k") -> Pat
     settings = Settings(dataset=dataset)
     start = time.monotonic()
     packed = pack(settings, trained)
-    champion, verdict = register(settings, trained, report, packed)
-    say("archive", f"{packed.stat().st_size / 1e6:.1f} MB; {verdict}", time.monotonic() - start, packed)
+    champion, outcome = register(settings, trained, report, packed)
+    say("archive", f"{packed.stat().st_size / 1e6:.1f} MB; {outcome}", time.monotonic() - start, packed)
     return champion

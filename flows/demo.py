@@ -1,4 +1,4 @@
-"""`make demo`: the pipeline on embedded defaults, then three questions to the model that it put into service."""
+"""`make demo`: the pipeline on embedded defaults, then three questions to the model that it rolled out."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ from typing import Any
 from flows.pipeline import pipeline
 from recstack.data.adapters.base import datasets
 from recstack.local.demo import show_answers
-from recstack.release.probe import features_of, known_user, served_model
+from recstack.release.served_model import most_active_user, served_model, training_features
 from recstack.settings import Settings
 from recstack.torchserve.embedded import embedded, start
 
@@ -32,7 +32,7 @@ def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
     print()
     show_answers(settings)
     read = f"import json; print(json.load(open({json.dumps(str(settings.token_file))}))['inference']['key'])"
-    question = json.dumps({"user_id": known_user(features_of(served_model(settings))), "k": 5})
+    question = json.dumps({"user_id": most_active_user(training_features(served_model(settings))), "k": 5})
     print(
         f"\nDone in {time.monotonic() - begun:.0f} s. TorchServe is running; its tokens are in {settings.token_file}."
     )

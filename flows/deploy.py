@@ -1,4 +1,4 @@
-"""An archive to TorchServe, without a gap in its answers."""
+"""Rolls out an archive to TorchServe and shows what a known user gets."""
 
 import time
 from pathlib import Path
@@ -8,16 +8,16 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say
 from flows.remote import remote_of
-from recstack.release.probe import ask, features_of, known_user, served_model
-from recstack.release.rollout import serve
+from recstack.release.rollout import roll_out
+from recstack.release.served_model import most_active_user, recommend, served_model, training_features
 from recstack.settings import Settings
 from recstack.torchserve.embedded import embedded
 
 
 @task(retries=2, retry_delay_seconds=3)
-def put_into_service(settings: Settings, archive: Path) -> str:
-    """Register the archive by the management API; the old version answers until the new one has answered."""
-    return serve(embedded(settings).api, archive, settings)
+def switch_model(settings: Settings, archive: Path) -> str:
+    """Roll out the archive; the old version answers until the new one has answered a request."""
+    return roll_out(embedded(settings).api, archive, settings)
 
 
 @flow(name="deploy")
@@ -26,7 +26,7 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
 
     Args:
         archive: what the flow `archive` returned.
-        dataset: whose model it is.
+        dataset: the model's dataset.
 
     Returns:
         The version that is served now.
@@ -35,13 +35,13 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
     remote = remote_of(settings)
     remote.fetch(archive)
     start = time.monotonic()
-    version = put_into_service(settings, archive)
+    version = switch_model(settings, archive)
     say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)
     remote.fetch(settings.lake / "models" / version)
-    features = features_of(served_model(settings))
+    features = training_features(served_model(settings))
     remote.fetch(features)
-    user = known_user(features)
-    answer = ask(settings, {"user_id": user, "explain": True})
+    user = most_active_user(features)
+    answer = recommend(settings, {"user_id": user, "explain": True})
     create_table_artifact(
         [
             {"rank": rank, **item, "genres": ", ".join(item["genres"]), "reasons": "; ".join(item["reasons"])}

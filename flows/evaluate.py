@@ -1,4 +1,4 @@
-"""The trained model beside the baselines on the test part, all on the same rankings."""
+"""Evaluates the trained model and baselines on the test part and publishes the report."""
 
 import json
 from pathlib import Path
@@ -21,13 +21,13 @@ from recstack.training.experiment import Experiment
 def rank_test_part(
     settings: Settings, interactions: Path, features: Path, trained: Path, baselines: list[str], seeds: int
 ) -> Build:
-    """Fit the baselines, rank, report and log to the model's MLflow run, unless the report stands."""
+    """Fit the baselines, evaluate, and log to the model's MLflow run, unless this report is already published."""
     remote = remote_of(settings)
     for path in (interactions, features, trained):
         remote.fetch(path)
     candidate = opened(trained)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    experiment = Experiment(settings, spark, opened(interactions), opened(features), candidate.manifest["label"])
+    experiment = Experiment(settings, spark, opened(interactions), opened(features), candidate.manifest["target"])
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
     return report_candidate(experiment, candidate, baselines, tracker, seeds=seeds, remote=remote)
 
@@ -41,13 +41,13 @@ def evaluate(
     baselines: tuple[str, ...] = ("popularity", "item_item"),
     seeds: int = 1,
 ) -> Path:
-    """Report how good the model is on interactions that it has never seen.
+    """Evaluate the model on the test part of the split, which it was not trained on.
 
     Args:
         interactions: what `ingest` returned.
         features: what `build_features` returned.
         trained: what `train` returned.
-        dataset: whose they are.
+        dataset: their dataset.
         baselines: models to compare with.
         seeds: fits of each model; the trained one is the first of its own.
 

@@ -1,4 +1,4 @@
-"""The whole way, from a log of ratings to a model in service."""
+"""The whole pipeline, from a log of ratings to a served model."""
 
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.materialize import materialize
 from flows.train import train
-from recstack.training.experiment import Label
+from recstack.training.experiment import Target
 
 
 @flow(name="pipeline")
@@ -25,19 +25,19 @@ def pipeline(
     model: str = "fusion",
     model_options: dict[str, Any] | None = None,
     seed: int = 0,
-    label: Label = "implicit",
+    target: Target = "implicit",
 ) -> str:
-    """Ingest, build features, materialize, train, evaluate, archive, deploy; finished steps are not done again.
+    """Ingest, build features, materialize, train, evaluate, archive, deploy; skip steps that are already done.
 
     Args:
         dataset: name of an adapter in `recstack/data/adapters`.
-        data: folder of the source files; by default they are downloaded, where that is allowed.
+        data: folder of the source files; by default they are downloaded, where their licence allows it.
         dataset_options: fields of the adapter.
         split_at: first day of the test part; by default a quantile of time.
         model: a model of `recstack/models`.
         model_options: fields of the model's `Config`.
         seed: of every random draw.
-        label: which interactions are positives, see `train`.
+        target: which interactions are targets, see `train`.
 
     Returns:
         The model version that is served.
@@ -45,7 +45,7 @@ def pipeline(
     interactions = ingest(dataset, data, dataset_options)
     features = build_features(interactions, dataset, split_at=split_at)
     materialize(features, dataset)
-    trained = train(interactions, features, dataset, model, seed, model_options, label)
+    trained = train(interactions, features, dataset, model, seed, model_options, target)
     report = evaluate(interactions, features, trained, dataset)
     archived = archive(trained, report, dataset)
     return deploy(archived, dataset)

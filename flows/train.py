@@ -1,39 +1,45 @@
-"""Features to a trained model, tracked in MLflow and written as a bundle."""
+"""Trains a model on the features, tracks it in MLflow and publishes it as a bundle."""
 
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact
-from tqdm import tqdm
 
 from flows.console import say_build
 from flows.remote import remote_of
 from recstack.models.base import Progress
+from recstack.progress import working
 from recstack.release.candidate import build_candidate
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.storage.lake import Build, opened
 from recstack.tracking.tracker import Tracker
-from recstack.training.experiment import Experiment, Label
+from recstack.training.experiment import Experiment, Target
 
 
 @task
 def fit(
-    settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any], label: Label
+    settings: Settings,
+    interactions: Path,
+    features: Path,
+    model: str,
+    seed: int,
+    options: dict[str, Any],
+    target: Target,
 ) -> Build:
-    """Train, track and publish the bundle, unless it stands."""
+    """Train, track and publish the bundle, unless this version is already published."""
     remote = remote_of(settings)
     remote.fetch(interactions)
     remote.fetch(features)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    experiment = Experiment(settings, spark, opened(interactions), opened(features), label)
+    experiment = Experiment(settings, spark, opened(interactions), opened(features), target)
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-    with tqdm(desc="training", unit="epoch", disable=None) as bar:
+    with working(f"train: fitting {model}", unit="epoch") as step:
 
         def show(progress: Progress) -> None:
-            bar.update()
-            bar.set_postfix({name: f"{value:.4f}" for name, value in progress.metrics.items()})
+            step.advance()
+            step.note(", ".join(f"{name} {value:.4f}" for name, value in progress.metrics.items()))
 
         return build_candidate(experiment, model, tracker, seed=seed, options=options, report=show, remote=remote)
 
@@ -46,25 +52,25 @@ def train(
     model: str = "fusion",
     seed: int = 0,
     options: dict[str, Any] | None = None,
-    label: Label = "implicit",
+    target: Target = "implicit",
 ) -> Path:
     """Train a model on everything before the test part of the split.
 
     Args:
         interactions: what `ingest` returned.
         features: what `build_features` returned, materialized.
-        dataset: whose they are.
+        dataset: their dataset.
         model: a model of `recstack/models`.
         seed: of every random draw.
         options: fields of the model's `Config`.
-        label: which interactions are positives, to learn from and to be judged on: all ("implicit"), or those that are
-            rated as high as the dataset's `positive_from` ("positive").
+        target: which interactions the model is trained on and evaluated on: all ("implicit"), or those with at least
+            the rating `positive_from` of the dataset ("positive").
 
     Returns:
         Path of the published version.
     """
     settings = Settings(dataset=dataset)
-    build = fit(settings, interactions, features, model, seed, options or {}, label)
+    build = fit(settings, interactions, features, model, seed, options or {}, target)
     facts = build.manifest
     quality = "no validation users" if facts["validation"] is None else f"validation NDCG@10 {facts['validation']:.4f}"
     what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs, {quality}"

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import FlowRunFilter
 from recstack import columns as c
 from recstack.feature_store.config import online_config
 from recstack.feature_store.online import OnlineStore
-from recstack.release.rollout import served_last
+from recstack.release.rollout import last_rolled_out
 from recstack.settings import Settings
 from recstack.storage.folders import ObjectStore
 from recstack.storage.lake import current
@@ -45,7 +45,7 @@ mlflow.set_tracking_uri(settings.tracking_uri)
 client = mlflow.MlflowClient()
 model = f"recstack-{settings.dataset}"
 store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-served = served_last(settings.model_store)
+served = last_rolled_out(settings.model_store)
 print(
     json.dumps(
         {

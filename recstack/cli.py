@@ -12,7 +12,7 @@ import typer
 from recstack.settings import Settings
 
 if TYPE_CHECKING:
-    from recstack.experiments.prepare import Question
+    from recstack.experiments.prepare import ExperimentConfig
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Source files to the object store (OBJECT_STORE) and back.")
@@ -22,7 +22,9 @@ Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
 Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
 Protocol = Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")]
-Label = Annotated[str, typer.Option(help="positives: 'implicit' (all) or 'positive' (well rated)")]
+Target = Annotated[
+    str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
+]
 SplitAt = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
 ]
@@ -75,10 +77,10 @@ def recommend(
     from rich.console import Console
 
     from recstack.local.demo import answer_table
-    from recstack.release.probe import ask
+    from recstack.release import served_model
 
     who = {"user_id": user} if liked is None else {"liked": [int(item) for item in liked.split(",")]}
-    answer = ask(Settings(dataset=dataset), {**who, "k": k, "explain": True})
+    answer = served_model.recommend(Settings(dataset=dataset), {**who, "k": k, "explain": True})
     Console(width=150).print(answer_table(", ".join(f"{key} {value}" for key, value in who.items()), answer))
 
 
@@ -97,18 +99,19 @@ def evaluate(
     option: Options = None,
     protocol: Protocol = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
-    label: Label = "implicit",
+    target: Target = "implicit",
     split_at: SplitAt = None,
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
-    champion: Annotated[
-        str | None, typer.Option(help="model to compare the others with; default: the best of them")
+    reference: Annotated[
+        str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="with the options that `recstack tune` found")] = False,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on data of yours, apart from anything that is being served."""
-    from recstack.evaluation.report.page import page
+    from recstack.evaluation.report.markdown import render_markdown
+    from recstack.evaluation.report.page import render_page
     from recstack.experiments.evaluate import evaluate_dataset
     from recstack.storage.lake import require_writable, write_atomically
 
@@ -118,18 +121,17 @@ def evaluate(
             require_writable(file)
     result = evaluate_dataset(
         Settings(dataset=dataset),
-        _question(data, option, protocol, label, split_at),
+        _experiment_config(data, option, protocol, target, split_at),
         [name.strip() for name in models.split(",")],
         seeds,
-        champion=champion,
+        reference=reference,
         tuned=tuned,
-        say=_say,
     )
-    print(result.table())
+    print(render_markdown(result))
     if as_json is not None:
         write_atomically(as_json, json.dumps(result.to_json(), indent=2, allow_nan=False))
     if as_page is not None:
-        write_atomically(as_page, page(result))
+        write_atomically(as_page, render_page(result))
 
 
 @app.command()
@@ -139,25 +141,26 @@ def tune(
     data: Data = None,
     option: Options = None,
     protocol: Protocol = None,
-    label: Label = "implicit",
+    target: Target = "implicit",
     split_at: SplitAt = None,
-    trials: Annotated[int, typer.Option(min=1, help="in all, those of earlier calls included")] = 50,
-    minutes: Annotated[float, typer.Option(min=0, help="no trial is begun after so long")] = 30,
+    trials: Annotated[int, typer.Option(min=1, help="total number, including earlier calls")] = 50,
+    minutes: Annotated[float, typer.Option(min=0, help="no trial starts after so many minutes")] = 30,
 ) -> None:
-    """Find a model's options on the validation part; the same call again goes on where this one stopped."""
+    """Find a model's options on the validation part; the same call again continues."""
     from recstack.experiments.evaluate import tune_dataset
 
     found = tune_dataset(
         Settings(dataset=dataset),
-        _question(data, option, protocol, label, split_at),
+        _experiment_config(data, option, protocol, target, split_at),
         model,
         trials=trials,
         seconds=60 * minutes,
-        say=_say,
     )
     print(f"{model}: validation NDCG@10 {found.validation:.4f}, defaults {found.default:.4f}, {found.trials} trials")
     print(f"options: {json.dumps(found.options) if found.options else 'the defaults are best'}")
-    print("They are kept: `recstack evaluate --tuned` takes them. To train and serve with them: model_options.")
+    print(
+        "`recstack evaluate --tuned` uses them. To train and serve with them, pass them as model_options to `pipeline`."
+    )
 
 
 @data_app.command()
@@ -189,16 +192,12 @@ def pull(
     print(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # it takes minutes, and may write to a file
+def _experiment_config(
+    data: Path | None, option: list[str] | None, protocol: str | None, target: str, split_at: datetime | None
+) -> "ExperimentConfig":
+    from recstack.experiments.prepare import ExperimentConfig
 
-
-def _question(
-    data: Path | None, option: list[str] | None, protocol: str | None, label: str, split_at: datetime | None
-) -> "Question":
-    from recstack.experiments.prepare import Question
-
-    return Question(data, _pairs(option), protocol, label, split_at.date() if split_at is not None else None)
+    return ExperimentConfig(data, _pairs(option), protocol, target, split_at.date() if split_at is not None else None)
 
 
 def _pairs(options: list[str] | None) -> dict[str, str]:

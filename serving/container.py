@@ -1,4 +1,4 @@
-"""TorchServe as a container: in the foreground, with the model served last. `check` is its health, `token` its key."""
+"""TorchServe as a container, with the model of the last rollout. `check` is its health, `token` its key."""
 
 import signal
 import sys
@@ -6,14 +6,14 @@ import time
 from types import FrameType
 
 from recstack.errors import UserError
-from recstack.release.rollout import MODEL_NAME, serve, served_last
+from recstack.release.rollout import MODEL_NAME, last_rolled_out, roll_out
 from recstack.settings import Settings
 from recstack.torchserve.api import TorchServeError
 from recstack.torchserve.embedded import embedded, start, stop
 
 
 def run() -> None:
-    """Start the server, put the last model into service, and stay until the server ends or a signal says stop."""
+    """Start the server, roll out the last model again, and stay until the server ends or a signal says stop."""
     settings = Settings()
     server = embedded(settings)
 
@@ -23,9 +23,9 @@ def run() -> None:
 
     signal.signal(signal.SIGTERM, end)
     start(server)
-    archive = served_last(server.model_store)
+    archive = last_rolled_out(server.model_store)
     if archive is not None:
-        serve(server.api, archive, settings)
+        roll_out(server.api, archive, settings)
     print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
     while server.pid is not None:
         time.sleep(1)
@@ -41,7 +41,7 @@ def check() -> None:
     server = embedded(Settings())
     if not server.api.healthy():
         raise TorchServeError(f"no healthy TorchServe at {server.inference_url}")
-    if served_last(server.model_store) is not None:
+    if last_rolled_out(server.model_store) is not None:
         server.api.predict(MODEL_NAME, {"liked": [], "k": 1}, timeout=5)
 
 

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 from answering.workspace import VERSION, Workspace, free_port
 from recstack.archive.mar import build_archive
-from recstack.release.rollout import MODEL_NAME, publish
+from recstack.release.rollout import MODEL_NAME, switch_version
 from recstack.torchserve.embedded import TORCHSERVE, Server, embedded, start, stop
 
 WORKERS = len(os.sched_getaffinity(0)) + 1
@@ -57,13 +57,13 @@ def _address() -> str:
 
 @contextmanager
 def ours(workspace: Workspace) -> Iterator[tuple[Target, Server]]:
-    """As `recstack.torchserve.embedded` starts it and `publish` installs it."""
+    """As `recstack.torchserve.embedded` starts it and `switch_version` installs it."""
     addresses = {f"torchserve_{name}": _address() for name in ("inference", "management", "metrics")}
     settings = workspace.settings.model_copy(update={**addresses, "torchserve_workers": WORKERS})
     server = embedded(settings)
     start(server)
     try:
-        publish(server.api, workspace.archive, MODEL_NAME, VERSION, settings)
+        switch_version(server.api, workspace.archive, MODEL_NAME, VERSION, settings)
         yield Target("recstack on TorchServe", server.inference_url + PATH, server.api.token("inference")), server
     finally:
         stop(server)

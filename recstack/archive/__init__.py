@@ -1,1 +1,1 @@
-"""A trained model on its way to a server: `bundle` writes it, `mar` packs, `publish` installs, `opening` loads."""
+"""A trained model as files: `bundle` writes them, `mar` packs them for TorchServe, `opening` loads them."""

@@ -1,4 +1,4 @@
-"""How sure a figure is: percentile bootstrap over users, the unit that was sampled."""
+"""95 % intervals by the percentile bootstrap over users."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from recstack.features.arrays import Doubles
 
 RESAMPLES = 1_000
 CELLS = 1_000_000
-"""Draws multiplied with the values at once: all of them would be 1,000 x U numbers, one by one is slow."""
+"""Size limit of the [resamples, U] block of counts in memory; one resample at a time would be slow."""
 
 TAIL = 2.5
 """Percent cut off on each side: a 95 % interval."""
@@ -24,20 +24,20 @@ class Interval:
 
     @property
     def above_zero(self) -> bool:
-        """Whether the whole interval lies above zero: a gain beyond noise."""
+        """Whether the whole interval lies above zero: better beyond noise."""
         return self.low > 0
 
     @property
     def beyond_noise(self) -> bool:
-        """Whether the interval leaves zero out, on either side."""
+        """Whether the interval does not contain zero: better or worse beyond noise."""
         return self.low > 0 or self.high < 0
 
 
 def resampled_means(values: Doubles, seed: int = 0) -> Doubles:
-    """Means of users drawn with replacement; the same seed draws the same users for every model.
+    """Means over users drawn with replacement. The same seed draws the same users for every model.
 
     Args:
-        values: [U, M] one row a user; many columns at once cost little more than one.
+        values: [U, M] one row per user; many columns at once cost little more than one.
         seed: of the draws.
 
     Returns:
@@ -58,7 +58,7 @@ def intervals(values: Doubles, seed: int = 0) -> list[Interval]:
     """Percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
     Args:
-        values: [U, M] one row a user, one column a metric.
+        values: [U, M] one row per user, one column per metric.
         seed: of the draws.
 
     Returns:
@@ -69,12 +69,12 @@ def intervals(values: Doubles, seed: int = 0) -> list[Interval]:
 
 
 def difference(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:
-    """Paired difference of two models on the same users, both [U]; what all users share cancels out."""
+    """Difference of two models' means over the same users, both [U]; pairing cancels what differs between users."""
     return intervals((ours - theirs)[:, None], seed)[0]
 
 
 def ratio(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:
-    """Paired ratio of two models' means over the same users, both [U]; NaN where theirs is 0."""
+    """Ratio of two models' means over the same users, both [U], paired; NaN or infinity where theirs is 0."""
     both = np.stack([ours, theirs], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = np.divide(*resampled_means(both, seed).T)
@@ -84,5 +84,5 @@ def ratio(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:
 
 
 def _around(mean: float, low: float, high: float) -> Interval:
-    """Sums in another order differ by rounding, and a mean of equal values lies beside their interval otherwise."""
+    """An interval that contains its mean: with equal values rounding can put the mean outside of the percentiles."""
     return Interval(mean, min(low, mean), max(high, mean))

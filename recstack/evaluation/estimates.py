@@ -1,4 +1,4 @@
-"""Means of all models over users and training seeds, with intervals: all rankings together, and slice by slice."""
+"""Estimates each metric of each model, with a 95 % interval: over all rankings, and slice by slice."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from recstack.evaluation.ranking import Ranking
 from recstack.features.arrays import Doubles, Ints, Mask
 
 TARGET_METRICS = ("recall@10", "recall@20", "recall@50", "hr@10")
-"""What a slice of targets has: whether these were found. The other metrics are of whole lists."""
+"""Metrics of a slice of targets. The others describe whole rankings, not single targets."""
 
 Rankings = Mapping[str, Sequence[Ranking]]
 """By model name, one `Ranking` for each training seed."""
@@ -22,7 +22,7 @@ Rankings = Mapping[str, Sequence[Ranking]]
 class Estimate:
     """A metric of one model: mean over users and training seeds, with its 95 % interval over users.
 
-    Coverage belongs to all lists together and has no interval over users: its bounds are the range over the seeds.
+    Coverage is a property of all lists together and has no interval over users: its bounds are the range over seeds.
     """
 
     mean: float
@@ -34,36 +34,36 @@ class Estimate:
 Metrics = dict[str, Estimate]
 
 
-def of_all(cases: EvaluationSet, rankings: Rankings) -> dict[str, Metrics]:
+def estimate_all(cases: EvaluationSet, rankings: Rankings) -> dict[str, Metrics]:
     """By model, over all rankings."""
-    found = _estimates({model: [run.values for run in runs] for model, runs in rankings.items()}, cases.user_ids)
+    found = _estimate({model: [run.values for run in runs] for model, runs in rankings.items()}, cases.user_ids)
     for model, runs in rankings.items():
         if shares := [run.coverage for run in runs if run.coverage is not None]:
             found[model]["coverage"] = _range(shares)
     return found
 
 
-def of_rankings(cases: EvaluationSet, rankings: Rankings, mask: Mask) -> dict[str, Metrics]:
+def estimate_rankings(cases: EvaluationSet, rankings: Rankings, mask: Mask) -> dict[str, Metrics]:
     """By model, over the rankings in a [N] mask."""
     values = {
         model: [{name: each[mask] for name, each in run.values.items()} for run in runs]
         for model, runs in rankings.items()
     }
-    return _estimates(values, cases.user_ids[mask])
+    return _estimate(values, cases.user_ids[mask])
 
 
-def of_targets(cases: EvaluationSet, rankings: Rankings, mask: Mask) -> dict[str, Metrics]:
-    """By model, over the relevant items in a [P] mask, as if there were no others: `TARGET_METRICS`."""
+def estimate_targets(cases: EvaluationSet, rankings: Rankings, mask: Mask) -> dict[str, Metrics]:
+    """`TARGET_METRICS` by model, over the relevant items in a [P] mask alone."""
     offsets, user_ids = cases.of_targets(mask)
     values = {}
     for model, runs in rankings.items():
-        every = [ranking_metrics(run.found[mask], offsets) for run in runs]
+        every = [ranking_metrics(run.ranks[mask], offsets) for run in runs]
         values[model] = [{name: each[name] for name in TARGET_METRICS} for each in every]
-    return _estimates(values, user_ids)
+    return _estimate(values, user_ids)
 
 
-def _estimates(values: Mapping[str, Sequence[Mapping[str, Doubles]]], user_ids: Ints) -> dict[str, Metrics]:
-    """From, by model and seed, [N] values of each metric. The bootstrap draws once for all."""
+def _estimate(values: Mapping[str, Sequence[Mapping[str, Doubles]]], user_ids: Ints) -> dict[str, Metrics]:
+    """Estimates from [N] values of each metric, by model and seed; all share the same bootstrap resamples."""
     names = [(model, metric) for model, runs in values.items() for metric in runs[0]]
     by_user = {}  # [seeds, U]
     for model, runs in values.items():
@@ -79,6 +79,6 @@ def _estimates(values: Mapping[str, Sequence[Mapping[str, Doubles]]], user_ids: 
 
 
 def _range(shares: list[float]) -> Estimate:
-    """The mean of equal numbers can lie beside them by rounding."""
+    """Mean and range; clipped, because rounding can put the mean of equal numbers outside of them."""
     low, high = min(shares), max(shares)
     return Estimate(min(max(float(np.mean(shares)), low), high), low, high, shares)

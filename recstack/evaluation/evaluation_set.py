@@ -1,4 +1,4 @@
-"""What a protocol asks of a model: N rankings, what is relevant in each, and what may be ranked."""
+"""The rankings that a protocol asks of a model: the users, the relevant items, and the items to rank."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,20 @@ class EvaluationSet:
 
     protocol: str
     users: UserBatch
-    """[N] the user's features at the moment of each ranking; `seen` holds what is not to be ranked."""
+    """[N] the user's features as of each ranking; the items in `seen` are not ranked."""
     user_ids: Ints
-    """[N] whose ranking it is, for averaging within a user first."""
+    """[N] the user of each ranking; means are taken within a user first."""
     relevant_offsets: Ints
     """[N + 1] offsets into `relevant`; every ranking has at least one relevant item."""
     relevant: Ints
-    """[P] what the user chose, ranking after ranking; -1 is an item that training never saw: always a miss."""
-    places: Ints
-    """[P] the same items where training never saw them too: a rating can be predicted of any item of the catalogue."""
+    """[P] what the user chose, ranking after ranking; -1 for an item that is not in training: always a miss."""
+    positions: Ints
+    """[P] the same items, also those that are not in training: a model can predict a rating of each. -1 only for items
+    outside the catalogue."""
     ratings: Floats
     """[P] the ratings that the user gave them."""
     candidates: Ints | None
-    """[N, C] items to rank, ascending, -1 pads (sampled protocol); None ranks the full catalogue."""
+    """[N, C] items to rank, ascending, -1 pads (leave-last-out-99); None ranks the whole catalogue."""
     item_counts: Ints
     """[I] interactions of each item in the training part."""
     n_training_users: int
@@ -38,7 +39,7 @@ class EvaluationSet:
     item_genres: Floats
     """[I, G] multi-hot genres; all zero, or G = 0, where the data have none."""
     positive_from: float | None = None
-    """Least rating of a relevant item; None where every interaction is one."""
+    """Lowest rating of a relevant item; None where every interaction counts."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""
@@ -50,7 +51,7 @@ class EvaluationSet:
         return np.repeat(np.arange(len(self)), np.diff(self.relevant_offsets))
 
     def of_targets(self, mask: Mask) -> tuple[Ints, Ints]:
-        """The rankings of the relevant items in a [P] mask: offsets [n + 1] into the masked items, and users [n]."""
+        """The n rankings that hold relevant items of a [P] mask: offsets [n + 1] into these items, and users [n]."""
         counts = np.bincount(self.relevant_rows[mask], minlength=len(self))
         return np.append(0, np.cumsum(counts[counts > 0])), self.user_ids[counts > 0]
 
@@ -61,12 +62,12 @@ class EvaluationSet:
 
     @property
     def n_targets(self) -> int:
-        """Relevant items of all rankings together, also those that can't be hit."""
+        """Relevant items of all rankings together, also those that are not in training."""
         return len(self.relevant)
 
     @property
     def unhittable_share(self) -> float:
-        """Share of the targets that training never saw; the best possible recall is one minus this."""
+        """Share of the targets that are not in training; the best possible recall is one minus this."""
         return float(np.mean(self.relevant < 0))
 
 

@@ -1,4 +1,4 @@
-"""Every metric and its formula, in NumPy alone: per ranking where it can be, so that intervals can be taken."""
+"""The metrics and their formulas. All but coverage have a value per ranking, from which intervals are computed."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,7 +6,7 @@ import numpy.typing as npt
 from recstack.features.arrays import Doubles, Floats, Ints
 
 LIST_LENGTH = 10
-"""How many items a recommended list holds: the 10 of `ndcg@10` and of every list metric."""
+"""Length of a recommended list: the 10 of `ndcg@10` and of every list metric."""
 
 RECALL_CUTS = (10, 20, 50)
 CAPPED_RECALL_CUTS = (20, 50)
@@ -14,28 +14,28 @@ NDCG_CUTS = (10, 100)
 
 
 def ranks(scores: Floats, rows: Ints, positions: Ints) -> Doubles:
-    """Rank of relevant items: 1 + better scores + equal scores at smaller positions, so that every rank is distinct.
+    """Rank of relevant items: 1 + higher scores + equal scores at smaller positions, so that all ranks differ.
 
     Args:
         scores: [B, I] scores, -inf where not ranked.
         rows: [P] the row of each relevant item.
-        positions: [P] its column; -1 is an item that can't be hit.
+        positions: [P] its column; -1 is an item that is not in training.
 
     Returns:
         [P] ranks from 1, infinity for a miss (position -1 or score -inf).
 
     Raises:
-        ValueError: a score is NaN, which would compare as better than nothing and rank first.
+        ValueError: a score is NaN. No score compares as higher than NaN, so the item would rank first.
     """
-    if np.isnan(scores.max(initial=-np.inf)):  # unlike isnan(scores), needs no memory
+    if np.isnan(scores.max(initial=-np.inf)):  # np.isnan(scores) would need a [B, I] mask
         raise ValueError("the model returned NaN scores; a score must be a number, or -inf where not allowed")
     found = np.full(len(rows), np.inf)
     reachable = np.flatnonzero((positions >= 0) & (scores[rows, positions] > -np.inf))
-    # One row at a time stays in the processor's cache: comparing them all at once moves gigabytes.
-    for place, row, position in zip(reachable, rows[reachable], positions[reachable], strict=True):
+    # Row by row, because one row fits into the processor's cache and all rows together do not.
+    for index, row, position in zip(reachable, rows[reachable], positions[reachable], strict=True):
         values = scores[row]
         own = values[position]
-        found[place] = 1 + np.count_nonzero(values > own) + np.count_nonzero(values[:position] == own)
+        found[index] = 1 + np.count_nonzero(values > own) + np.count_nonzero(values[:position] == own)
     return found
 
 
@@ -45,8 +45,8 @@ def ranking_metrics(found: Doubles, offsets: Ints) -> dict[str, Doubles]:
     - `recall@k`: relevant items in the first k / relevant items; `precision@k`: the same / k;
       `hr@k` (hit rate): 1 if any relevant item is in the first k (Manning, Raghavan, Schütze, Introduction to
       Information Retrieval, 2008, chapter 8).
-    - `capped_recall@k`: the same / min(k, relevant items), so that 1 can be reached: what papers on `held-out-users`
-      call recall (Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018).
+    - `capped_recall@k`: relevant items in the first k / min(k, relevant items), so that 1 can be reached. Papers on
+      `held-out-users` call this recall (Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018).
     - `ndcg@k`: sum of 1 / log2(1 + rank) over the first k, divided by that sum when the relevant items come first
       (Järvelin and Kekäläinen, TOIS 2002, with the log2(1 + rank) discount of Burges et al., ICML 2005).
     - `mrr`: 1 / rank of the first relevant item, without a cut (Voorhees, TREC-8, 1999).
@@ -88,7 +88,7 @@ def ranking_metrics(found: Doubles, offsets: Ints) -> dict[str, Doubles]:
 def novelty(lists: Ints, item_counts: Ints, n_users: int) -> Doubles:
     """Mean self-information of each list in bits, -log2 of the share of training users who chose the item.
 
-    Zhou et al., PNAS 2010; item novelty of Vargas and Castells, RecSys 2011. An item that nobody chose counts as
+    Zhou et al., PNAS 2010; item novelty of Vargas and Castells, RecSys 2011. An item without interactions counts as
     chosen once.
 
     Args:
@@ -100,16 +100,16 @@ def novelty(lists: Ints, item_counts: Ints, n_users: int) -> Doubles:
 
 
 def popularity_bias(lists: Ints, item_counts: Ints, typical: float) -> Doubles:
-    """Mean training count of each list's items, over the mean training count of what the users chose themselves.
+    """Mean training count of each list's items / mean training count of the targets.
 
-    1 means as popular as the users' own choices; above 1 the model pushes hits. The numerator is the average
-    recommendation popularity of Yin et al., VLDB 2012; relating it to the users' own is the popularity lift of
-    Abdollahpouri et al., RecSys 2020, here as a ratio, and against the targets instead of the profile.
+    1 means that lists are as popular as what users chose themselves; above 1 the model favours popular items. The
+    numerator is the average recommendation popularity of Yin et al., VLDB 2012. The popularity lift of Abdollahpouri et
+    al., RecSys 2020, compares it with the users' profiles; this is a ratio, and compares with the targets.
 
     Args:
         lists: [N, k] recommended items; -1 pads.
         item_counts: [I] training interactions.
-        typical: mean training count of the targets, see `typical_popularity`.
+        typical: mean training count of the targets: mean per user, then over users.
     """
     return _list_means(lists, item_counts.astype(np.float64)) / typical
 
@@ -120,9 +120,10 @@ def coverage(lists: Ints, n_items: int) -> float:
 
 
 def popularity_decile(item_counts: Ints) -> Ints:
-    """[I] decile of each item, 0 (rarest) to 9 (most popular), each with a tenth of all training interactions.
+    """[I] decile of each item, 0 (rarest) to 9 (most popular).
 
-    Tenths of the interactions and not of the items: nearly all targets would lie in the top tenth of the items.
+    Each decile holds a tenth of the training interactions, not of the items: nearly all targets are among the most
+    popular tenth of the items.
     """
     order = np.argsort(item_counts, kind="stable")
     before = np.cumsum(item_counts[order]) - item_counts[order]

@@ -1,4 +1,4 @@
-"""How far predicted ratings lie from the held-out ones: RMSE and MAE, for models that predict ratings."""
+"""RMSE and MAE of predicted against held-out ratings, for models that predict ratings."""
 
 from collections.abc import Sequence
 
@@ -14,42 +14,42 @@ from recstack.models.learning.rating_model import RatingModel
 def rating_errors(model: RatingModel, cases: EvaluationSet, batch_size: int = 512) -> Doubles:
     """[P] predicted minus given rating of every target; NaN for items outside the catalogue.
 
-    Items that training never saw count: a model must say something about them as well. Candidates don't matter here.
+    Items that are not in training count as well. Sampled candidates play no role.
 
     Args:
         model: the trained model.
-        cases: N rankings; what they call targets is what the user rated.
+        cases: N rankings; their P targets are the ratings to predict.
         batch_size: users rated at once; a batch holds [batch_size, I] ratings.
 
     Raises:
-        ValueError: the model predicted something that is no number.
+        ValueError: a prediction is NaN or infinite.
     """
-    errors = np.full(len(cases.places), np.nan)
+    errors = np.full(len(cases.positions), np.nan)
     for start in range(0, len(cases), batch_size):
         rows = slice(start, min(start + batch_size, len(cases)))
         offsets = cases.relevant_offsets[rows.start : rows.stop + 1]
         mine = slice(offsets[0], offsets[-1])
         owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        predicted = model.rate(cases.users[rows])[owners, cases.places[mine]].astype(np.float64)
+        predicted = model.rate(cases.users[rows])[owners, cases.positions[mine]].astype(np.float64)
         if not np.isfinite(predicted).all():
-            raise ValueError(f"{model.name} predicted ratings that are no numbers")
-        errors[mine] = np.where(cases.places[mine] >= 0, predicted - cases.ratings[mine], np.nan)
+            raise ValueError(f"{model.name} predicted ratings that are NaN or infinite")
+        errors[mine] = np.where(cases.positions[mine] >= 0, predicted - cases.ratings[mine], np.nan)
     return errors
 
 
 def rating_metrics(cases: EvaluationSet, runs: Sequence[Doubles]) -> Metrics:
-    """RMSE and MAE over all held-out ratings, and `user_rmse` and `user_mae`: within a user first, then over users.
+    """RMSE and MAE over all held-out ratings; `user_rmse` and `user_mae`, within a user first and then over users.
 
-    Intervals are over users as everywhere (`bootstrap.resampled_means`): ratings of one user are not independent.
+    Intervals come from resampling users (`bootstrap.resampled_means`): ratings of one user are not independent.
 
     Args:
-        cases: the rankings asked for.
-        runs: `rating_errors` of one model, one for each training seed.
+        cases: the rankings.
+        runs: `rating_errors` of one model, one array for each training seed.
 
     Returns:
         By metric; empty if no target lies in the catalogue.
     """
-    in_catalogue = cases.places >= 0
+    in_catalogue = cases.positions >= 0
     if not in_catalogue.any():
         return {}
     _, owner = np.unique(cases.user_ids[cases.relevant_rows[in_catalogue]], return_inverse=True)
@@ -71,7 +71,7 @@ def rating_metrics(cases: EvaluationSet, runs: Sequence[Doubles]) -> Metrics:
 
 
 def _figures(means: Doubles) -> Doubles:
-    """[..., 4] RMSE, MAE and the two of users from [..., 5] means over users."""
+    """[..., 4] RMSE, MAE, user RMSE and user MAE, from [..., 5] means over users."""
     count, squares, absolute, user_rmse, user_mae = np.moveaxis(means, -1, 0)
     figures: Doubles = np.stack([np.sqrt(squares / count), absolute / count, user_rmse, user_mae], axis=-1)
     return figures

@@ -1,1 +1,1 @@
-"""What `recstack evaluate` and `recstack tune` do: models compared and tuned on data of a user."""
+"""Compares and tunes models on a user's data: `recstack evaluate` and `recstack tune`."""

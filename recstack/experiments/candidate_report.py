@@ -1,4 +1,4 @@
-"""The report of a release candidate: its bundle beside baselines, on the test part."""
+"""Evaluates a release candidate and baselines on the test part, and publishes the report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +21,10 @@ def report_candidate(
     seeds: int,
     remote: Remote = NO_REMOTE,
 ) -> Build:
-    """Fit the baselines, rank the test part, and log to the candidate's MLflow run, unless the report stands.
+    """Fit the baselines, evaluate, and log to the candidate's MLflow run, unless this report is already published.
 
     Args:
-        experiment: the features that the candidate was trained on, and what counts as a target.
+        experiment: the features and the target that the candidate was trained with.
         trained: the candidate, as `release.candidate` published it.
         baselines: models to compare with.
         tracker: where the candidate's run is.
@@ -37,11 +37,17 @@ def report_candidate(
         bundle = Bundle.read(trained.path / "bundle")
         model = bundle.manifest.model
         names = [model, *(name for name in baselines if name != model)]
-        learned = read_curve(trained.path)
-        report = compare(experiment, names, seeds=seeds, fitted=bundle, learned=learned, champion=model)
+        report = compare(
+            experiment,
+            names,
+            seeds=seeds,
+            candidate=bundle,
+            candidate_curve=read_curve(trained.path),
+            reference=model,
+        )
         write_evaluation(draft, report)
         with tracker.resume(trained.manifest["run_id"]) as run:
             record_evaluation(run, draft, report, model)
-        return {"models": names, "protocol": experiment.protocol, "label": experiment.label}
+        return {"models": names, "protocol": experiment.protocol, "target": experiment.target}
 
     return build_once(experiment.settings.lake / "reports", inputs, build, remote)

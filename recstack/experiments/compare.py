@@ -1,21 +1,40 @@
-"""Several models on the same rankings, each fitted once a seed: the table that decides."""
+"""Fits several models, once per seed, and evaluates all of them on the same rankings."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from recstack.archive.bundle import Bundle
-from recstack.data.splits import TRAIN, VALIDATION
+from recstack.data.splits import TEST, TRAIN, VALIDATION
 from recstack.errors import choose
+from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.ratings import rating_errors, rating_metrics
-from recstack.evaluation.report.report import Curve, Report, report
+from recstack.evaluation.report.report import Curve, Report, build_report
 from recstack.features.arrays import Doubles
 from recstack.models import models
-from recstack.models.base import Progress
+from recstack.models.base import Progress, Recommender
 from recstack.models.learning.rating_model import RatingModel
+from recstack.progress import say, working
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What `build_report` needs, by model name."""
+
+    rankings: dict[str, list[Ranking]] = field(default_factory=dict)
+    errors: dict[str, list[Doubles]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+
+    def add(self, name: str, model: Recommender, cases: EvaluationSet, fit: str) -> None:
+        """Evaluate one fit of a model; `fit` says which, for the progress report."""
+        self.rankings.setdefault(name, []).append(rank(model, cases, name=fit))
+        if isinstance(model, RatingModel):
+            self.errors.setdefault(name, []).append(rating_errors(model, cases))
 
 
 def compare(
@@ -23,53 +42,63 @@ def compare(
     names: Sequence[str],
     *,
     seeds: int = 1,
-    fitted: Bundle | None = None,
-    learned: Sequence[Progress] = (),
-    champion: str | None = None,
+    candidate: Bundle | None = None,
+    candidate_curve: Sequence[Progress] = (),
+    reference: str | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
-    say: Callable[[str], None] = print,
 ) -> Report:
-    """Fit and evaluate on the test part.
+    """Fit models and evaluate them on the test part; prints a line per fit.
 
     Args:
-        experiment: the features.
+        experiment: the features, the protocol and the target.
         names: models to compare.
         seeds: fits of each model. The number of epochs is found once, with seed 0.
-        fitted: a model that is trained already and stands for seed 0 of its name; it sees the items as they were
-            at the end of training, not as its bundle has them.
-        learned: learning curve of `fitted`.
-        champion: the model that the others are compared with; None takes the best.
-        options: of the models' `Config`, by model name; defaults where nothing is said.
-        say: told what is going on, a line a fit.
+        candidate: a trained model that is used instead of the first fit of its name. It gets the item features as of
+            the end of training, like all others, not those of its bundle.
+        candidate_curve: its learning curve.
+        reference: the model that the others are compared with; None takes the best.
+        options: fields of the models' `Config`, by model name; defaults for all others.
+
+    Raises:
+        UserError: no such model, or the reference is not among `names`.
+        DataError: the test part has nothing to evaluate.
     """
-    rankings: dict[str, list[Ranking]] = {}
-    errors: dict[str, list[Doubles]] = {}
-    seconds: dict[str, float] = {}
-    curves: dict[str, Curve] = {}
     for name in names:
         choose("model", name, models())
-    if champion is not None:
-        choose("compared model", champion, dict.fromkeys(names))
-    data = experiment.data((TRAIN, VALIDATION))
-    cases = experiment.cases("test")
-    validation_cases(experiment)  # made once for all models, and not on the first one's time
+    if reference is not None:
+        choose("reference", reference, dict.fromkeys(names))
+    with working("evaluate: joining the training rows with their features"):
+        data = experiment.data((TRAIN, VALIDATION))
+    with working("evaluate: computing the users' features as of each target"):
+        cases = experiment.cases(TEST)
+        validation_cases(experiment)  # all models use it: here it counts to no model's time
+    results = _Results()
     for name in names:
         start = time.monotonic()
-        if fitted is not None and fitted.manifest.model == name:
-            first, chosen, epochs = fitted.model(data.items), fitted.manifest.facts.config, learned
-        else:
-            trained = train(experiment, name, options=(options or {}).get(name))
-            first, chosen, epochs = trained.model, trained.options, trained.epochs
+        with working(f"evaluate: fitting {name}, 1 of {seeds}"):
+            if candidate is not None and candidate.manifest.model == name:
+                model = candidate.model(data.items)
+                chosen, epochs = candidate.manifest.facts.config, candidate_curve
+            else:
+                trained = train(experiment, name, options=(options or {}).get(name))
+                model, chosen, epochs = trained.model, trained.options, trained.epochs
         if epochs:
-            curves[name] = [progress.metrics for progress in epochs]
-        rankings[name] = []
+            results.curves[name] = [progress.metrics for progress in epochs]
         for seed in range(seeds):
-            model = models()[name].fit(data, seed=seed, options=chosen) if seed else first
-            rankings[name].append(rank(model, cases))
-            if isinstance(model, RatingModel):
-                errors.setdefault(name, []).append(rating_errors(model, cases))
-            seconds[name] = round(time.monotonic() - start, 2)
-            say(f"{name}: fit {seed + 1} of {seeds} is evaluated after {seconds[name]:.1f} s")
-    dataset = experiment.settings.dataset
-    ratings = {name: rating_metrics(cases, runs) for name, runs in errors.items()}
-    return report(dataset, cases, rankings, seconds, champion, curves, ratings)
+            fit = f"{seed + 1} of {seeds}"
+            if seed:
+                with working(f"evaluate: fitting {name}, {fit}"):
+                    model = models()[name].fit(data, seed=seed, options=chosen)
+            results.add(name, model, cases, f"evaluate: {name}, fit {fit}")
+            results.seconds[name] = round(time.monotonic() - start, 2)
+            say(f"{name}: fit {fit} evaluated after {results.seconds[name]:.1f} s")
+    with working("evaluate: 95 % intervals by resampling users"):
+        return build_report(
+            experiment.settings.dataset,
+            cases,
+            results.rankings,
+            results.seconds,
+            reference,
+            results.curves,
+            {name: rating_metrics(cases, runs) for name, runs in results.errors.items()},
+        )

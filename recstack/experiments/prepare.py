@@ -1,6 +1,6 @@
-"""From a dataset's source files to an experiment, in a workspace apart from the one that is served."""
+"""Builds an experiment from a dataset's source files, in a workspace apart from the one that is served."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -14,47 +14,47 @@ from recstack.evaluation.protocols import PROTOCOLS
 from recstack.feature_store.registry import apply
 from recstack.features.build import FeatureOptions, build_features
 from recstack.features.training_users import TrainingFilter
+from recstack.progress import say, working
 from recstack.settings import Settings
 from recstack.spark import open_session
-from recstack.training.experiment import Experiment, Label
+from recstack.training.experiment import Experiment, Target
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is to be learned from which data, and how it is judged."""
+class ExperimentConfig:
+    """The data of an experiment, how they are split, and which interactions are targets."""
 
     data: Path | None = None
     """Folder of the source files; None downloads them where that is allowed."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the adapter."""
+    """Options of the dataset: fields of its adapter."""
     protocol: str | None = None
-    """None takes the default for the dataset."""
-    label: str = "implicit"
-    """Which interactions are positives, see `Label`."""
+    """None takes the dataset's default."""
+    target: str = "implicit"
+    """Which interactions are targets, see `Target`."""
     split_at: date | None = None
     """First day of the test part of global-time; None takes a quantile of time."""
 
 
-def prepare(settings: Settings, question: Question, say: Callable[[str], None] = print) -> Experiment:
-    """Ingest and build features; what stands already is not built again.
+def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
+    """Ingest and build features, or reuse what an earlier call has built; prints a line per step.
 
     Args:
         settings: the dataset and where local state lives.
-        question: the data and the protocol.
-        say: told what is going on, a line a step.
+        config: the data, the protocol and the target.
 
     Raises:
-        UserError: unknown dataset, protocol or label, or bad data.
+        UserError: unknown dataset, protocol or target, or bad data.
     """
-    adapter = configure(settings.dataset, question.options)
-    label: Label = choose("label", question.label, {name: name for name in get_args(Label)})
-    if question.protocol is not None:
-        choose("protocol", question.protocol, dict.fromkeys(PROTOCOLS))
-    source = question.data or adapter.fetch(settings.downloads)
+    adapter = configure(settings.dataset, config.options)
+    target: Target = choose("target", config.target, {name: name for name in get_args(Target)})
+    if config.protocol is not None:
+        choose("protocol", config.protocol, dict.fromkeys(PROTOCOLS))
+    source = config.data or adapter.fetch(settings.downloads)
     adapter.require_files(source)
     traits = adapter.traits(source or Path())
-    protocol = question.protocol or default_protocol(traits.has_timestamps)
-    apart = settings.model_copy(
+    protocol = config.protocol or default_protocol(traits.has_timestamps)
+    workspace = settings.model_copy(
         update={
             "recstack_home": settings.recstack_home / "evaluations" / protocol,
             "lake_uri": None,
@@ -62,8 +62,10 @@ def prepare(settings: Settings, question: Question, say: Callable[[str], None] =
             "feast_online": "sqlite",
         }
     )
-    spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    ingested = ingest(spark, adapter, source, apart.lake / "interactions", keep_numbers=False)
+    with working("starting Spark"):
+        spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    with working(f"ingest: reading {settings.dataset}"):
+        ingested = ingest(spark, adapter, source, workspace.lake / "interactions", keep_numbers=False)
     counts = ingested.manifest
     say(
         f"ingest: {counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items in {ingested.path}"
@@ -71,10 +73,12 @@ def prepare(settings: Settings, question: Question, say: Callable[[str], None] =
     choices = FeatureOptions(
         protocol=protocol,
         has_timestamps=traits.has_timestamps,
-        split_at=question.split_at,
+        split_at=config.split_at,
         training_filter=TrainingFilter.of(traits),
     )
-    features = build_features(spark, ingested, apart.lake / "features", choices)
-    apply(apart, features.path)
-    say(f"build_features: split {protocol}, tables in {features.path}; models are fitted next")
-    return Experiment(apart, spark, ingested, features, label)
+    with working("build_features: computing user and item features"):
+        features = build_features(spark, ingested, workspace.lake / "features", choices)
+    with working("build_features: declaring them to Feast"):
+        apply(workspace, features.path)
+    say(f"build_features: split {protocol}, tables in {features.path}")
+    return Experiment(workspace, spark, ingested, features, target)

@@ -1,7 +1,6 @@
-"""Finds a model's options on the validation part: the test part is never looked at, so its figures stay honest."""
+"""Finds a model's options on the validation part; the test part is not used, so its figures stay unbiased."""
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from recstack.data.splits import TRAIN
+from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError, choose
 from recstack.evaluation.ranking import ndcg
 from recstack.models import models
 from recstack.models.base import Progress
 from recstack.models.learning.loop import SCORE
 from recstack.models.learning.search_space import Between, OneOf
+from recstack.progress import say, working
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
 
@@ -25,7 +25,7 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True)
-class Tuned:
+class TuningResult:
     """The best options found so far."""
 
     model: str
@@ -35,7 +35,7 @@ class Tuned:
     default: float
     """That of the model's defaults, which are the first trial."""
     trials: int
-    """Trials that ended, pruned ones included, also those of earlier calls."""
+    """Trials that ended, including pruned ones and those of earlier calls."""
 
 
 def tune(
@@ -47,23 +47,21 @@ def tune(
     storage: Path,
     tracker: Tracker,
     seed: int = 0,
-    say: Callable[[str], None] = print,
-) -> Tuned:
-    """Try options until `trials` have ended or the time is over; a later call goes on where this one stopped.
+) -> TuningResult:
+    """Try options until `trials` have ended or the time is over; a later call continues. Prints a line per trial.
 
-    The tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) proposes, and a trial whose learning curve lies
-    below the median of the earlier ones is pruned (Golovin et al., KDD 2017). All trials use one training seed, so that
-    their differences are not those of seeds.
+    The tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) proposes options. A trial whose learning curve
+    lies below the median of the earlier ones is pruned (Golovin et al., KDD 2017). All trials use the same training
+    seed, so they differ by their options alone.
 
     Args:
         experiment: the features; models are fitted on the training part and ranked on the validation part.
         name: a model with a search space.
-        trials: how many there shall be in all, those of earlier calls included.
-        seconds: no trial is begun after this time.
-        storage: SQLite file of the studies; created if it is not there.
+        trials: total number of trials, including earlier calls.
+        seconds: no trial starts after this time.
+        storage: SQLite file of the studies; created where there is none.
         tracker: each trial becomes a child of one run.
         seed: of proposals and of every fit.
-        say: told of each trial in a line.
 
     Raises:
         UserError: the model is unknown or has nothing to tune.
@@ -72,8 +70,9 @@ def tune(
     model = choose("model", name, models())
     if not model.space:
         able = ", ".join(each for each, found in models().items() if found.space)
-        raise UserError(f"{name} has no options to tune; there are some of {able}")
-    data, cases = experiment.data((TRAIN,)), experiment.cases("validation")
+        raise UserError(f"{name} has no options to tune; models that have some are {able}")
+    with working("tune: building the training rows and the rankings of the validation part"):
+        data, cases = experiment.data((TRAIN,)), experiment.cases(VALIDATION)
     study = _study(f"{experiment.settings.dataset}/{experiment.features.path.name}/{name}", storage, seed)
 
     def objective(trial: optuna.Trial) -> float:
@@ -82,18 +81,19 @@ def tune(
         trial.set_user_attr(OPTIONS, options)
         pruned = False
 
-        def follow(progress: Progress) -> None:
+        def prune_if_bad(progress: Progress) -> None:
             nonlocal pruned
             if SCORE in progress.metrics:
                 trial.report(progress.metrics[SCORE], progress.epoch)
                 if pruned := trial.should_prune():
                     raise optuna.TrialPruned
 
-        with run.child(f"trial {trial.number}") as child:
+        what = f"tune: {name}, trial {trial.number + 1}"
+        with working(what), run.child(f"trial {trial.number}") as child:
             child.params({"model": name, **options})
             with suppress(optuna.TrialPruned):
                 fitted = model.fit(
-                    data, seed=seed, validate=lambda each: ndcg(each, cases), report=follow, options=options
+                    data, seed=seed, validate=lambda each: ndcg(each, cases), report=prune_if_bad, options=options
                 )
                 value = ndcg(fitted, cases)
                 child.metrics({SCORE: value})
@@ -102,7 +102,7 @@ def tune(
             raise optuna.TrialPruned
         return value
 
-    def tell(_: optuna.Study, trial: FrozenTrial) -> None:
+    def print_trial(_: optuna.Study, trial: FrozenTrial) -> None:
         value = "pruned" if trial.value is None else f"{trial.value:.4f}"
         say(f"trial {trial.number}: {value} with {trial.user_attrs[OPTIONS] or 'the defaults'}")
 
@@ -110,23 +110,23 @@ def tune(
         study.set_user_attr(PARENT, run.run_id)
         run.tags({"model": name, "protocol": experiment.protocol, "data": experiment.fingerprint})
         if (ended := len(study.get_trials(states=ENDED))) < trials:
-            study.optimize(objective, n_trials=trials - ended, timeout=seconds, callbacks=[tell])
+            study.optimize(objective, n_trials=trials - ended, timeout=seconds, callbacks=[print_trial])
         complete = study.get_trials(states=(TrialState.COMPLETE,))
         best = study.best_trial
-        tuned = Tuned(
+        result = TuningResult(
             model=name,
             options=best.user_attrs[OPTIONS],
             validation=study.best_value,
             default=next(float(trial.value or 0.0) for trial in complete if not trial.user_attrs[OPTIONS]),
             trials=len(study.get_trials(states=ENDED)),
         )
-        run.metrics({SCORE: tuned.validation, f"default_{SCORE}": tuned.default, "trials": tuned.trials})
-        run.tags({"options": json.dumps(tuned.options)})
-    return tuned
+        run.metrics({SCORE: result.validation, f"default_{SCORE}": result.default, "trials": result.trials})
+        run.tags({"options": json.dumps(result.options)})
+    return result
 
 
 def _study(name: str, storage: Path, seed: int) -> optuna.Study:
-    """The study of this name; trials that a kill left open are tried again."""
+    """The study of this name; trials that a kill left unfinished are tried again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage.parent.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
-from recstack.release.probe import ask, features_of, known_user, served_model
+from recstack.release.served_model import most_active_user, recommend, served_model, training_features
 from recstack.settings import Settings
 
 UNKNOWN_USER = 2**31
@@ -33,11 +33,11 @@ def show_answers(settings: Settings, console: Console | None = None) -> None:
     model = served_model(settings)
     bundle = Bundle.read(model.path / "bundle")
     titles = dict(zip(bundle.catalogue[c.ITEM_ID].to_pylist(), bundle.catalogue[c.TITLE].to_pylist(), strict=True))
-    user, liked = known_user(features_of(model)), three_liked(bundle)
-    console.print(answer_table(f"user {user}", ask(settings, {"user_id": user, "explain": True})))
+    user, liked = most_active_user(training_features(model)), three_liked(bundle)
+    console.print(answer_table(f"user {user}", recommend(settings, {"user_id": user, "explain": True})))
     names = ", ".join(titles[item] for item in liked)
-    console.print(answer_table(f"a stranger who likes {names}", ask(settings, {"liked": liked, "explain": True})))
-    console.print(answer_table("an unknown user", ask(settings, {"user_id": UNKNOWN_USER, "explain": True})))
+    console.print(answer_table(f"a stranger who likes {names}", recommend(settings, {"liked": liked, "explain": True})))
+    console.print(answer_table("an unknown user", recommend(settings, {"user_id": UNKNOWN_USER, "explain": True})))
 
 
 def answer_table(who: str, answer: Mapping[str, Any]) -> Table:

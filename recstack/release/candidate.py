@@ -1,4 +1,4 @@
-"""A release candidate: a model that is trained, tracked in MLflow and written as a bundle."""
+"""Builds a release candidate: trains a model, tracks it in MLflow and publishes it as a bundle."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,10 +28,10 @@ def build_candidate(
     report: Callable[[Progress], None],
     remote: Remote = NO_REMOTE,
 ) -> Build:
-    """Train a model and publish it with its bundle, unless this version stands.
+    """Train a model and publish it with its bundle, unless this version is already published.
 
     Args:
-        experiment: the features, and what counts as a target.
+        experiment: the features and the target.
         model: a name in `recstack.models.models()`.
         tracker: the training becomes one run of it.
         seed: of every random draw.
@@ -45,7 +45,7 @@ def build_candidate(
     settings, features = experiment.settings, experiment.features
     root = settings.lake / "models"
     inputs = {"features": features.path.name, "dataset": settings.dataset, "model": model, "seed": seed}
-    inputs |= {"options": options, "label": experiment.label}
+    inputs |= {"options": options, "target": experiment.target}
     version = version_of(inputs)
 
     def build(draft: Path) -> dict[str, Any]:

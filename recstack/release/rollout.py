@@ -1,4 +1,4 @@
-"""Puts an archive into service without a gap."""
+"""Rolls out an archive: TorchServe answers with it instead of the version before, without a gap."""
 
 import time
 from pathlib import Path
@@ -8,39 +8,44 @@ from recstack.storage.lake import CURRENT, write_atomically
 from recstack.torchserve.api import Api, TorchServeError
 
 MODEL_NAME = "recstack"
-"""Under which TorchServe serves; archives are called `recstack-<version>.mar`."""
+"""The name under which TorchServe serves the model; archives are called `recstack-<version>.mar`."""
 
 START_SECONDS = 180
 DRAIN_SECONDS = 10
 
 
-def serve(api: Api, archive: Path, settings: Settings) -> str:
-    """Publish an archive of recstack's model, and note in its store that it is the one to serve after a restart.
+def roll_out(api: Api, archive: Path, settings: Settings) -> str:
+    """Switch TorchServe to an archive of recstack's model, and record it for the next start of the server.
+
+    Args:
+        api: the running TorchServe.
+        archive: `recstack-<version>.mar` in its model store.
+        settings: how many workers, and how they batch.
 
     Returns:
-        Its version.
+        The archive's version.
 
     Raises:
-        TorchServeError: see `publish`.
+        TorchServeError: see `switch_version`.
     """
     version = archive.stem.removeprefix(f"{MODEL_NAME}-")
-    publish(api, archive, MODEL_NAME, version, settings)
+    switch_version(api, archive, MODEL_NAME, version, settings)
     write_atomically(archive.parent / CURRENT, archive.name)
     return version
 
 
-def served_last(store: Path) -> Path | None:
-    """The archive that `serve` published last, None if none ever was or if it is gone."""
-    note = store / CURRENT
-    archive = store / note.read_text().strip() if note.exists() else None
+def last_rolled_out(store: Path) -> Path | None:
+    """The archive of the last `roll_out` from this model store; None if there was none or its file is gone."""
+    record = store / CURRENT
+    archive = store / record.read_text().strip() if record.exists() else None
     return archive if archive is not None and archive.exists() else None
 
 
-def publish(api: Api, archive: Path, model: str, version: str, settings: Settings) -> None:
-    """Let TorchServe serve a version of a model, and nothing else of this model.
+def switch_version(api: Api, archive: Path, model: str, version: str, settings: Settings) -> None:
+    """Make TorchServe serve one version of a model and remove its other versions.
 
-    The new version is registered and has answered before it becomes the default; only then the others are drained and
-    removed. A version that is served already is left alone, so that a repeated call changes nothing.
+    The new version becomes the default after it has answered a request. Then the others finish the requests that they
+    have accepted, and are removed. A version that is served already stays as it is: a repeated call changes nothing.
 
     Args:
         api: the running TorchServe.
@@ -52,7 +57,7 @@ def publish(api: Api, archive: Path, model: str, version: str, settings: Setting
     Raises:
         TorchServeError: not reachable, or the archive was refused; the versions served before go on serving.
     """
-    if not _serving(api, model, version, archive.name):
+    if not _is_serving(api, model, version, archive.name):
         if version in api.versions(model):  # left over from a start that failed
             api.unregister(model, version)
         try:
@@ -65,9 +70,9 @@ def publish(api: Api, archive: Path, model: str, version: str, settings: Setting
             )
             api.predict(model, {"liked": []}, version, timeout=START_SECONDS)
         except TorchServeError as error:
-            _forget(api, model, version)
+            _unregister_if_there(api, model, version)
             raise TorchServeError(
-                f"{archive.name} was not put into service. {error} (the cause is in TorchServe's logs/model.log)",
+                f"{archive.name} was not rolled out. {error} (the cause is in TorchServe's logs/model.log)",
                 error.status,
             ) from None
     api.set_default(model, version)
@@ -76,23 +81,23 @@ def publish(api: Api, archive: Path, model: str, version: str, settings: Setting
         api.unregister(model, old)
 
 
-def _serving(api: Api, model: str, version: str, archive: str) -> bool:
+def _is_serving(api: Api, model: str, version: str, archive: str) -> bool:
     found = api.versions(model).get(version)
     if found is None or found["modelUrl"] != archive:
         return False
     return any(worker["status"] == "READY" for worker in found["workers"])
 
 
-def _forget(api: Api, model: str, version: str) -> None:
-    """Remove what a failed start may have left registered; it never is the default while another one is."""
+def _unregister_if_there(api: Api, model: str, version: str) -> None:
+    """Remove what a failed start left registered; it was never the default while another version was."""
     if version in api.versions(model):
         api.unregister(model, version)
 
 
 def _drain(api: Api, model: str, version: str) -> None:
-    """Wait until a version that is no longer the default has answered what it had accepted."""
+    """Wait until a version that is no longer the default has answered the requests that it accepted."""
     deadline = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < deadline:
-        time.sleep(0.5)  # also covers the batch in the worker's hands, which no queue counts
+        time.sleep(0.5)  # also covers the batch that a worker is computing, which no queue counts
         if not api.versions(model)[version]["jobQueueStatus"]["pendingRequests"]:
             return

@@ -1,1 +1,1 @@
-"""MLflow: the tracker that alone imports it, and what of a training or an evaluation is recorded."""
+"""Records trainings, evaluations and model versions in MLflow."""

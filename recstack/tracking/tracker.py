@@ -1,4 +1,4 @@
-"""MLflow, behind one small door: nothing else in recstack imports it."""
+"""Runs and model versions in MLflow; the only module that imports it."""
 
 import json
 import logging
@@ -32,14 +32,14 @@ SIGNATURE = ModelSignature(inputs=Schema([ColSpec("string", "request")]), output
 
 
 class BundleModel(PythonModel):  # type: ignore[misc]
-    """A registered bundle as an MLflow model: JSON requests of the serving API in, JSON answers out."""
+    """A bundle as an MLflow model; input and output are the JSON requests and answers of the serving API."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Open the engine that TorchServe's handler opens."""
+        """Open the same engine as TorchServe's handler."""
         self.engine = open_engine(Bundle.read(Path(context.artifacts["bundle"])), Settings(), int(time.time()))
 
     def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """One answer a request."""
+        """One answer per request."""
         requests = [self.engine.parse(text.encode()) for text in model_input["request"]]
         answers = self.engine.answer(requests, int(time.time())).answers
         return pd.DataFrame({"answer": [json.dumps(answer.payload()) for answer in answers]})
@@ -51,37 +51,37 @@ class Run:
 
     run_id: str
     url: str
-    """Path of its page below MLflow's address."""
+    """Path of its page, relative to MLflow's address."""
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Parameters, once a run."""
+        """Log parameters; a run takes each name once."""
         mlflow.log_params(dict(values))
 
     def tags(self, values: Mapping[str, str]) -> None:
-        """Facts to search for."""
+        """Set tags, which MLflow can search."""
         mlflow.set_tags(dict(values))
 
     def metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
-        """Figures, at an epoch or final. MLflow allows no '@' in names."""
+        """Log metrics, of an epoch or final. MLflow allows no '@' in names: it becomes `_at_`."""
         mlflow.log_metrics({name.replace("@", "_at_"): value for name, value in values.items()}, step=step)
 
-    def files(self, folder: Path, below: str) -> None:
-        """Every file of a folder as an artifact."""
-        mlflow.log_artifacts(str(folder), below)
+    def files(self, folder: Path, path: str) -> None:
+        """Log every file of a folder as an artifact below `path`."""
+        mlflow.log_artifacts(str(folder), path)
 
-    def file(self, path: Path, below: str | None = None) -> None:
-        """One file as an artifact."""
-        mlflow.log_artifact(str(path), below)
+    def file(self, file: Path, path: str | None = None) -> None:
+        """Log one file as an artifact, below `path` if given."""
+        mlflow.log_artifact(str(file), path)
 
     def dataset(self, name: str, path: Path, fingerprint: str) -> None:
-        """What the model learned from."""
+        """Log the dataset that the model was trained on."""
         source = LocalArtifactDatasetSource(str(path))
         mlflow.log_input(MetaDataset(source=source, name=name, digest=fingerprint), context="training")
 
     @contextmanager
     def child(self, name: str) -> Iterator["Run"]:
-        """A run below this one."""
-        experiment = mlflow.get_run(self.run_id).info.experiment_id  # it is not inherited
+        """A child run of this one."""
+        experiment = mlflow.get_run(self.run_id).info.experiment_id  # a child does not inherit it
         with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True) as active:
             yield Run(active.info.run_id, self.url.replace(self.run_id, active.info.run_id))
 
@@ -114,14 +114,14 @@ class Tracker:
 
         Args:
             tracking_uri: of the MLflow server or database.
-            experiment: created if it is not there.
-            artifacts: URI under which a new experiment keeps its artifacts.
+            experiment: its name; created where there is none.
+            artifacts: URI below which a new experiment stores its artifacts.
         """
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         MLFLOW_DISABLE_TELEMETRY.set(True)
-        set_telemetry_client()  # made when mlflow was imported, before the line above
+        set_telemetry_client()  # `import mlflow` made one, before the line above
         mlflow.set_tracking_uri(tracking_uri)
         self._client = mlflow.MlflowClient()
         self._model = f"recstack-{experiment}"
@@ -134,8 +134,8 @@ class Tracker:
     def run(self, name: str) -> Iterator[Run]:
         """A new run; it ends as FAILED if the block raises.
 
-        Names are of one piece of work that nobody does twice at a time: one that is still open was killed, and is
-        marked so.
+        Run names are unique: two runs of one name never run at the same time. So a run of this name that is still open
+        was killed, and gets the status KILLED.
         """
         unfinished = f"attributes.run_name = '{name}' and attributes.status = 'RUNNING'"
         for left in self._client.search_runs([self._experiment], unfinished):
@@ -145,10 +145,10 @@ class Tracker:
 
     @contextmanager
     def resume(self, run_id: str) -> Iterator[Run]:
-        """An earlier run, to add to it.
+        """Open an earlier run to add to it.
 
         Raises:
-            UserError: MLflow does not know it (its database was removed, the outputs in the lake were not).
+            UserError: MLflow does not know the run: its database was removed, but the outputs in the lake were not.
         """
         try:
             active = mlflow.start_run(run_id=run_id)
@@ -162,7 +162,7 @@ class Tracker:
 
     @contextmanager
     def reopened(self, run_id: str | None, name: str) -> Iterator[Run]:
-        """The run that an earlier call began, or a new one where there is none; its children left open were killed."""
+        """The run of an earlier call, or a new one without `run_id`; children that are still open become KILLED."""
         if run_id is None:
             with self.run(name) as run:
                 yield run
@@ -174,23 +174,23 @@ class Tracker:
             yield run
 
     def champion(self) -> Version | None:
-        """The version that carries the alias, if any."""
+        """The version with the alias `champion`, if any."""
         try:
             return self._version(self._client.get_model_version_by_alias(self._model, CHAMPION))
         except MlflowException:
             return None
 
     def registered(self, run_id: str) -> Version | None:
-        """The version that this run trained, if it is registered."""
+        """The registered version of the model that this run trained, if any."""
         found = [v for v in self._client.search_model_versions(f"name='{self._model}'") if v.run_id == run_id]
         return self._version(found[0]) if found else None
 
     def register(self, model_uri: str, tags: Mapping[str, str]) -> Version:
-        """Add a logged model as a version."""
+        """Register a logged model as a new version."""
         return self._version(mlflow.register_model(model_uri, self._model, tags=dict(tags)))
 
     def decide(self, version: Version, promoted: bool, reason: str) -> None:
-        """Move the alias if the version won, then write the reason to it."""
+        """Move the alias `champion` to a promoted version, then write the reason into its tags."""
         if promoted:
             self._client.set_registered_model_alias(self._model, CHAMPION, version.number)
         self._client.set_model_version_tag(self._model, version.number, DECISION, reason)

@@ -98,8 +98,8 @@ def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | No
     positives = rows.filter(pc.field(c.RATING) >= pa.scalar(positive_from, pa.float32()))
     if not len(positives):
         raise DataError(
-            f"none of the {len(rows)} interactions to learn from is rated {positive_from:g} or more: with the label"
-            " positive there is nothing to learn, choose the label implicit"
+            f"none of the {len(rows)} interactions to learn from is rated {positive_from:g} or more, so there is"
+            " nothing to learn from with the target positive; choose the target implicit"
         )
     return positives
 

@@ -1,22 +1,24 @@
-"""One training on several processes, cards or machines: `torchrun … -m recstack.training.distributed`."""
+"""Trains one model on several processes, cards or machines: `torchrun … -m recstack.training.distributed`."""
 
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import torch
 import torch.distributed as dist
 import typer
 
 from recstack.data.splits import TRAIN, VALIDATION
+from recstack.data.traits import Traits
 from recstack.errors import UserError, choose
 from recstack.models import models
 from recstack.models.base import Progress
 from recstack.settings import Settings
 from recstack.storage.lake import Build, current, opened
 from recstack.training.dataset import training_data
+from recstack.training.experiment import Target
 
 
 def train_distributed(
@@ -25,39 +27,42 @@ def train_distributed(
     name: str,
     out: Path,
     *,
+    target: Target = "implicit",
     seed: int = 0,
     options: dict[str, Any] | None = None,
     checkpoint: Path | None = None,
 ) -> None:
-    """Fit on training and validation part together; the first process saves model and encoder into `out`.
+    """Fit on the training and validation part together; the first process saves model and encoder into `out`.
 
-    Every process of an initialised process group calls it, reads all rows, and computes gradients for its share of
-    each batch. Without a process group it is an ordinary fit.
+    All processes of an initialised process group call this. Each reads all rows and computes the gradients of its share
+    of each batch. Without a process group it is an ordinary fit. `docs/training.md` says how to use the result.
 
     Args:
         settings: which Feast store.
         features: what `build_features` published, applied to Feast.
         name: in `recstack.models.models()`.
-        out: folder of the result; it appears when it is whole.
-        seed: of every draw.
+        out: folder of the result; it appears when it is complete.
+        target: which interactions to train on, see `Target`.
+        seed: of every random draw.
         options: of the model's `Config`; `stop_after` is the number of epochs.
         checkpoint: resume file that all processes can read; removed at the end.
 
     Raises:
         UserError: no such model, or `out` exists.
+        DataError: no interaction to train on.
     """
     recommender = choose("model", name, models())
     first = not dist.is_initialized() or dist.get_rank() == 0
     if first and out.exists():
         raise UserError(f"{out} is there already; remove it or name another folder")
 
-    def say(progress: Progress) -> None:
+    def print_epoch(progress: Progress) -> None:
         print(
             f"epoch {progress.epoch}:", *(f"{key} {value:.4f}" for key, value in progress.metrics.items()), flush=True
         )
 
-    data = training_data(settings, features, (TRAIN, VALIDATION))
-    model = recommender.fit(data, seed=seed, report=say, checkpoint=checkpoint, options=options)
+    data = training_data(settings, features, (TRAIN, VALIDATION), _positive_from(settings, features, target))
+    model = recommender.fit(data, seed=seed, report=print_epoch, checkpoint=checkpoint, options=options)
     if first:
         draft = out.with_name(f".{out.name}-{os.getpid()}")
         draft.mkdir(parents=True)
@@ -69,18 +74,29 @@ def train_distributed(
         print(f"{name}: {len(data.item):,} rows, saved in {out}")
 
 
+def _positive_from(settings: Settings, features: Build, target: Target) -> float | None:
+    """The lowest rating to train on; None trains on all interactions."""
+    if target == "implicit":
+        return None
+    ingested = opened(settings.lake / "interactions" / features.manifest["inputs"]["interactions"])
+    return Traits.of(ingested).positive_from
+
+
 def main(
-    out: Annotated[Path, typer.Option(help="folder of the result, new")],
-    dataset: Annotated[str, typer.Option(help="whose features these are")] = "movielens_100k",
+    out: Annotated[Path, typer.Option(help="new folder for the result")],
+    dataset: Annotated[str, typer.Option(help="the dataset of the features")] = "movielens_100k",
     features: Annotated[Path | None, typer.Option(help="a published version; default: the current one")] = None,
     model: Annotated[str, typer.Option(help="a model of recstack/models")] = "genre_ncf",
-    seed: Annotated[int, typer.Option(help="of every draw")] = 0,
+    target: Annotated[
+        str, typer.Option(help="interactions to train on: 'implicit' (all) or 'positive' (well rated)")
+    ] = "implicit",
+    seed: Annotated[int, typer.Option(help="of every random draw")] = 0,
     options: Annotated[str, typer.Option(help="fields of the model's Config, as JSON")] = "{}",
     checkpoint: Annotated[Path | None, typer.Option(help="resume file, where all processes can read it")] = None,
 ) -> None:
-    """Join the process group that torchrun made, if it did, and train."""
+    """Join torchrun's process group, if there is one, and train."""
     if dist.is_torchelastic_launched():
-        dist.init_process_group()  # gloo for the CPU's tensors, nccl for the cards'
+        dist.init_process_group()  # gloo for tensors on the CPU, nccl for those on cards
         if torch.cuda.is_available():
             torch.cuda.set_device(dist.get_node_local_rank())
     try:
@@ -89,8 +105,17 @@ def main(
         try:
             chosen = json.loads(options)
         except json.JSONDecodeError as error:
-            raise UserError(f"--options {options!r} is no JSON: {error}") from error
-        train_distributed(settings, build, model, out, seed=seed, options=chosen, checkpoint=checkpoint)
+            raise UserError(f"--options {options!r} is not JSON: {error}") from error
+        train_distributed(
+            settings,
+            build,
+            model,
+            out,
+            target=choose("target", target, {name: name for name in get_args(Target)}),
+            seed=seed,
+            options=chosen,
+            checkpoint=checkpoint,
+        )
     except (UserError, FileNotFoundError) as error:
         print(f"recstack: {error}", file=sys.stderr)
         sys.exit(1)

@@ -15,7 +15,7 @@ from recstack.data.ingest import NEGATIVES_FOLDER
 from recstack.data.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
 from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
+from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
 from recstack.models.base import TrainingData
@@ -23,7 +23,7 @@ from recstack.settings import Settings
 from recstack.storage.lake import Build, digest
 from recstack.training.dataset import training_data
 
-Label = Literal["implicit", "positive"]
+Target = Literal["implicit", "positive"]
 """Which interactions are positives, to learn from and to be found: all, or those of `Traits.positive_from` or more."""
 
 
@@ -35,7 +35,7 @@ class Experiment:
     spark: SparkSession
     ingested: Build
     features: Build
-    label: Label = "implicit"
+    target: Target = "implicit"
     _data: dict[tuple[str, ...], TrainingData] = field(default_factory=dict)
     _cases: dict[Part, EvaluationSet] = field(default_factory=dict)
 
@@ -46,15 +46,15 @@ class Experiment:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of source, split and label: equal where the validation targets are the same, whatever the code."""
+        """Digest of source, split and target: equal where the validation targets are the same, whatever the code."""
         source = {name: value for name, value in self.ingested.manifest["inputs"].items() if name != "code_version"}
         split = self.features.manifest["inputs"]
-        return digest([source, split["protocol"], split["split_at"], split["seed"], self.label])
+        return digest([source, split["protocol"], split["split_at"], split["seed"], self.target])
 
     @property
     def positive_from(self) -> float | None:
         """The least rating of a positive; None where all interactions are."""
-        return Traits.of(self.ingested).positive_from if self.label == "positive" else None
+        return Traits.of(self.ingested).positive_from if self.target == "positive" else None
 
     def data(self, parts: Sequence[str]) -> TrainingData:
         """Point-in-time training rows of these parts of the split; read once."""
@@ -76,7 +76,7 @@ class Experiment:
         interactions = pq.read_table(self.features.path / "interactions")
         frame = self.spark.read.parquet(str(self.features.path / "interactions"))
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
-            frame = frame.filter(F.col(c.SPLIT).isin(list(KNOWN[part])))
+            frame = frame.filter(F.col(c.SPLIT).isin(list(TRAINED_PARTS[part])))
         elif self.protocol == HELD_OUT_USERS:
             divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), self.features.manifest["inputs"]["seed"])
             others = interactions.filter(pc.field(c.SPLIT) != part)
@@ -88,10 +88,10 @@ class Experiment:
         def live(points: pa.Table) -> pa.Table:
             return live_features(self.spark, frame, points, genres)
 
-        known = self.data(KNOWN[part])
+        known = self.data(TRAINED_PARTS[part])
         given = self.ingested.path / NEGATIVES_FOLDER
         brought = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
-        return evaluation_set(
+        return build_evaluation_set(
             self.protocol,
             interactions,
             live,

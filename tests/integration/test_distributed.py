@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from workspace import Workspace
+from workspace import Shop, Workspace
 
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError
@@ -43,6 +43,16 @@ def test_two_processes_end_with_the_weights_of_one(shop: Workspace, tmp_path: Pa
         np.testing.assert_allclose(weights[name].numpy(), expected.numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
     allowed = data.users.unseen(len(data.items))
     np.testing.assert_allclose(together.score(data.users, allowed), alone.score(data.users, allowed), atol=1e-3)
+
+
+def test_the_target_decides_which_interactions_are_trained_on(
+    shop: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_distributed(
+        shop.settings, shop.features, "genre_ncf", tmp_path / "model", target="positive", options={"stop_after": 1}
+    )
+    rated = training_data(shop.settings, shop.features, (TRAIN, VALIDATION), Shop.positive_from)
+    assert f"genre_ncf: {len(rated.item):,} rows" in capsys.readouterr().out
 
 
 def test_the_same_command_without_torchrun_is_one_process_and_never_overwrites(shop: Workspace, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from recstack.errors import DataError
 from recstack.evaluation.report.report import Report
 from recstack.experiments.evaluate import evaluate_dataset
-from recstack.experiments.prepare import Question
+from recstack.experiments.prepare import ExperimentConfig
 from recstack.settings import Settings
 
 PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'
@@ -20,7 +20,7 @@ def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], *
     (folder / "mapping.toml").write_text(mapping)
     (folder / "log.csv").write_text("\n".join(["u,i,t", *rows]) + "\n")
     settings = Settings(recstack_home=folder / "home", dataset="csv")
-    return evaluate_dataset(settings, Question(folder, **options), ["popularity"], 1, say=lambda line: None)
+    return evaluate_dataset(settings, ExperimentConfig(folder, **options), ["popularity"], 1)
 
 
 def test_a_small_log_with_words_for_ids_and_no_ratings_or_catalogue_is_evaluated(
@@ -32,7 +32,7 @@ def test_a_small_log_with_words_for_ids_and_no_ratings_or_catalogue_is_evaluated
         for user in range(30)
         for item in random.choice(20, 6, replace=False)
     ]
-    report = evaluate(spark, tmp_path, 'text_ids = ["user", "item"]\n' + TIMED, rows, label="positive")
+    report = evaluate(spark, tmp_path, 'text_ids = ["user", "item"]\n' + TIMED, rows, target="positive")
     assert report.task == "csv, global-time, positives rated 1 or more"
     assert report.n_users > 10
     assert 0 < report.models["popularity"]["ndcg@10"].mean < 1
@@ -42,7 +42,7 @@ def test_a_small_log_with_words_for_ids_and_no_ratings_or_catalogue_is_evaluated
     ("mapping", "rows", "protocol", "message"),
     [
         (TIMED, ["1,1,1000000000"], None, "too few different timestamps .* another protocol, such as stratified"),
-        (PAIRS, ["1,1,"], None, "stratified: the test part is empty, so there is nothing to evaluate; bring more data"),
+        (PAIRS, ["1,1,"], None, "stratified: the test part is empty, so there is nothing to evaluate; use more data"),
         (
             PAIRS,
             ["1,1,", "1,2,"],

@@ -23,7 +23,7 @@ from recstack import columns as c
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
 from recstack.feature_store.registry import apply, materialize
-from recstack.release.rollout import publish
+from recstack.release.rollout import switch_version
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once
 from recstack.torchserve.api import Api, TorchServeError
@@ -110,7 +110,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     server = replace(server, environment={**server.environment, "PYTHONPATH": str(traps(folder))})
     start(server)
     try:
-        publish(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", settings)
+        switch_version(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", settings)
         yield Serving(server, settings, folder)
     finally:
         stop(server)
@@ -244,8 +244,8 @@ def test_a_damaged_archive_is_refused_and_the_old_version_goes_on(serving: Servi
     with zipfile.ZipFile(good) as old, zipfile.ZipFile(damaged, "w") as new:
         for entry in old.namelist():
             new.writestr(entry, old.read(entry) + (b" " if entry == "encoder.json" else b""))
-    with pytest.raises(TorchServeError, match="damaged.mar was not put into service"):
-        publish(serving.server.api, damaged, MODEL, "2-damaged", serving.settings)
+    with pytest.raises(TorchServeError, match="damaged.mar was not rolled out"):
+        switch_version(serving.server.api, damaged, MODEL, "2-damaged", serving.settings)
     assert list(serving.server.api.versions(MODEL)) == ["1"]
     assert serving.ask(user_id=1)["model_version"] == "1"
     assert "checksum of encoder.json" in (serving.server.home / "logs" / "model.log").read_text()
@@ -262,13 +262,13 @@ def test_a_new_version_takes_over_without_a_failed_request(serving: Serving) -> 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking) for _ in range(4)]
         second = archive(serving.folder, serving.settings.model_store, "2")
-        publish(serving.server.api, second, MODEL, "2", serving.settings)
+        switch_version(serving.server.api, second, MODEL, "2", serving.settings)
         done.set()
         for future in asking:
             future.result()
     assert set(versions) == {"1", "2"}
     assert list(serving.server.api.versions(MODEL)) == ["2"]
-    publish(serving.server.api, second, MODEL, "2", serving.settings)
+    switch_version(serving.server.api, second, MODEL, "2", serving.settings)
     assert serving.ask(user_id=1)["model_version"] == "2"
 
 

@@ -10,7 +10,7 @@ from workspace import Workspace
 from recstack import columns as c
 from recstack.data.splits import FOLD_IN, TEST, TRAIN, VALIDATION, with_fold_in
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
+from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features.live import live_features
 from recstack.models import models
@@ -33,9 +33,9 @@ def history(cases: EvaluationSet, row: int, item_ids: np.ndarray) -> set[int]:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_training_row_and_no_count_is_of_a_held_out_user(held_out_shop: Workspace, part: Part) -> None:
-    data = held_out_shop.experiment.data(KNOWN[part])
+    data = held_out_shop.experiment.data(TRAINED_PARTS[part])
     table = held_out_shop.table("interactions")
-    taught = table.filter(pc.field(c.SPLIT).isin(list(KNOWN[part])))
+    taught = table.filter(pc.field(c.SPLIT).isin(list(TRAINED_PARTS[part])))
     assert not set(taught[c.USER_ID].to_pylist()) & set(chosen(held_out_shop, part))
     assert len(data.item) == len(taught) < len(table)
     counts = np.bincount(data.encoder.positions(taught[c.ITEM_ID].to_numpy()), minlength=len(data.items))
@@ -53,7 +53,7 @@ def test_popularity_counts_no_test_user(held_out_shop: Workspace) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_the_features_of_a_held_out_user_are_those_of_the_fold_in_history(held_out_shop: Workspace, part: Part) -> None:
     shop = held_out_shop
-    encoder = shop.experiment.data(KNOWN[part]).encoder
+    encoder = shop.experiment.data(TRAINED_PARTS[part]).encoder
     cases = shop.experiment.cases(part)
     items = chosen(shop, part)
     assert set(cases.user_ids.tolist()) == {user for user, own in items.items() if len(own) > 1}
@@ -86,7 +86,7 @@ def test_features_that_hold_the_targets_of_a_held_out_user_are_refused(held_out_
     others = shop.table("interactions").filter(pc.field(c.SPLIT) != TEST)
     table = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
     assert FOLD_IN in table[c.SPLIT].to_pylist()
-    peeking = evaluation_set(
+    peeking = build_evaluation_set(
         "held-out-users",
         table,
         lambda points: live_features(shop.spark, divided, points, shop.genres),

@@ -5,7 +5,7 @@ from histories import DAY, Log, log
 
 from recstack.evaluation.bootstrap import intervals
 from recstack.evaluation.evaluation_set import user_means
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features.arrays import Doubles
 from recstack.models.genre_ncf.model import GenreNCF
@@ -37,7 +37,9 @@ def ndcg(history: Log) -> Doubles:
     known = history.time < TEST_DAY * DAY
     encoder = history.encoder()
     model = GenreNCF.fit(history.rows(known).training(encoder), options={**QUICK, **NO_DROPOUT})
-    cases = evaluation_set("global-time", history.table(np.where(known, "train", "test")), history.live(), encoder)
+    cases = build_evaluation_set(
+        "global-time", history.table(np.where(known, "train", "test")), history.live(), encoder
+    )
     return user_means(rank(model, cases).values["ndcg@10"], cases.user_ids)
 
 

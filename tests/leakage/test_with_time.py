@@ -13,7 +13,7 @@ from workspace import CLOSING, DAY, PLANTED, PLANTED_USER, SAME_SECOND, SURPRISE
 from recstack import columns as c
 from recstack.data.splits import TEST, TRAIN, VALIDATION
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import GLOBAL_TIME, evaluation_set
+from recstack.evaluation.protocols import GLOBAL_TIME, build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.feature_store.offline import historical
 from recstack.features import spec
@@ -150,7 +150,7 @@ def shifted_cases(shop: Workspace, data: TrainingData, seconds: int) -> Evaluati
         asked = points.set_column(1, c.EVENT_TIMESTAMP, later)
         return live_features(shop.spark, shop.frame("interactions"), asked, shop.genres)
 
-    return evaluation_set(GLOBAL_TIME, shop.table("interactions"), live, data.encoder)
+    return build_evaluation_set(GLOBAL_TIME, shop.table("interactions"), live, data.encoder)
 
 
 def test_a_ranking_whose_features_hold_the_target_is_refused(shop: Workspace) -> None:

@@ -10,7 +10,7 @@ from workspace import Workspace
 
 from recstack import columns as c
 from recstack.data.splits import STRATIFIED, TEST, TRAIN, VALIDATION
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features import item, user
 from recstack.features.arrays import Ints
@@ -112,7 +112,7 @@ def test_a_ranking_whose_features_come_from_the_test_part_too_is_refused(timeles
     assert np.isfinite(rank(model, timeless_shop.experiment.cases("test")).values["ndcg@10"]).all()
 
     frame, genres = timeless_shop.frame("interactions"), timeless_shop.genres
-    unprotected = evaluation_set(
+    unprotected = build_evaluation_set(
         STRATIFIED,
         timeless_shop.table("interactions"),
         lambda points: live_features(timeless_shop.spark, frame, points, genres),

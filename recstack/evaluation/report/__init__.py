@@ -1,1 +1,1 @@
-"""A report: what each model reached, as tables, plots, and one page."""
+"""The report of an evaluation, as JSON, Markdown tables, plots and one HTML page."""

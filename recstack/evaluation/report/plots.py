@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: what a single mean hides."""
+"""Plots of a report: recall by popularity, coverage and learning curves."""
 
 import io
 import re
@@ -17,7 +17,7 @@ from recstack.evaluation.report.report import HEADLINE, Report
 from recstack.evaluation.slices import DECILES
 
 INK = "#1b1d21"
-"""Of text and axes; in a page it becomes the colour of the page's text, which is light where the page is dark."""
+"""Colour of text and axes. `svg` replaces it by the page's text colour, which is light on a dark page."""
 
 COLOURS = ["#4e79a7", "#e8842c", "#59a14f", "#d1605e", "#9b72aa", "#76b7b2", "#b6992d", "#e377c2", "#9c755f", "#8f8f8f"]
 
@@ -36,43 +36,43 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def decile_recall(report: Report) -> Figure | None:
-    """Recall@10 by the popularity of the target: whether a model finds more than the hits."""
-    present = [(place, name) for place, name in enumerate(DECILES, 1) if name in report.slices]
+def plot_recall_by_popularity(report: Report) -> Figure | None:
+    """Recall@10 by the popularity of the target; None without slices by popularity."""
+    present = [(decile, name) for decile, name in enumerate(DECILES, 1) if name in report.slices]
     if not present:
         return None
-    places = [place for place, _ in present]
-    with _figure("popularity of the target, in tenths of all interactions (10 = hits)", "recall@10") as (figure, axes):
+    deciles = [decile for decile, _ in present]
+    with _figure("popularity of the target (1 = rarest, 10 = most popular)", "recall@10") as (figure, axes):
         for model in report.ordered:
             recall = [report.slices[name][model]["recall@10"] for _, name in present]
-            chosen = model == report.champion
+            is_reference = model == report.reference
             (line,) = axes.plot(
-                places, [each.mean for each in recall], marker="o", ms=4, lw=2.5 if chosen else 1.5, label=model
+                deciles, [each.mean for each in recall], marker="o", ms=4, lw=2.5 if is_reference else 1.5, label=model
             )
-            if chosen:
+            if is_reference:
                 low, high = [each.ci_low for each in recall], [each.ci_high for each in recall]
-                axes.fill_between(places, low, high, color=line.get_color(), alpha=0.15, lw=0)
+                axes.fill_between(deciles, low, high, color=line.get_color(), alpha=0.15, lw=0)
         axes.set_xticks(range(1, 11))
         axes.set_ylim(bottom=0)
     return figure
 
 
-def coverage(report: Report) -> Figure | None:
-    """Coverage against NDCG@10: what accuracy costs in breadth; nothing where coverage was not measured."""
-    if "coverage" not in report.breadth:
+def plot_coverage(report: Report) -> Figure | None:
+    """NDCG@10 against coverage; None where coverage was not measured."""
+    if "coverage" not in report.list_metrics:
         return None
     with _figure("share of the catalogue in the lists", f"{HEADLINE}, 95 % interval") as (figure, axes):
         for name in report.ordered:
-            quality, breadth = report.models[name][HEADLINE], report.models[name]["coverage"]
+            quality, coverage = report.models[name][HEADLINE], report.models[name]["coverage"]
             error = [[quality.mean - quality.ci_low], [quality.ci_high - quality.mean]]
-            axes.errorbar(breadth.mean, quality.mean, yerr=error, fmt="o", capsize=3, label=name)
+            axes.errorbar(coverage.mean, quality.mean, yerr=error, fmt="o", capsize=3, label=name)
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
     return figure
 
 
-def learning_curve(epochs: Sequence[Mapping[str, float]]) -> Figure:
-    """One panel for each metric that training reported; a metric may be missing after some epochs."""
+def plot_learning_curve(epochs: Sequence[Mapping[str, float]]) -> Figure:
+    """One panel for each metric that training reported; some epochs may lack a metric."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch))
     with rc_context(STYLE):
         figure = Figure(figsize=(5.2, 0.6 + 1.5 * len(names)), layout="constrained")
@@ -85,13 +85,13 @@ def learning_curve(epochs: Sequence[Mapping[str, float]]) -> Figure:
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """As an image file."""
+    """Write a plot as an image file."""
     with rc_context(STYLE):
         figure.savefig(path, dpi=150, facecolor="white")
 
 
 def svg(figure: Figure, name: str) -> str:
-    """As an element of a page, in the colours of its text; `name` keeps the ids of several figures apart."""
+    """The plot as an `<svg>` element in the page's text colour; `name` makes its ids unique within the page."""
     drawing = io.StringIO()
     with rc_context(STYLE):
         figure.savefig(drawing, format="svg", transparent=True, metadata={"Date": None})
@@ -102,7 +102,7 @@ def svg(figure: Figure, name: str) -> str:
 
 @contextmanager
 def _figure(x_label: str, y_label: str) -> Iterator[tuple[Figure, Axes]]:
-    """Axes to draw on, which get a legend below."""
+    """A figure with one set of axes and a legend below."""
     with rc_context(STYLE):
         figure = Figure(figsize=(5.2, 3.9), layout="constrained")
         axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""The result of an evaluation: what each model reached, on which slices, and which differences are beyond noise."""
+"""The result of an evaluation: estimates by model and slice, and which differences are beyond noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,19 +9,19 @@ import numpy as np
 from recstack.data.splits import HELD_OUT_USERS
 from recstack.errors import choose
 from recstack.evaluation.bootstrap import Interval, difference, ratio
-from recstack.evaluation.estimates import Estimate, Metrics, Rankings, of_all, of_rankings, of_targets
+from recstack.evaluation.estimates import Metrics, Rankings, estimate_all, estimate_rankings, estimate_targets
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.ranking import Ranking
 from recstack.features.arrays import Doubles
 
 HEADLINE = "ndcg@10"
 BASELINES = ("popularity", "item_item", "ease", "als")
-"""Names of the models that any other has to beat."""
+"""Models that a new one has to beat."""
 ACCURACY = (HEADLINE, "recall@10", "recall@20", "mrr", "hr@10")
 HELD_OUT_ACCURACY = ("ndcg@100", "recall@20", "recall@50", "capped_recall@20", "capped_recall@50", HEADLINE)
-"""What papers on `held-out-users` report, then what is watched everywhere."""
-BREADTH = ("coverage", "novelty", "popularity_bias", "diversity", "miscalibration")
-"""What the lists are like, whether or not they are right."""
+"""The metrics of papers on `held-out-users`, then the headline of all other protocols."""
+LIST_METRICS = ("coverage", "novelty", "popularity_bias", "diversity", "miscalibration")
+"""Properties of the recommended lists, apart from accuracy."""
 RATING_METRICS = ("rmse", "mae", "user_rmse", "user_mae")
 """Of the models that predict ratings; see `evaluation.ratings`."""
 
@@ -36,30 +36,31 @@ class Report:
     dataset: str
     protocol: str
     positive_from: float | None
-    """Least rating of a target, and of what models learned from; None where every interaction counts."""
+    """Lowest rating of a target and of a training row; None where every interaction counts."""
     n_users: int
     n_targets: int
     unhittable_share: float
-    """Share of the targets that training never saw, which count as misses for every model."""
+    """Share of the targets that are not in training; they count as misses for every model."""
     models: dict[str, Metrics]
     slices: dict[str, dict[str, Metrics]]
-    """The same by slice; an empty slice is left out. Slices of targets have the metrics of `TARGET_METRICS`."""
+    """Metrics by slice and model; empty slices are left out. Slices of targets have the metrics `TARGET_METRICS`."""
     slice_sizes: dict[str, int]
-    """Rankings in the slices "warm" and "cold", targets in the others."""
+    """Number of rankings in the slices "warm" and "cold", of targets in the others."""
     baseline: str | None
-    """The best of `BASELINES` that was compared, if it found anything."""
+    """The best of the compared `BASELINES`; None where none was compared or its NDCG@10 is 0."""
     ratios: dict[str, Interval]
-    """NDCG@10 of each model over the baseline's, paired by user; absent without a baseline above 0."""
-    champion: str
-    """The model that the others are compared with: the one that was named, else the best."""
+    """NDCG@10 of each model / that of the baseline, paired by user; without a baseline there are none."""
+    reference: str
+    """The model that the others are compared with."""
     differences: dict[str, Interval]
-    """NDCG@10 of each other model minus the champion's, paired by user."""
+    """NDCG@10 of each other model minus the reference's, paired by user."""
     curves: dict[str, Curve]
-    """Of models that learn in epochs."""
+    """Learning curve of each model that is trained in epochs."""
     seconds: dict[str, float]
+    """Time that each model took to fit and rank, all seeds together."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries and numbers, for `json.dumps`; all are finite."""
+        """The report as plain dictionaries and finite numbers, for `json.dumps`."""
         return asdict(self)
 
     @property
@@ -69,91 +70,55 @@ class Report:
 
     @property
     def accuracy(self) -> list[str]:
-        """Metrics of the first table."""
+        """Metrics of the accuracy table."""
         return list(HELD_OUT_ACCURACY if self.protocol == HELD_OUT_USERS else ACCURACY)
 
     @property
-    def breadth(self) -> list[str]:
-        """Metrics of the second table; none with sampled candidates."""
-        return [metric for metric in BREADTH if metric in next(iter(self.models.values()))]
+    def list_metrics(self) -> list[str]:
+        """Metrics of the recommended lists; none with sampled candidates."""
+        return [metric for metric in LIST_METRICS if metric in next(iter(self.models.values()))]
 
     @property
     def task(self) -> str:
-        """Dataset, protocol and label: figures of different tasks can't be compared."""
-        label = "" if self.positive_from is None else f", positives rated {self.positive_from:g} or more"
-        return f"{self.dataset}, {self.protocol}{label}"
-
-    @property
-    def title(self) -> str:
-        """What was measured, in one line."""
-        return (
-            f"{self.task}: {self.n_users:,} users, {self.n_targets:,} targets"
-            f" ({self.unhittable_share:.1%} can't be hit); mean over users [95 % interval]"
-        )
-
-    def table(self) -> str:
-        """Markdown, best NDCG@10 first: accuracy and differences, then the breadth of the lists."""
-        head = ["model", *self.accuracy]
-        rows = [[name, *(cell(self.models[name][metric]) for metric in self.accuracy)] for name in self.ordered]
-        if self.baseline is not None:
-            head.append(f"{HEADLINE} / best baseline ({self.baseline})")
-            for row in rows:
-                row.append(_interval(self.ratios[row[0]], ".2f") if row[0] in self.ratios else "")
-        if self.differences:
-            head.append(f"{HEADLINE} - {self.champion}")
-            for row in rows:
-                against = self.differences.get(row[0])
-                row.append(_interval(against, "+.4f") + " *" * against.beyond_noise if against else "")
-        head.append("seconds")
-        for row in rows:
-            row.append(f"{self.seconds.get(row[0], float('nan')):.1f}")
-        parts = [self.title, _markdown(head, rows)]
-        if self.differences:
-            parts.append("`*`: the difference is beyond noise, its paired 95 % interval leaves 0 out")
-        if self.breadth:
-            rows = [[name, *(cell(self.models[name][metric]) for metric in self.breadth)] for name in self.ordered]
-            parts.append(_markdown(["model", *self.breadth], rows))
-        if rated := [name for name, metrics in self.models.items() if RATING_METRICS[0] in metrics]:
-            rated.sort(key=lambda name: self.models[name][RATING_METRICS[0]].mean)
-            rows = [[name, *(cell(self.models[name][metric]) for metric in RATING_METRICS)] for name in rated]
-            parts.append(_markdown(["ratings", *RATING_METRICS], rows))
-        return "\n\n".join(parts)
+        """Dataset, protocol and target: figures of different tasks can't be compared."""
+        target = "" if self.positive_from is None else f", positives rated {self.positive_from:g} or more"
+        return f"{self.dataset}, {self.protocol}{target}"
 
 
-def report(
+def build_report(
     dataset: str,
     cases: EvaluationSet,
     rankings: Rankings,
     seconds: Mapping[str, float],
-    champion: str | None = None,
+    reference: str | None = None,
     curves: Mapping[str, Curve] | None = None,
     ratings: Mapping[str, Metrics] | None = None,
 ) -> Report:
-    """Summarise what models answered to the same cases.
+    """Summarise the results of several models on one evaluation set.
 
     Args:
         dataset: its name.
-        cases: the rankings asked for.
+        cases: the evaluation set.
         rankings: by model name, one `Ranking` for each training seed.
-        seconds: by model name, time spent.
-        champion: the model to compare the others with; None takes the one with the best NDCG@10.
-        curves: of models that learn in epochs.
-        ratings: by name of the models that predict ratings, `rating_metrics` of them.
+        seconds: by model name, time to fit and rank.
+        reference: the model to compare the others with; None takes the one with the best NDCG@10.
+        curves: learning curves, by name of the models that are trained in epochs.
+        ratings: `rating_metrics`, by name of the models that predict ratings.
 
     Raises:
-        UserError: the champion is not among the models.
+        UserError: the reference is not among the models.
     """
-    models = of_all(cases, rankings)
+    models = estimate_all(cases, rankings)
     models = {name: metrics | (ratings or {}).get(name, {}) for name, metrics in models.items()}
-    if champion is None:
-        champion = max(models, key=lambda name: models[name][HEADLINE].mean)
-    choose("compared model", champion, models)
+    if reference is None:
+        reference = max(models, key=lambda name: models[name][HEADLINE].mean)
+    choose("reference", reference, models)
     users = {name: per_user(cases, runs, HEADLINE) for name, runs in rankings.items()}
     baseline = max((name for name in BASELINES if name in users), key=lambda name: users[name].mean(), default=None)
     ratios = {} if baseline is None else {name: ratio(values, users[baseline]) for name, values in users.items()}
     finite = {name: each for name, each in ratios.items() if np.isfinite([each.low, each.mean, each.high]).all()}
     masks = {**cases.slices, **cases.target_slices}
-    slices = {name: of_rankings(cases, rankings, mask) for name, mask in cases.slices.items() if mask.any()}
+    slices = {name: estimate_rankings(cases, rankings, mask) for name, mask in cases.slices.items() if mask.any()}
     return Report(
         dataset=dataset,
         protocol=cases.protocol,
@@ -162,45 +127,25 @@ def report(
         n_targets=cases.n_targets,
         unhittable_share=cases.unhittable_share,
         models=models,
-        slices={**slices, **{name: of_targets(cases, rankings, mask) for name, mask in cases.target_slices.items()}},
+        slices={
+            **slices,
+            **{name: estimate_targets(cases, rankings, mask) for name, mask in cases.target_slices.items()},
+        },
         slice_sizes={name: int(mask.sum()) for name, mask in masks.items()},
         baseline=baseline if finite else None,
         ratios=finite,
-        champion=champion,
-        differences={name: difference(each, users[champion]) for name, each in users.items() if name != champion},
+        reference=reference,
+        differences={name: difference(each, users[reference]) for name, each in users.items() if name != reference},
         curves={name: [_finite(epoch) for epoch in epochs] for name, epochs in (curves or {}).items()},
         seconds=dict(seconds),
     )
 
 
 def _finite(epoch: Mapping[str, float]) -> dict[str, float]:
-    """A loss that ran away leaves a gap in its curve, and must not cost the report."""
+    """The finite metrics of an epoch: an infinite loss leaves a gap in the curve and must not break the report."""
     return {name: value for name, value in epoch.items() if np.isfinite(value)}
 
 
 def per_user(cases: EvaluationSet, runs: Sequence[Ranking], metric: str) -> Doubles:
-    """[U] a metric by user, averaged over training seeds: what `bootstrap.difference` compares."""
+    """[U] a metric by user, averaged over training seeds, for `bootstrap.difference`."""
     return user_means(np.mean([run.values[metric] for run in runs], axis=0), cases.user_ids)
-
-
-def cell(estimate: Estimate) -> str:
-    """An estimate as text."""
-    return f"{number(estimate.mean)} [{number(estimate.ci_low)}, {number(estimate.ci_high)}]"
-
-
-def number(value: float) -> str:
-    """Four digits after the point below one, two above."""
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
-
-
-def _interval(interval: Interval, form: str) -> str:
-    return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose columns are aligned in plain text too."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [head, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in lines
-    )

@@ -1,4 +1,4 @@
-"""Two models on a small log; ranx runs interpreted, since compiling it takes a minute and its answers are the same."""
+"""Two models on a small log. ranx runs without compiling: that would take a minute, for the same figures."""
 
 import numba
 import numpy as np
@@ -6,9 +6,9 @@ import pytest
 from histories import random_log
 
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import Ranking, rank
-from recstack.evaluation.report.report import Report, report
+from recstack.evaluation.report.report import Report, build_report
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity
 
@@ -24,7 +24,7 @@ def cases() -> EvaluationSet:
     encoder = HISTORY.encoder()
     genres = encoder.items(HISTORY.items()).genres
     table = HISTORY.table(np.where(IN_TEST, "test", "train"))
-    return evaluation_set("global-time", table, HISTORY.live(), encoder, item_genres=genres)
+    return build_evaluation_set("global-time", table, HISTORY.live(), encoder, item_genres=genres)
 
 
 @pytest.fixture(scope="package")
@@ -36,4 +36,4 @@ def rankings(cases: EvaluationSet) -> dict[str, list[Ranking]]:
 
 @pytest.fixture(scope="package")
 def made(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> Report:
-    return report("tiny", cases, rankings, {"popularity": 0.5, "item_item": 2.0}, curves={"item_item": CURVE})
+    return build_report("tiny", cases, rankings, {"popularity": 0.5, "item_item": 2.0}, curves={"item_item": CURVE})

@@ -1,7 +1,10 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from scipy import stats
 
-from recstack.evaluation.bootstrap import difference, intervals, ratio
+from recstack.evaluation.bootstrap import Interval, difference, intervals, ratio
 
 
 def test_the_interval_agrees_with_the_normal_approximation_for_many_users() -> None:
@@ -13,7 +16,7 @@ def test_the_interval_agrees_with_the_normal_approximation_for_many_users() -> N
     assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=error / 5)
 
 
-def test_about_95_of_100_intervals_hold_the_truth() -> None:
+def test_about_95_of_100_intervals_contain_the_true_mean() -> None:
     random = np.random.default_rng(1)
     samples = [intervals(random.normal(0.0, 1.0, size=(80, 1)), seed=s)[0] for s in range(100)]
     assert 88 <= sum(each.low <= 0 <= each.high for each in samples) <= 100
@@ -25,7 +28,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_does_not() -> Non
     assert intervals(values, seed=4) != intervals(values, seed=5)
 
 
-def test_a_small_gain_of_every_user_is_beyond_noise_although_the_intervals_overlap() -> None:
+def test_a_small_gain_for_every_user_is_beyond_noise_although_the_intervals_overlap() -> None:
     theirs = np.random.default_rng(3).random(200)
     ours = theirs + 0.01
     (mine,), (other,) = intervals(ours[:, None]), intervals(theirs[:, None])
@@ -53,3 +56,34 @@ def test_a_ratio_is_paired_by_user() -> None:
     theirs = np.random.default_rng(5).random(100)
     found = ratio(1.2 * theirs, theirs)
     assert (found.mean, found.low, found.high) == pytest.approx((1.2, 1.2, 1.2))
+
+
+def test_intervals_agree_with_scipy() -> None:
+    values = np.random.default_rng(5).gamma(0.5, 0.2, size=150)  # skewed, as NDCG by user is
+    (ours,) = intervals(values[:, None])
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=0).confidence_interval
+    width = theirs.high - theirs.low
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=width / 10)
+
+
+@pytest.mark.parametrize(
+    ("ours", "statistic"),
+    [
+        (difference, lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis)),
+        (ratio, lambda a, b, axis: a.mean(axis=axis) / b.mean(axis=axis)),
+    ],
+    ids=["difference", "ratio"],
+)
+def test_paired_intervals_agree_with_scipy(
+    ours: Callable[[np.ndarray, np.ndarray], Interval], statistic: Callable[..., np.ndarray]
+) -> None:
+    random = np.random.default_rng(6)
+    base = random.gamma(0.5, 0.2, size=150)
+    better = base + random.normal(0.02, 0.05, size=150)
+    found = ours(better, base)
+    sample = stats.bootstrap(
+        (better, base), statistic, paired=True, vectorized=True, n_resamples=10_000, method="percentile", rng=0
+    )
+    theirs = sample.confidence_interval
+    assert found.mean == pytest.approx(statistic(better, base, axis=0))
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=(theirs.high - theirs.low) / 10)

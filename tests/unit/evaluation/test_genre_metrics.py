@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from recstack.evaluation.genre_metrics import MIXED_IN, diversity, genre_shares, miscalibration, usual_genres
+from recstack.evaluation.genre_metrics import SMOOTHING, diversity, genre_shares, miscalibration, overall_genres
 from recstack.features.encode import UserBatch
 
 ROMANCE, ACTION, BOTH, NONE = range(4)
@@ -26,7 +26,7 @@ def users(*seen: list[int]) -> UserBatch:
 
 
 def divergence(p: list[float], q: list[float]) -> float:
-    mixed = [(1 - MIXED_IN) * theirs + MIXED_IN * ours for ours, theirs in zip(p, q, strict=True)]
+    mixed = [(1 - SMOOTHING) * theirs + SMOOTHING * ours for ours, theirs in zip(p, q, strict=True)]
     return sum(ours * np.log(ours / other) for ours, other in zip(p, mixed, strict=True) if ours)
 
 
@@ -42,24 +42,24 @@ def test_diversity_is_the_mean_distance_of_all_pairs() -> None:
     np.testing.assert_allclose(diversity(lists, genres), expected, atol=1e-6)
 
 
-def test_a_list_of_one_kind_has_no_diversity_and_one_of_strangers_has_all() -> None:
+def test_a_list_of_one_genre_has_diversity_0_and_one_without_a_common_genre_has_1() -> None:
     genres = np.eye(3, dtype=np.float32)[[0, 0, 1, 2]]
     assert diversity(np.array([[0, 1], [0, 2]]), genres).tolist() == [0.0, 1.0]
     assert diversity(np.array([[0, 2, 3]]), genres).tolist() == [1.0]
 
 
-def test_items_without_genres_and_padding_count_for_no_pair() -> None:
+def test_items_without_genres_and_padding_are_left_out_of_diversity() -> None:
     lists = np.array([[ROMANCE, ACTION, NONE], [ROMANCE, ACTION, -1], [ROMANCE, NONE, -1], [-1, -1, -1]])
     assert diversity(lists, GENRES).tolist() == [1.0, 1.0, 0.0, 0.0]
 
 
-def test_a_list_in_proportion_to_the_history_is_calibrated() -> None:
+def test_a_list_with_the_genre_shares_of_the_history_has_miscalibration_0() -> None:
     lists = np.array([[ROMANCE, ROMANCE, ACTION], [BOTH, BOTH, BOTH]])
     found = miscalibration(lists, users([ROMANCE, ROMANCE, ACTION], [ROMANCE, ACTION]), genre_shares(GENRES), UNIFORM)
     assert found.tolist() == pytest.approx([0.0, 0.0])
 
 
-def test_the_example_of_the_paper_a_history_of_70_to_30_and_a_list_of_one_genre() -> None:
+def test_miscalibration_of_a_70_to_30_history_and_a_list_of_one_genre_is_that_of_the_paper() -> None:
     seen = [ROMANCE] * 7 + [ACTION] * 3
     lists = np.array([[ROMANCE] * 10, [ACTION] * 10])
     found = miscalibration(lists, users(seen, seen), genre_shares(GENRES), UNIFORM)
@@ -72,15 +72,15 @@ def test_an_item_of_several_genres_counts_for_each_in_equal_parts() -> None:
     assert found.tolist() == pytest.approx([divergence([0.75, 0.25], [1, 0])])
 
 
-def test_who_has_no_history_is_held_against_what_all_users_chose() -> None:
+def test_users_without_history_are_compared_with_the_genres_of_all_training_interactions() -> None:
     shares = genre_shares(GENRES)
-    usual = usual_genres(np.array([6, 2, 0, 5]), shares)
-    assert usual.tolist() == [0.75, 0.25]
-    found = miscalibration(np.array([[ROMANCE, ACTION]] * 2), users([], [NONE]), shares, usual)
+    overall = overall_genres(np.array([6, 2, 0, 5]), shares)
+    assert overall.tolist() == [0.75, 0.25]
+    found = miscalibration(np.array([[ROMANCE, ACTION]] * 2), users([], [NONE]), shares, overall)
     assert found.tolist() == pytest.approx([divergence([0.75, 0.25], [0.5, 0.5])] * 2)
 
 
-def test_an_empty_list_and_one_without_genres_are_as_wrong_as_can_be() -> None:
+def test_an_empty_list_and_one_without_genres_have_the_largest_miscalibration() -> None:
     lists = np.array([[-1, -1], [NONE, -1]])
     found = miscalibration(lists, users([ROMANCE], [ACTION]), genre_shares(GENRES), UNIFORM)
-    assert found.tolist() == pytest.approx([-np.log(MIXED_IN)] * 2)
+    assert found.tolist() == pytest.approx([-np.log(SMOOTHING)] * 2)

@@ -44,7 +44,7 @@ def test_metrics_equal_those_of_ranx(seed: int) -> None:
 
 
 def test_a_ranking_worked_by_hand() -> None:
-    # Relevant items at ranks 1 and 3, a third one that can't be hit.
+    # Relevant items at ranks 1 and 3, a third one that is not in training.
     found, offsets = rank_everything(np.array([[9.0, 8.0, 7.0, 6.0]], dtype=np.float32), [[0, 2, -1]])
     assert found.tolist() == [1.0, 3.0, np.inf]
     values = {name: value[0] for name, value in metrics.ranking_metrics(found, offsets).items()}
@@ -66,7 +66,7 @@ def test_a_ranking_worked_by_hand() -> None:
     )
 
 
-def test_a_target_that_cannot_be_hit_scores_zero_everywhere() -> None:
+def test_a_target_that_is_not_in_training_scores_zero_in_every_metric() -> None:
     values = metrics.ranking_metrics(*rank_everything(np.ones((1, 5), dtype=np.float32), [[-1]]))
     assert {name: value[0] for name, value in values.items()} == dict.fromkeys(values, 0.0)
 
@@ -78,20 +78,20 @@ def test_rank_11_misses_the_first_ten_but_counts_for_recall_20_and_mrr() -> None
     assert (values["recall@20"][0], values["mrr"][0]) == (1.0, 1 / 11)
 
 
-def test_capped_recall_reaches_one_where_a_list_can_not_hold_all_relevant_items() -> None:
+def test_capped_recall_is_1_where_the_list_is_full_of_relevant_items() -> None:
     scores = -np.arange(100, dtype=np.float32)[None]
     values = metrics.ranking_metrics(*rank_everything(scores, [list(range(40))]))
     assert (values["recall@20"][0], values["capped_recall@20"][0]) == (0.5, 1.0)
     assert values["recall@50"][0] == values["capped_recall@50"][0] == values["ndcg@100"][0] == 1.0
 
 
-def test_of_equal_scores_the_smaller_position_ranks_first() -> None:
+def test_ties_go_to_the_smaller_position() -> None:
     scores = np.array([[5.0, 5.0, 7.0, 5.0]], dtype=np.float32)
     found, _ = rank_everything(scores, [[0, 1, 2, 3]])
     assert found.tolist() == [2.0, 3.0, 1.0, 4.0]
 
 
-def test_a_constant_model_gains_nothing_from_ties() -> None:
+def test_a_model_with_one_score_for_all_items_gains_nothing_from_ties() -> None:
     found, _ = rank_everything(np.zeros((1, 1000), dtype=np.float32), [[999]])
     assert found.tolist() == [1000.0]
 
@@ -113,13 +113,13 @@ def test_a_ranking_without_relevant_items_is_refused() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=8))
-def test_ranks_are_the_places_in_a_stable_sort(rows: list[list[int]]) -> None:
+def test_ranks_are_those_of_a_stable_sort(rows: list[list[int]]) -> None:
     scores = np.array(rows, dtype=np.float32)
     everything = [list(range(6)) for _ in rows]
     found, _ = rank_everything(scores, everything)
     order = np.argsort(-scores, axis=1, kind="stable")
-    places = np.argsort(order, axis=1) + 1
-    assert found.tolist() == places.ravel().tolist()
+    expected = np.argsort(order, axis=1) + 1
+    assert found.tolist() == expected.ravel().tolist()
 
 
 def test_novelty_is_the_mean_self_information_in_bits() -> None:
@@ -141,5 +141,5 @@ def test_coverage_counts_distinct_items_and_no_padding() -> None:
 def test_popularity_deciles_hold_equal_shares_of_the_interactions() -> None:
     counts = np.array([50, *[1] * 50])
     decile = metrics.popularity_decile(counts)
-    assert decile[0] == 5  # the hit fills the upper half by itself
+    assert decile[0] == 5  # one item has more than half of all interactions
     assert [int(counts[decile == d].sum()) for d in range(5)] == [10] * 5

@@ -6,9 +6,9 @@ from histories import DAY, Log, log, random_log
 from recstack import columns as c
 from recstack.data.splits import BY_CHANCE
 from recstack.errors import DataError
-from recstack.evaluation.candidates import N_NEGATIVES
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, evaluation_set
+from recstack.evaluation.negatives import N_NEGATIVES
+from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, build_evaluation_set
 
 # User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
 ROWS = [(1, 0, 0), (1, 1, 1), (3, 0, 1), (3, 4, 8), (1, 2, 10), (1, 4, 11), (1, 5, 11), (2, 0, 10), (2, 1, 12)]
@@ -23,7 +23,7 @@ def build(protocol: str, history: Log, split: np.ndarray, **options: object) -> 
     timed = protocol not in BY_CHANCE
     parts = ["fold-in"] if protocol == "held-out-users" else ["train", "validation"]
     known = history if timed else history.rows(np.isin(split, parts))
-    return evaluation_set(protocol, history.table(split, timed), known.live(timed), history.encoder(), **options)  # type: ignore[arg-type]
+    return build_evaluation_set(protocol, history.table(split, timed), known.live(timed), history.encoder(), **options)  # type: ignore[arg-type]
 
 
 def seen(cases: EvaluationSet) -> list[list[int]]:
@@ -48,30 +48,30 @@ class TestGlobalTime:
     history = log(ROWS, n_items=6)
     split = split_by_day(history, 8, 10)
 
-    def test_every_interaction_of_the_part_is_a_target_of_its_own(self) -> None:
+    def test_every_interaction_of_the_part_is_the_target_of_its_own_ranking(self) -> None:
         cases = build("global-time", self.history, self.split)
         assert cases.user_ids.tolist() == cases.users.ids.tolist() == [1, 1, 1, 2, 2]
         assert cases.relevant_offsets.tolist() == [0, 1, 2, 3, 4, 5]
 
     def test_history_is_live_and_ends_strictly_before_the_target(self) -> None:
         cases = build("global-time", self.history, self.split)
-        # Items 4 and 5 of user 1 share a moment: neither is history of the other.
+        # Items 4 and 5 of user 1 have the same timestamp: neither is history of the other.
         assert seen(cases) == [[0, 1], [0, 1, 2], [0, 1, 2], [], [0]]
 
-    def test_items_that_training_never_saw_cannot_be_hit(self) -> None:
+    def test_targets_that_are_not_in_training_are_misses(self) -> None:
         cases = build("global-time", self.history, self.split)
-        # Item 2 and 5 occur in test alone, item 4 in validation, which the final model learns from.
+        # Item 2 and 5 occur in test alone, item 4 in validation, which the final model is trained on.
         assert relevant(cases) == [[-1], [4], [-1], [0], [1]]
         assert cases.unhittable_share == 0.4
         assert cases.n_targets == 5
 
-    def test_the_validation_part_knows_the_train_part_only(self) -> None:
+    def test_the_validation_part_is_evaluated_with_history_from_the_train_part_only(self) -> None:
         cases = build("global-time", self.history, split_by_day(self.history, 1, 10), part="validation")
         assert cases.user_ids.tolist() == [1, 3, 3]
         assert relevant(cases) == [[-1], [0], [-1]]
         assert cases.item_counts.tolist() == [1, 0, 0, 0, 0, 0]
 
-    def test_users_without_any_history_at_that_moment_are_the_cold_slice(self) -> None:
+    def test_users_without_history_as_of_the_target_are_the_cold_slice(self) -> None:
         cases = build("global-time", self.history, self.split)
         assert cases.slices["cold"].tolist() == [False, False, False, True, False]
         assert (cases.slices["warm"] == ~cases.slices["cold"]).all()
@@ -81,8 +81,8 @@ class TestGlobalTime:
         split = split_by_day(history, 40, 45)
         encoder, table = history.encoder(), history.table(split)
         shuffled = table.take(np.random.default_rng(1).permutation(len(table)))
-        one = evaluation_set("global-time", table, history.live(), encoder)
-        other = evaluation_set("global-time", shuffled, history.live(), encoder)
+        one = build_evaluation_set("global-time", table, history.live(), encoder)
+        other = build_evaluation_set("global-time", shuffled, history.live(), encoder)
         assert one.user_ids.tolist() == other.user_ids.tolist()
         assert one.relevant.tolist() == other.relevant.tolist()
         assert one.users.seen.tolist() == other.users.seen.tolist()
@@ -92,33 +92,28 @@ class TestGlobalTime:
         history = log(rows, n_items=120)
         split = split_by_day(history, 5, 10)
         table, encoder = history.table(split), history.encoder()
-        draws = [evaluation_set("global-time", table, history.live(), encoder, seed=s).relevant for s in (0, 0, 1)]
+        draws = [
+            build_evaluation_set("global-time", table, history.live(), encoder, seed=s).relevant for s in (0, 0, 1)
+        ]
         assert [len(draw) for draw in draws] == [MAX_TARGETS] * 3
         assert draws[0].tolist() == draws[1].tolist() != draws[2].tolist()
         assert len(set(draws[0].tolist())) == MAX_TARGETS
 
-    def test_a_bound_on_users_keeps_all_targets_of_the_drawn_ones(self) -> None:
-        history = random_log()
-        split = split_by_day(history, 40, 45)
-        whole, few = (build("global-time", history, split, max_users=bound) for bound in (None, 5))
-        assert few.n_users == 5
-        assert len(few) == np.isin(whole.user_ids, few.user_ids).sum()
-
 
 class TestLeaveLastOut:
-    def test_one_ranking_a_user_whose_target_is_the_last_item(self) -> None:
+    def test_each_user_has_one_ranking_with_the_last_item_as_target(self) -> None:
         history = log([(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 2, 0), (2, 1, 1), (2, 0, 2)], n_items=4)
         cases = build("leave-last-out", history, leave_last_out(history))
         assert cases.user_ids.tolist() == [1, 2]
         assert relevant(cases) == [[2], [0]]
         assert seen(cases) == [[0, 1], [1, 2]]
 
-    def test_training_items_of_the_same_moment_are_not_recommended_again(self) -> None:
+    def test_training_items_with_the_timestamp_of_the_target_are_not_ranked(self) -> None:
         history = log([(1, 0, 0), (1, 1, 7), (1, 2, 7), (2, 2, 0), (2, 0, 1), (2, 1, 2)], n_items=3)
         cases = build("leave-last-out", history, leave_last_out(history))
         assert seen(cases)[0] == [0, 1]
 
-    def test_the_later_test_item_is_no_history_of_the_validation_item(self) -> None:
+    def test_the_later_test_item_is_not_in_the_history_of_the_validation_item(self) -> None:
         history = log([(1, 0, 0), (1, 1, 7), (1, 2, 7), (2, 1, 0), (2, 0, 1), (2, 2, 2)], n_items=3)
         cases = build("leave-last-out", history, leave_last_out(history), part="validation")
         assert seen(cases) == [[0], [1]]
@@ -161,8 +156,8 @@ class TestGivenNegatives:
         table = pa.table({c.USER_ID: users, c.ITEM_ID: items})
         return build("leave-last-out-99", self.history, self.split, negatives=table)
 
-    def test_the_target_is_ranked_among_them_as_they_are(self) -> None:
-        cases = self.ranked([(2, 5), (1, 4), (1, 3), (2, 5), (9, 3)])  # item 4 was never seen, user 9 has no target
+    def test_the_target_is_ranked_among_the_given_negatives_unchanged(self) -> None:
+        cases = self.ranked([(2, 5), (1, 4), (1, 3), (2, 5), (9, 3)])  # item 4 is not in training, user 9 has no target
         assert cases.candidates is not None
         assert cases.relevant.tolist() == [2, 0]
         assert cases.candidates.tolist() == [[2, 3, 4], [-1, 0, 5]]
@@ -175,11 +170,11 @@ class TestGivenNegatives:
             ([(1, 4), (2, 99)], "1 negatives are not in the catalogue, such as item 99"),
         ],
     )
-    def test_those_that_do_not_fit_are_refused(self, rows: list[tuple[int, int]], why: str) -> None:
+    def test_negatives_that_do_not_fit_are_refused(self, rows: list[tuple[int, int]], why: str) -> None:
         with pytest.raises(DataError, match=why):
             self.ranked(rows)
 
-    def test_a_protocol_that_ranks_the_catalogue_has_no_use_for_them(self) -> None:
+    def test_a_protocol_that_ranks_the_whole_catalogue_refuses_negatives(self) -> None:
         with pytest.raises(ValueError, match="leave-last-out-99 does"):
             build("leave-last-out", self.history, self.split, negatives=pa.table({c.USER_ID: [1], c.ITEM_ID: [4]}))
 
@@ -199,17 +194,17 @@ class TestStratified:
         assert seen(cases) == [[0]]
         assert cases.users.recent[0, :2].tolist() == [0, -1]
 
-    def test_features_are_asked_for_without_a_moment(self) -> None:
-        asked = []
+    def test_features_are_requested_without_a_timestamp(self) -> None:
+        requested = []
         known = self.history.rows(self.split != "test")
 
         def note(points: pa.Table) -> pa.Table:
-            asked.append(points)
+            requested.append(points)
             return known.live(timed=False)(points)
 
-        evaluation_set("stratified", self.history.table(self.split, timed=False), note, self.history.encoder())
-        assert asked[0][c.USER_ID].to_pylist() == [1]
-        assert asked[0][c.EVENT_TIMESTAMP].null_count == 1
+        build_evaluation_set("stratified", self.history.table(self.split, timed=False), note, self.history.encoder())
+        assert requested[0][c.USER_ID].to_pylist() == [1]
+        assert requested[0][c.EVENT_TIMESTAMP].null_count == 1
 
 
 class TestHeldOutUsers:
@@ -218,10 +213,10 @@ class TestHeldOutUsers:
 
     def test_all_targets_of_a_user_are_relevant_in_one_ranking(self) -> None:
         cases = build("held-out-users", self.history, self.split)
-        assert cases.user_ids.tolist() == [3]  # of user 4 there is history alone
-        assert relevant(cases) == [[1, -1]]  # nobody in training chose item 3
+        assert cases.user_ids.tolist() == [3]  # user 4 has history but no target
+        assert relevant(cases) == [[1, -1]]  # item 3 is not in training
 
-    def test_history_is_the_fold_in_part_and_teaches_nobody(self) -> None:
+    def test_history_is_the_fold_in_part_which_no_model_is_trained_on(self) -> None:
         cases = build("held-out-users", self.history, self.split)
         assert seen(cases) == [[0]]
         assert cases.users.recent[0, :2].tolist() == [0, -1]
@@ -237,14 +232,14 @@ def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["global-time", "leave-last-out", "leave-last-out-99"])
-def test_protocols_by_time_refuse_data_without_it(protocol: str) -> None:
+def test_protocols_by_time_refuse_data_without_timestamps(protocol: str) -> None:
     history = log(ROWS, n_items=6)
     table = history.table(split_by_day(history, 8, 10), timed=False)
     with pytest.raises(ValueError, match="without time: held-out-users, stratified"):
-        evaluation_set(protocol, table, history.live(), history.encoder())
+        build_evaluation_set(protocol, table, history.live(), history.encoder())
 
 
-def test_a_part_in_which_nothing_can_be_hit_is_refused() -> None:
+def test_a_part_whose_targets_are_all_not_in_training_is_refused() -> None:
     history = log([(1, 0, 0), (1, 1, 5)], n_items=2)
     with pytest.raises(ValueError, match="nothing to evaluate"):
         build("global-time", history, split_by_day(history, 3, 5))
@@ -260,7 +255,7 @@ def test_live_features_that_lose_rows_are_refused() -> None:
     history = log(ROWS, n_items=6)
     live = history.live()
     with pytest.raises(ValueError, match="4 rows for 5"):
-        evaluation_set(
+        build_evaluation_set(
             "global-time",
             history.table(split_by_day(history, 8, 10)),
             lambda points: live(points).slice(1),

@@ -5,7 +5,7 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import ndcg, rank
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import UserBatch
@@ -14,7 +14,7 @@ from recstack.models.popularity.model import Popularity
 
 
 class FixedScores(Popularity):
-    """Scores every item by a given number."""
+    """Gives each item a fixed score."""
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         return np.where(allowed, np.tile(self.counts, (len(users), 1)), np.float32(-np.inf))
@@ -33,7 +33,7 @@ def history() -> Log:
 @pytest.fixture(scope="module")
 def cases(history: Log) -> EvaluationSet:
     split, _ = by_day(history, 45)
-    return evaluation_set("global-time", history.table(split), history.live(), history.encoder())
+    return build_evaluation_set("global-time", history.table(split), history.live(), history.encoder())
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def item_item(history: Log) -> ItemItem:
     return ItemItem.fit(history.rows(~test).training(history.encoder()))
 
 
-def test_the_size_of_a_batch_changes_nothing(item_item: ItemItem, cases: EvaluationSet) -> None:
+def test_the_batch_size_does_not_change_the_result(item_item: ItemItem, cases: EvaluationSet) -> None:
     whole, pieces = rank(item_item, cases), rank(item_item, cases, batch_size=7)
     assert whole.coverage == pieces.coverage
     for name, values in whole.values.items():
@@ -61,7 +61,7 @@ def test_ranks_equal_a_plain_loop_over_users(item_item: ItemItem, cases: Evaluat
     np.testing.assert_allclose(rank(item_item, cases).values["mrr"], reciprocal)
 
 
-def test_users_weigh_the_same_however_many_rankings_they_have() -> None:
+def test_users_have_the_same_weight_however_many_rankings_they_have() -> None:
     values, user_ids = np.array([1.0, 1.0, 1.0, 0.0]), np.array([7, 7, 7, 9])
     assert user_means(values, user_ids).tolist() == [1.0, 0.0]
 
@@ -84,7 +84,7 @@ def test_features_that_contain_their_own_target_are_refused(item_item: ItemItem,
 def test_live_features_that_look_one_day_ahead_are_refused(history: Log) -> None:
     split, test = by_day(history, 45)
     ahead = replace(history, time=history.time - 86_400)
-    cases = evaluation_set("global-time", history.table(split), ahead.live(), history.encoder())
+    cases = build_evaluation_set("global-time", history.table(split), ahead.live(), history.encoder())
     with pytest.raises(ValueError, match="know the future"):
         rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
 
@@ -95,10 +95,11 @@ def test_one_target_among_the_recent_items_is_refused_also_where_the_seen_ones_c
 ) -> None:
     split = np.array(["train"] * len(history.user))
     split[np.append(np.flatnonzero(np.diff(history.user)), -1)] = "test"
-    ahead = replace(history, time=history.time - 86_400)  # what the store would answer one day later
+    ahead = replace(history, time=history.time - 86_400)  # features as of one day later
     model = Popularity.fit(history.training(history.encoder()))
     honest, peeking = (
-        evaluation_set(protocol, history.table(split), source.live(), history.encoder()) for source in (history, ahead)
+        build_evaluation_set(protocol, history.table(split), source.live(), history.encoder())
+        for source in (history, ahead)
     )
     assert np.isfinite(rank(model, honest).values["mrr"]).all()
     with pytest.raises(ValueError, match="know the future"):
@@ -117,10 +118,10 @@ def test_lists_of_items_with_genres_have_diversity_and_calibration(history: Log,
     split, test = by_day(history, 45)
     encoder = history.encoder()
     genres = history.training(encoder).items.genres
-    with_genres = evaluation_set("global-time", history.table(split), history.live(), encoder, item_genres=genres)
+    with_genres = build_evaluation_set("global-time", history.table(split), history.live(), encoder, item_genres=genres)
     values = rank(item_item, with_genres).values
     popular = rank(Popularity.fit(history.rows(~test).training(encoder)), with_genres).values
-    # Users of this log have a favourite genre, which item_item finds and popularity does not know.
+    # Users of this log have a favourite genre: item_item finds it, popularity does not.
     assert values["diversity"].mean() < popular["diversity"].mean()
     assert values["miscalibration"].mean() < popular["miscalibration"].mean()
 
@@ -140,21 +141,21 @@ def small_catalogue(cases: EvaluationSet) -> EvaluationSet:
 
 
 def test_lists_are_shorter_than_ten_when_little_is_left_to_recommend() -> None:
-    # Four items of which the user has seen one: three can be recommended, and the list metrics see those three.
+    # Four items of which the user has seen one: three can be recommended, and the list metrics count those three.
     rows = [(1, 0, 0), (1, 1, 5), (2, 0, 0), (2, 1, 0), (2, 2, 0), (2, 3, 0)]
     history = log(rows, n_items=4)
     split, test = by_day(history, 5)
-    cases = evaluation_set("global-time", history.table(split), history.live(), history.encoder())
+    cases = build_evaluation_set("global-time", history.table(split), history.live(), history.encoder())
     answer = rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
     assert answer.coverage == 0.75
-    assert answer.values["novelty"].tolist() == pytest.approx([1.0])  # each of the three by one of two users
+    assert answer.values["novelty"].tolist() == pytest.approx([1.0])  # one of two users chose each of the three
 
 
-def test_sampled_candidates_are_the_only_rivals_and_ties_go_to_the_smaller_item() -> None:
+def test_only_sampled_candidates_are_ranked_and_ties_go_to_the_smaller_item() -> None:
     history = random_log(n_users=8, n_items=200)
     split = np.array(["train"] * len(history.user))
     split[np.append(np.flatnonzero(np.diff(history.user)), -1)] = "test"
-    cases = evaluation_set("leave-last-out-99", history.table(split), history.live(), history.encoder())
+    cases = build_evaluation_set("leave-last-out-99", history.table(split), history.live(), history.encoder())
     assert cases.candidates is not None
     flat = rank(FixedScores(np.zeros(200, dtype=np.float32)), cases)
     for row, target in enumerate(cases.relevant):
@@ -165,9 +166,9 @@ def test_sampled_candidates_are_the_only_rivals_and_ties_go_to_the_smaller_item(
     assert "novelty" not in flat.values
 
 
-def test_padding_of_a_short_sample_is_no_rival() -> None:
+def test_padding_of_a_short_sample_is_not_ranked() -> None:
     history = log([(1, 1, 0), (1, 2, 1), (2, 0, 0), (2, 2, 1), (2, 1, 2)], n_items=3)
-    cases = evaluation_set(
+    cases = build_evaluation_set(
         "leave-last-out-99",
         history.table(["train", "test", "train", "train", "test"]),
         history.live(),

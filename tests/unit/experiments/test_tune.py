@@ -12,7 +12,7 @@ from histories import random_log
 
 from recstack.errors import UserError
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import evaluation_set
+from recstack.evaluation.protocols import build_evaluation_set
 from recstack.experiments.tune import tune
 from recstack.models.base import TrainingData
 from recstack.tracking.tracker import Tracker
@@ -22,7 +22,7 @@ FIRST = HISTORY.time < np.quantile(HISTORY.time, 0.7)
 
 
 class Shop:
-    """An experiment on a small log whose test part nobody may ask for."""
+    """An experiment on a small log that has no test part."""
 
     settings = SimpleNamespace(dataset="shop")
     features = SimpleNamespace(path=Path("features/0123"))
@@ -38,7 +38,7 @@ class Shop:
     def cases(self, part: str) -> EvaluationSet:
         assert part == "validation"
         table = HISTORY.table(np.where(FIRST, "train", "validation"))
-        return evaluation_set(self.protocol, table, HISTORY.live(), self._encoder, "validation")
+        return build_evaluation_set(self.protocol, table, HISTORY.live(), self._encoder, "validation")
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def search(shop: Any, open_tracker: Callable[[str], Tracker], tmp_path: Path) ->
     tracker = open_tracker(tmp_path.name)
 
     def call(name: str = "item_item", trials: int = 4, seconds: float = 60) -> Any:
-        return tune(shop, name, trials=trials, seconds=seconds, storage=tmp_path / "s.db", tracker=tracker, say=str)
+        return tune(shop, name, trials=trials, seconds=seconds, storage=tmp_path / "s.db", tracker=tracker)
 
     return call
 
@@ -63,7 +63,7 @@ def test_the_defaults_are_tried_first_and_the_best_is_no_worse(search: Callable[
     assert tuned.options == {} or tuned.options.keys() == {"shrinkage", "neighbours"}
 
 
-def test_a_later_call_goes_on_where_the_first_one_stopped(search: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_later_call_continues_the_first_one(search: Callable[..., Any], tmp_path: Path) -> None:
     assert search(trials=2).trials == 2
     assert search(trials=5).trials == 5
     assert search(trials=5).trials == 5, "nothing is left to do"
@@ -71,7 +71,7 @@ def test_a_later_call_goes_on_where_the_first_one_stopped(search: Callable[..., 
     assert len(study.trials) == 5
 
 
-def test_no_trial_is_begun_when_the_time_is_over(search: Callable[..., Any]) -> None:
+def test_no_trial_starts_when_the_time_is_over(search: Callable[..., Any]) -> None:
     assert search(trials=1000, seconds=0.5).trials < 1000
 
 
@@ -104,6 +104,6 @@ def test_each_trial_is_a_child_of_one_run_with_its_options_and_its_score(
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
-def test_a_model_without_options_is_said_with_those_that_have_some(search: Callable[..., Any]) -> None:
-    with pytest.raises(UserError, match="popularity has no options to tune; there are some of .*item_item"):
+def test_a_model_without_options_is_an_error_that_names_those_that_have_some(search: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match="popularity has no options to tune; models that have some are .*item_item"):
         search("popularity")

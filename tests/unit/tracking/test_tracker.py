@@ -8,7 +8,7 @@ from recstack.errors import UserError
 from recstack.tracking.tracker import Tracker
 
 
-def test_a_run_keeps_parameters_tags_curves_files_and_what_it_learned_from(
+def test_a_run_stores_parameters_tags_curves_files_and_its_dataset(
     open_tracker: Callable[[str], Tracker], tmp_path: Path
 ) -> None:
     (tmp_path / "table.md").write_text("| a |")
@@ -34,14 +34,14 @@ def test_a_run_keeps_parameters_tags_curves_files_and_what_it_learned_from(
     assert (learned.dataset.name, learned.dataset.digest) == ("shop", "0123456789abcdef")
 
 
-def test_the_page_of_a_run_is_the_one_that_mlflow_shows(open_tracker: Callable[[str], Tracker]) -> None:
+def test_the_url_of_a_run_is_that_of_its_page_in_mlflow(open_tracker: Callable[[str], Tracker]) -> None:
     with open_tracker("page").run("first") as run:
         pass
     experiment = mlflow.MlflowClient().get_experiment_by_name("page").experiment_id
     assert run.url == f"#/experiments/{experiment}/runs/{run.run_id}"
 
 
-def test_artifacts_lie_where_the_experiment_was_told_to_keep_them(
+def test_artifacts_are_stored_below_the_uri_of_the_experiment(
     open_tracker: Callable[[str], Tracker], mlflow_home: Path
 ) -> None:
     (mlflow_home / "note").write_text("x")
@@ -50,13 +50,15 @@ def test_artifacts_lie_where_the_experiment_was_told_to_keep_them(
     assert list((mlflow_home / "artifacts" / "artifacts").rglob("note"))
 
 
-def test_a_run_that_breaks_off_is_marked_as_failed(open_tracker: Callable[[str], Tracker]) -> None:
+def test_a_run_whose_block_raises_gets_the_status_failed(open_tracker: Callable[[str], Tracker]) -> None:
     with pytest.raises(RuntimeError), open_tracker("failing").run("first") as run:
         raise RuntimeError("out of memory")
     assert mlflow.MlflowClient().get_run(run.run_id).info.status == "FAILED"
 
 
-def test_a_run_that_was_killed_is_marked_so_when_its_work_begins_again(open_tracker: Callable[[str], Tracker]) -> None:
+def test_a_killed_run_gets_the_status_killed_when_a_run_of_its_name_starts(
+    open_tracker: Callable[[str], Tracker],
+) -> None:
     tracker = open_tracker("killed")
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("killed").experiment_id
@@ -70,7 +72,7 @@ def test_a_run_that_was_killed_is_marked_so_when_its_work_begins_again(open_trac
     }
 
 
-def test_a_run_is_resumed_where_it_was(open_tracker: Callable[[str], Tracker]) -> None:
+def test_a_run_can_be_resumed(open_tracker: Callable[[str], Tracker]) -> None:
     with open_tracker("resumed").run("first") as run:
         run.metrics({"loss": 1.0})
     with open_tracker("resumed").resume(run.run_id) as again:
@@ -79,13 +81,13 @@ def test_a_run_is_resumed_where_it_was(open_tracker: Callable[[str], Tracker]) -
     assert mlflow.MlflowClient().get_run(run.run_id).data.metrics == {"loss": 1.0, "test_ndcg_at_10": 0.5}
 
 
-def test_a_run_that_mlflow_does_not_know_is_named_with_what_to_do(open_tracker: Callable[[str], Tracker]) -> None:
+def test_resuming_an_unknown_run_is_an_error_that_says_what_to_do(open_tracker: Callable[[str], Tracker]) -> None:
     with pytest.raises(UserError, match="does not know run feedfeed.*remove the folder"):
         with open_tracker("unknown").resume("feedfeed"):
             pass
 
 
-def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
+def test_the_alias_moves_to_promoted_versions_only(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
     tracker = open_tracker("alias")
     assert tracker.champion() is None
     versions = []
@@ -105,7 +107,7 @@ def test_the_alias_moves_only_to_a_version_that_won(open_tracker: Callable[[str]
         assert registered.tags == {"archive": f"{turn}.mar", "champion_decision": f"reason {turn}"}
 
 
-def test_two_datasets_have_champions_of_their_own(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
+def test_each_dataset_has_its_own_champion(open_tracker: Callable[[str], Tracker], tmp_path: Path) -> None:
     one, other = open_tracker("films"), open_tracker("songs")
     with one.run("first") as run:
         model = run.model(tmp_path)

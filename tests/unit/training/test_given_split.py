@@ -1,4 +1,4 @@
-"""What the NCF authors' files hold out and rank it among is what models are judged on."""
+"""The test rows and negatives of the NCF authors' files are the targets and candidates of the evaluation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +40,6 @@ def test_targets_and_candidates_are_those_of_the_files(
     for user, row in zip(cases.user_ids, cases.candidates, strict=True):
         assert set(ids[row[row >= 0]].tolist()) == {test[user], *range(20, 29)}
 
-    drawn = experiment.cases("validation").candidates  # the files say nothing of validation
+    drawn = experiment.cases("validation").candidates  # the files have no negatives for validation
     assert drawn is not None
     assert not set(ids[drawn[drawn >= 0]].tolist()) & set(range(20, 29))

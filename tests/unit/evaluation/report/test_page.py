@@ -8,8 +8,8 @@ import pytest
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import PROTOCOLS as NAMES
 from recstack.evaluation.ranking import Ranking
-from recstack.evaluation.report.page import PROTOCOLS, page
-from recstack.evaluation.report.report import Report, report
+from recstack.evaluation.report.page import PROTOCOLS, render_page
+from recstack.evaluation.report.report import Report, build_report
 
 VOID = {"meta", "br"}
 
@@ -43,8 +43,8 @@ class Outline(HTMLParser):
         return [text for where, text in self.texts if where == tag]
 
 
-def test_the_page_loads_nothing_and_runs_nothing(made: Report) -> None:
-    text = page(made)
+def test_the_page_loads_no_file_and_runs_no_script(made: Report) -> None:
+    text = render_page(made)
     outline = Outline(text)
     tags = {tag for tag, _, _ in outline.attributes}
     assert not tags & {"script", "link", "img", "iframe", "object"}
@@ -55,17 +55,19 @@ def test_the_page_loads_nothing_and_runs_nothing(made: Report) -> None:
 
 
 def test_the_page_holds_every_model_slice_and_figure_of_the_report(made: Report) -> None:
-    outline = Outline(page(made))
+    outline = Outline(render_page(made))
     assert {*made.models, *made.slices} <= set(outline.of("th"))
     for metrics in made.models.values():
         assert f"{metrics['ndcg@10'].mean:.4f}" in outline.of("td")
-    assert outline.of("figcaption") == ["Recall by popularity", "Accuracy and breadth", "Learning curve of item_item"]
+    assert outline.of("figcaption") == ["Recall by popularity", "Accuracy and coverage", "Learning curve of item_item"]
     assert len([tag for tag, name, _ in outline.attributes if tag == "svg" and name == "viewbox"]) == 3
 
 
-def test_names_are_text_and_no_markup(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
-    evil = report("<script>alert(1)</script>", cases, {"<b>&": rankings["popularity"]}, {}, curves={"<b>&": [{"l": 1}]})
-    text = page(evil)
+def test_names_of_models_and_datasets_are_escaped(cases: EvaluationSet, rankings: dict[str, list[Ranking]]) -> None:
+    evil = build_report(
+        "<script>alert(1)</script>", cases, {"<b>&": rankings["popularity"]}, {}, curves={"<b>&": [{"l": 1}]}
+    )
+    text = render_page(evil)
     outline = Outline(text)
     assert "<script>" not in text
     assert "<b>&" in outline.of("th")
@@ -75,18 +77,18 @@ def test_differences_beyond_noise_are_coloured(cases: EvaluationSet, rankings: d
     (popular,) = rankings["popularity"]
     useless = replace(popular, values={name: values * 0 for name, values in popular.values.items()})
     models = {"popularity": [popular], "useless": [useless], "twin": [popular]}
-    for champion, kinds in (("popularity", ["worse"]), ("useless", ["better", "better"])):
-        outline = Outline(page(report("tiny", cases, models, {}, champion=champion)))
+    for reference, kinds in (("popularity", ["worse"]), ("useless", ["better", "better"])):
+        outline = Outline(render_page(build_report("tiny", cases, models, {}, reference=reference)))
         found = [value for tag, name, value in outline.attributes if tag == "td" and name == "class"]
         assert [value for value in found if value in ("better", "worse")] == kinds
 
 
 @pytest.mark.parametrize("protocol", NAMES)
 def test_every_protocol_is_explained(made: Report, protocol: str) -> None:
-    assert PROTOCOLS[protocol] in "".join(Outline(page(replace(made, protocol=protocol))).of("p"))
+    assert PROTOCOLS[protocol] in "".join(Outline(render_page(replace(made, protocol=protocol))).of("p"))
 
 
-def test_a_report_of_sampled_rankings_of_one_model_without_any_hit_is_a_page(made: Report) -> None:
+def test_a_report_of_one_model_without_hits_on_sampled_candidates_has_a_page(made: Report) -> None:
     metrics = made.models["popularity"]
     zero = {n: replace(metrics[n], mean=0.0, ci_low=0.0, ci_high=0.0) for n in ("ndcg@10", *made.accuracy)}
     nothing = replace(
@@ -96,10 +98,10 @@ def test_a_report_of_sampled_rankings_of_one_model_without_any_hit_is_a_page(mad
         differences={},
         ratios={},
         baseline=None,
-        champion="popularity",
+        reference="popularity",
         curves={},
     )
-    outline = Outline(page(nothing))
+    outline = Outline(render_page(nothing))
     assert outline.of("figcaption") == []
     assert "0.0000" in outline.of("td")
     assert not np.isnan([float(text) for text in outline.of("td") if text.strip()]).any()

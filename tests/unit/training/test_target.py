@@ -1,4 +1,4 @@
-"""The label decides what models learn and are judged on; the features of users do not know it."""
+"""The target decides what models are trained and evaluated on; features of users don't depend on it."""
 
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from workspace import Shop, Workspace
 from recstack import columns as c
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import DataError
+from recstack.evaluation.report.markdown import render_markdown
 from recstack.experiments.compare import compare
 from recstack.training.dataset import training_data
 from recstack.training.experiment import Experiment
@@ -19,10 +20,10 @@ BEFORE_TEST = (TRAIN, VALIDATION)
 
 @pytest.fixture(scope="module")
 def positive(shop: Workspace) -> Experiment:
-    return replace(shop.experiment, label="positive", _data={}, _cases={})
+    return replace(shop.experiment, target="positive", _data={}, _cases={})
 
 
-def test_models_learn_from_positives_whose_features_know_the_whole_history(
+def test_models_are_trained_on_positives_with_features_of_the_whole_history(
     shop: Workspace, positive: Experiment
 ) -> None:
     everything, positives = (experiment.data(BEFORE_TEST) for experiment in (shop.experiment, positive))
@@ -36,20 +37,20 @@ def test_models_learn_from_positives_whose_features_know_the_whole_history(
     np.testing.assert_array_equal(positives.items.popularity, everything.items.popularity)
 
 
-def test_targets_are_positives_and_the_report_says_so(shop: Workspace, positive: Experiment) -> None:
+def test_only_positives_are_targets_and_the_report_says_so(shop: Workspace, positive: Experiment) -> None:
     table = shop.table("interactions").filter(pc.field(c.SPLIT) == "test")
     liked = table.filter(pc.field(c.RATING) >= Shop.positive_from)
     assert positive.cases("test").n_targets == len(liked) < shop.experiment.cases("test").n_targets == len(table)
 
-    compared = compare(positive, ["popularity"], say=lambda line: None)
+    compared = compare(positive, ["popularity"])
     assert compared.to_json()["positive_from"] == Shop.positive_from
-    assert compared.table().startswith("shop, global-time, positives rated 4 or more: ")
+    assert render_markdown(compared).startswith("shop, global-time, positives rated 4 or more: ")
 
 
-def test_figures_of_different_labels_are_of_different_data(shop: Workspace, positive: Experiment) -> None:
+def test_different_targets_have_different_fingerprints(shop: Workspace, positive: Experiment) -> None:
     assert positive.fingerprint != shop.experiment.fingerprint
 
 
-def test_nothing_to_learn_from_is_an_error_that_says_so(shop: Workspace) -> None:
-    with pytest.raises(DataError, match="none of the .* to learn from is rated 9 or more.*label implicit"):
+def test_no_interaction_to_train_on_is_an_error(shop: Workspace) -> None:
+    with pytest.raises(DataError, match="none of the .* to learn from is rated 9 or more.*target implicit"):
         training_data(shop.settings, shop.features, BEFORE_TEST, positive_from=9.0)

@@ -1,4 +1,4 @@
-"""Asks the running TorchServe what a user would ask."""
+"""The model that TorchServe serves now: requests to it, its published files, and a user that it knows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +13,8 @@ from recstack.storage.lake import Build, opened
 from recstack.torchserve.embedded import embedded
 
 
-def ask(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any]:
-    """POST a request to `/predictions/recstack` with the token of the key file.
+def recommend(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a request to `POST /predictions/recstack`, with the token of the key file; returns the answer.
 
     Raises:
         TorchServeError: TorchServe is not up, or the request is bad.
@@ -33,13 +33,13 @@ def served_model(settings: Settings) -> Build:
     return opened(settings.lake / "models" / embedded(settings).api.default_version(MODEL_NAME))
 
 
-def features_of(model: Build) -> Path:
+def training_features(model: Build) -> Path:
     """Folder of the feature tables that a published model was trained on."""
     return Path(model.path.parents[1] / "features" / model.manifest["inputs"]["features"])
 
 
-def known_user(features: Path) -> int:
-    """The user with the most interactions in these feature tables."""
+def most_active_user(features: Path) -> int:
+    """The user with the most interactions in these feature tables; the smallest id among equals."""
     table = pq.read_table(features / "interactions", columns=[c.USER_ID])
     counts = table[c.USER_ID].value_counts().to_pylist()
     return int(max(counts, key=lambda row: (row["counts"], -row["values"]))["values"])
