@@ -20,7 +20,7 @@ TYPE: Final = "type"
 EPISODES: Final = "episodes"
 MEAN_SCORE: Final = "mean_score"
 
-# Feature tables: the moment at which a row's values became knowable.
+# Feature tables: the time from which a row's values were known.
 EVENT_TIMESTAMP: Final = "event_timestamp"
 
 # User features.

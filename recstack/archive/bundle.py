@@ -14,7 +14,7 @@ from recstack.features import spec
 from recstack.features.encode import Encoder, ItemBatch
 from recstack.models import models
 from recstack.models.base import Recommender
-from recstack.recommend import RatingScale
+from recstack.recommend.request import RatingScale
 from recstack.storage.lake import code_version, file_digest
 
 MANIFEST = "bundle.json"
@@ -55,6 +55,7 @@ class Manifest(BaseModel):
     genres: tuple[str, ...]
     feature_schema: str
     code_version: str
+    """Of the code that wrote the bundle, and of the model's."""
     facts: Facts
     checksums: dict[str, str]
     """SHA-256 of each file, by its path in the folder."""
@@ -142,7 +143,7 @@ def write_bundle(
         model=model.name,
         genres=encoder.genres,
         feature_schema=spec.schema_digest(),
-        code_version=code_version(),
+        code_version=code_version([__name__, type(model).__module__]),
         facts=facts,
         checksums={str(path.relative_to(folder)): file_digest(path) for path in files},
     )

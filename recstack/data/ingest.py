@@ -58,10 +58,11 @@ def ingest(
         "options": dataset.model_dump(mode="json"),
         "files": {path.name: file_digest(path) for path in files},
     }
+    made_by = (__name__, type(dataset).__module__)
     previous: Path | None = None
     if traits.text_ids:
         remote.fetch_current(root)
-        before = numbering.predecessor(root, inputs) if keep_numbers else None
+        before = numbering.predecessor(root, inputs, made_by) if keep_numbers else None
         inputs[numbering.AFTER] = before
         previous = root / before if before is not None else None
 
@@ -90,7 +91,7 @@ def ingest(
                     check_pairs(pairs, name).write.parquet(str(folder / name))
             return {"traits": traits.model_dump(), **facts, "interactions": summary(interactions)}
 
-    return build_once(root, inputs, build, remote)
+    return build_once(root, inputs, build, made_by=made_by, remote=remote)
 
 
 @contextmanager

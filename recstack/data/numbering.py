@@ -1,6 +1,6 @@
 """Numbers for ids that are words; a number keeps its meaning when the log grows, because models know items by it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ FOLDERS = {c.USER_ID: "user_ids", c.ITEM_ID: "item_ids"}
 """Tables of an ingested version that give the word of each number: (user_id or item_id, original_id)."""
 
 
-def predecessor(root: Path, inputs: Mapping[str, Any]) -> str | None:
+def predecessor(root: Path, inputs: Mapping[str, Any], made_by: Sequence[str]) -> str | None:
     """The version in `root` whose numbers a version with these inputs must go on from; None for the first one.
 
     It is the current version. If that has these inputs itself, its own predecessor: the same log gets the same version.
@@ -28,7 +28,7 @@ def predecessor(root: Path, inputs: Mapping[str, Any]) -> str | None:
     except FileNotFoundError:
         return None
     before: str | None = newest.manifest["inputs"].get(AFTER)
-    return before if version_of({**inputs, AFTER: before}) == newest.path.name else newest.path.name
+    return before if version_of({**inputs, AFTER: before}, made_by) == newest.path.name else newest.path.name
 
 
 def numbered(

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from recstack.archive.bundle import Bundle
+from recstack.errors import choose
 from recstack.experiments.compare import compare
+from recstack.models import models
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once
 from recstack.tracking.results import read_curve, record_evaluation, write_evaluation
 from recstack.tracking.tracker import Tracker
@@ -32,11 +34,12 @@ def report_candidate(
         remote: remote copy of the published reports.
     """
     inputs = {"trained": trained.path.name, "baselines": list(baselines), "seeds": seeds}
+    model = trained.manifest["inputs"]["model"]
+    names = [model, *(name for name in baselines if name != model)]
+    made_by = [__name__, *(choose("model", name, models()).__module__ for name in names)]
 
     def build(draft: Path) -> dict[str, Any]:
         bundle = Bundle.read(trained.path / "bundle")
-        model = bundle.manifest.model
-        names = [model, *(name for name in baselines if name != model)]
         report = compare(
             experiment,
             names,
@@ -50,4 +53,4 @@ def report_candidate(
             record_evaluation(run, draft, report, model)
         return {"models": names, "protocol": experiment.protocol, "target": experiment.target}
 
-    return build_once(experiment.settings.lake / "reports", inputs, build, remote)
+    return build_once(experiment.settings.lake / "reports", inputs, build, made_by=made_by, remote=remote)

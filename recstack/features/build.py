@@ -94,7 +94,7 @@ def build_features(
             "schema": {name: frame.schema.simpleString() for name, frame in frames.items()},
         }
 
-    return build_once(root, inputs, build, remote)
+    return build_once(root, inputs, build, made_by=[__name__], remote=remote)
 
 
 def without_own(parts: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.data.traits import Traits
+from recstack.errors import choose
+from recstack.models import models
 from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, version_of
@@ -46,7 +48,8 @@ def build_candidate(
     root = settings.lake / "models"
     inputs = {"features": features.path.name, "dataset": settings.dataset, "model": model, "seed": seed}
     inputs |= {"options": options, "target": experiment.target}
-    version = version_of(inputs)
+    made_by = [__name__, choose("model", model, models()).__module__]
+    version = version_of(inputs, made_by)
 
     def build(draft: Path) -> dict[str, Any]:
         traits = Traits.of(experiment.ingested)
@@ -76,4 +79,4 @@ def build_candidate(
             )
             return manifest
 
-    return build_once(root, inputs, build, remote)
+    return build_once(root, inputs, build, made_by=made_by, remote=remote)

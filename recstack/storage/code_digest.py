@@ -3,23 +3,22 @@
 import ast
 import hashlib
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from importlib.util import resolve_name
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
 PACKAGE = __name__.partition(".")[0]
 _ROOT = Path(__file__).parents[2]
-_RECORDERS = (f"{PACKAGE}.tracking", f"{PACKAGE}.progress")
-"""They record and show how an output is made, and change nothing in it."""
+_BESIDE = tuple(f"{PACKAGE}.{room}" for room in ("tracking", "progress", "feature_store.feast_redis"))
+"""Reached by stages without a part in what they write: MLflow's runs, progress lines, the online store in Redis."""
 
 
 @dataclass(frozen=True)
 class _Module:
     digest: str
-    """SHA-256 of its syntax tree: comments, docstrings and layout do not count."""
+    """SHA-256 of its syntax tree and of the files beside it, such as templates. Comments and docstrings don't count."""
     names: frozenset[str]
     """Dotted names that it imports or writes as text; a library class may be named in a configuration."""
 
@@ -28,7 +27,7 @@ class _Module:
 def code_digest(*entries: str) -> str:
     """Digest of the code that makes an output: 16 hex digits.
 
-    It covers every module of recstack that the entries import, directly or through others and inside functions too,
+    It covers every module of recstack that the entries import, directly or through others, also inside functions,
     and the installed version of every library that these modules import. What is imported by a computed name, such as
     a model or a dataset adapter, has to be an entry of its own.
 
@@ -36,21 +35,15 @@ def code_digest(*entries: str) -> str:
         entries: names of modules, such as "recstack.features.build".
 
     Raises:
-        ModuleNotFoundError: an entry is no module of recstack.
+        ModuleNotFoundError: an entry is no module with a file.
     """
-    modules: dict[str, _Module] = {}
-    waiting = list(entries)
-    for entry in entries:
-        if _file(entry) is None:
-            raise ModuleNotFoundError(f"{entry} is no module of {PACKAGE}")
+    modules = {name: _read(name, _entry_file(name)) for name in entries}
+    waiting = {name for module in modules.values() for name in module.names}
     while waiting:
-        name = waiting.pop()
-        file = _file(name)
-        if file is None or name in modules or name.startswith(_RECORDERS):
-            continue
-        modules[name] = _read(name, file)
-        # Python runs `a/__init__.py` before `a/b.py`; of `a.b.C`, C may be a module or a name inside `a.b`.
-        waiting += {parent for found in (name, *modules[name].names) for parent in _with_parents(found)}
+        name, file = _module_of(waiting.pop())
+        if file is not None and name not in modules and not name.startswith(_BESIDE):
+            modules[name] = _read(name, file)
+            waiting |= modules[name].names
     tops = {found.partition(".")[0] for module in modules.values() for found in module.names}
     libraries = tops - sys.stdlib_module_names - {PACKAGE}
     lines = [f"{name} {module.digest}" for name, module in modules.items()]
@@ -58,10 +51,21 @@ def code_digest(*entries: str) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
-def _with_parents(name: str) -> Iterator[str]:
-    while name:
-        yield name
+def _entry_file(name: str) -> Path:
+    """The file of a module that may also lie outside of recstack, such as an adapter of a test."""
+    if (file := _file(name)) is not None:
+        return file
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{name} is no module with a file")
+    return Path(spec.origin)
+
+
+def _module_of(name: str) -> tuple[str, Path | None]:
+    """The module that a dotted name belongs to, and its file: of `a.b.C`, C may be a module or a name inside `a.b`."""
+    while name and (file := _file(name)) is None:
         name = name.rpartition(".")[0]
+    return name, file if name else None
 
 
 def _file(name: str) -> Path | None:
@@ -76,10 +80,11 @@ def _file(name: str) -> Path | None:
 def _read(name: str, file: Path) -> _Module:
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     tree = ast.parse(file.read_text())
-    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    names: set[str] = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -87,7 +92,11 @@ def _read(name: str, file: Path) -> _Module:
             names.update(f"{source}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(f"{PACKAGE}."):
             names.add(node.value)
-    return _Module(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(names))
+    digest = hashlib.sha256(ast.dump(tree).encode())
+    for other in sorted(file.parent.iterdir()) if name.startswith(PACKAGE) else ():
+        if other.is_file() and other.suffix not in {".py", ".pyc"}:
+            digest.update(other.read_bytes())
+    return _Module(digest.hexdigest(), frozenset(names))
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -1,4 +1,4 @@
-"""Folders to the object store and back: each is there as a whole or not at all, and a broken move is taken up again."""
+"""Folders to the object store and back: a folder is complete or absent, and an interrupted transfer is continued."""
 
 import fcntl
 import json
@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tqdm import tqdm
-
+from recstack.progress import working
 from recstack.storage.lake import MANIFEST, file_digest
-from recstack.storage.s3 import Bucket, Count, ObjectStoreError
+from recstack.storage.s3 import ATTEMPTS, Bucket, Count, ObjectStoreError
 
 FILES_AT_ONCE = 4
+_MEGABYTE = 10**6
 
 Contents = Mapping[str, Mapping[str, Any]]
 """Size in bytes and sha256 of each file of a folder, by its name in the folder."""
 
 
 class FolderNotFound(ObjectStoreError):
-    """The store has no such folder, or not yet all of it."""
+    """The store has no such folder, or its upload did not finish."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a push or a pull did: `moved` of the `files` were not there already; `size` in bytes is that of all."""
+    """A finished push or pull: `moved` of the `files` were missing at its target; `size` is that of all, in bytes."""
 
     files: int
     size: int
@@ -42,29 +42,30 @@ class Transfer:
 class ObjectStore:
     """Folders under `s3://bucket/prefix`.
 
-    The folder `name` is `name/manifest.json`, written last, and an object `name/<start of sha256>/<file>` per file.
-    No object is ever replaced by other contents, so a reader of an older manifest still gets what it names.
+    A folder `name` is stored as one object `name/<start of sha256>/<file>` for each file, and `name/manifest.json`,
+    which is written last. No object is ever replaced by other contents, so an older manifest stays valid.
     """
 
-    def __init__(self, address: str | None, endpoint: str | None = None, attempts: int = 5) -> None:
+    def __init__(self, address: str | None, endpoint: str | None = None, attempts: int = ATTEMPTS) -> None:
         """Connects to nothing yet.
 
         Args:
             address: `s3://bucket` or `s3://bucket/prefix`.
-            endpoint: URL of an S3-compatible server; AWS if None. Keys come from boto3's usual places.
+            endpoint: URL of an S3-compatible server; AWS if None. boto3 finds the keys, in its environment variables
+                or files.
             attempts: how often a request is made, with growing pauses, before the store counts as unreachable.
 
         Raises:
-            ObjectStoreError: there is no address, or it is not of that form.
+            ObjectStoreError: there is no address, or it does not have that form.
         """
         self._bucket = Bucket(address, endpoint, attempts)
         self.address = self._bucket.address
 
     def contents(self, name: str) -> Contents | None:
-        """The files of a folder; None unless all of it is there.
+        """The files of a folder; None if the store has no complete folder of that name.
 
         Raises:
-            ObjectStoreError: see `Bucket`; or the manifest names files outside of the folder.
+            ObjectStoreError: the manifest names files outside of the folder; or see `Bucket`.
         """
         text = self._bucket.read(f"{name}/{MANIFEST}")
         if text is None:
@@ -76,15 +77,15 @@ class ObjectStore:
         return contents
 
     def push(self, folder: Path, name: str, files: Sequence[Path] | None = None) -> Transfer:
-        """Upload what is not there yet, and the manifest at last.
+        """Upload the files that the store lacks, then the manifest.
 
         Args:
-            folder: to be read; nobody may be writing into it.
+            folder: the local folder; nothing may write into it meanwhile.
             name: of the folder in the store.
-            files: files and folders inside `folder` to take; by default all.
+            files: files and folders inside `folder` to upload; by default all.
 
         Raises:
-            ObjectStoreError: there is nothing to push, or see `Bucket`.
+            ObjectStoreError: there are no files; or see `Bucket`.
         """
         start = time.monotonic()
         contents = _contents(folder, files or [folder])
@@ -103,22 +104,22 @@ class ObjectStore:
         return _transfer(contents, missing, start)
 
     def pull(self, name: str, folder: Path) -> Transfer:
-        """Download a folder beside its place, verify it, and put it there in one step.
+        """Download into a hidden folder, verify the checksums, and rename it to `folder`.
 
         Args:
             name: of the folder in the store.
-            folder: absent, empty, or with these very files in it already; its parents are made.
+            folder: the target: absent, empty, or with these files in it already. Its parents are created.
 
         Raises:
             FolderNotFound: the store has no such folder.
-            ObjectStoreError: other files are in `folder`, an object is damaged, or see `Bucket`. What has arrived stays
-                in a hidden folder beside, from where the next pull goes on.
+            ObjectStoreError: `folder` has other files, or an object is damaged; or see `Bucket`. The hidden folder
+                keeps the files that were downloaded, and the next pull continues there.
         """
         start = time.monotonic()
         folder = folder.absolute()
         contents = self.contents(name)
         if contents is None:
-            raise FolderNotFound(f"{self.address}/{name} is not there, or was not pushed to its end: push it first")
+            raise FolderNotFound(f"{self.address}/{name} is not there, or its push did not finish: push it first")
         if folder.exists() and any(folder.iterdir()):
             if _contents(folder, [folder]) != contents:
                 raise ObjectStoreError(f"{folder} has other files in it than {self.address}/{name}: move it away first")
@@ -126,7 +127,7 @@ class ObjectStore:
         draft = folder.with_name(f".pull-{folder.name}")
         draft.mkdir(parents=True, exist_ok=True)
         with _locked(draft):
-            if not draft.exists():  # another process has finished this pull meanwhile
+            if not draft.exists():  # another process finished this pull meanwhile
                 return self.pull(name, folder)
             missing = [file for file, entry in contents.items() if not _is(draft / file, entry)]
 
@@ -136,16 +137,16 @@ class ObjectStore:
             _move(f"pull {name}", download, missing, contents)
             for path in draft.rglob("*"):
                 if path.is_file() and path.relative_to(draft).as_posix() not in contents:
-                    path.unlink()  # half a file, left by a process that was killed
+                    path.unlink()  # an incomplete file of a process that was killed
             draft.rename(folder)
         return _transfer(contents, missing, start)
 
     def current(self, name: str) -> str | None:
-        """What `point_to` said last about this name."""
+        """The version that `point_to` wrote last for this name; None if there is none."""
         return self._bucket.read(f"{name}/CURRENT")
 
     def point_to(self, name: str, version: str) -> None:
-        """Say which of the folders in `name` is the current one."""
+        """Make one of the folders in `name` its current version."""
         self._bucket.write(f"{name}/CURRENT", version)
 
     def _download(self, key: str, file: Path, entry: Mapping[str, Any], count: Count) -> None:
@@ -153,7 +154,7 @@ class ObjectStore:
         if not _is(file, entry):
             file.unlink()
             raise ObjectStoreError(
-                f"{self.address}/{key} has not the checksum that its manifest names, and is not used: "
+                f"{self.address}/{key} does not have the checksum of its manifest, and is not used: "
                 "delete this object and push its folder again"
             )
 
@@ -176,13 +177,15 @@ def _is(path: Path, entry: Mapping[str, Any]) -> bool:
 
 
 def _move(title: str, move: Callable[[str, Count], None], files: Sequence[str], contents: Contents) -> None:
-    """Several files at a time, with a bar on a terminal; the first error lets no further file begin."""
+    """Move several files at a time; after the first error no further file begins."""
     size = sum(contents[file]["size"] for file in files)
-    with (
-        tqdm(desc=title, total=size, unit="B", unit_scale=True, disable=None) as bar,
-        ThreadPoolExecutor(FILES_AT_ONCE) as pool,
-    ):
-        list(pool.map(lambda file: move(file, bar.update), files))
+    counts: list[int] = []  # a retry counts its bytes again
+
+    def measure() -> tuple[int, int]:
+        return min(sum(counts), size) // _MEGABYTE, size // _MEGABYTE
+
+    with working(title, unit="megabyte", measure=measure), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        list(pool.map(lambda file: move(file, counts.append), files))
 
 
 def _transfer(contents: Contents, missing: Sequence[str], start: float) -> Transfer:
@@ -192,7 +195,7 @@ def _transfer(contents: Contents, missing: Sequence[str], start: float) -> Trans
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process at a time work in a folder; the lock ends with the process."""
+    """Lock a folder against other processes; the lock ends with the process."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

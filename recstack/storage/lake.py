@@ -1,4 +1,4 @@
-"""Atomic, versioned outputs: a folder is either absent or whole, and is built once for the same inputs."""
+"""Versioned outputs: a folder is either absent or complete, and is built once for the same inputs and code."""
 
 import errno
 import hashlib
@@ -6,15 +6,15 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from recstack import __version__
 from recstack.errors import UserError
+from recstack.storage.code_digest import code_digest
 
 MANIFEST = "manifest.json"
 CURRENT = "CURRENT"
@@ -22,7 +22,7 @@ CURRENT = "CURRENT"
 
 @dataclass(frozen=True)
 class Build:
-    """One published version of an output. `fresh` is False when it stood there already."""
+    """One published version of an output. `fresh` is False if it had been published before."""
 
     path: Path
     manifest: Mapping[str, Any]
@@ -30,16 +30,16 @@ class Build:
 
 
 class Remote:
-    """A second home of what is published, such as an object store; this one keeps nothing."""
+    """Remote copy of published versions; this base class does nothing."""
 
     def fetch(self, path: Path) -> None:
-        """Put a published version where it belongs, if the remote has it and this machine has not."""
+        """Download a published version to this path, unless it is here or the remote lacks it."""
 
     def fetch_current(self, root: Path) -> None:
-        """Make the version of `root` that the remote calls current the current one here."""
+        """Download the remote's current version of `root` and make it the current one here."""
 
     def store(self, path: Path) -> None:
-        """Keep a published version, and that it is the current one."""
+        """Upload a published version, unless the remote has it, and make it the remote's current one."""
 
 
 NO_REMOTE = Remote()
@@ -60,42 +60,49 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@cache
-def code_version() -> str:
-    """The package's version and a digest of its sources, so that changed code never reuses an old output."""
-    root = Path(__file__).parent.parent
-    sources = sorted(root.rglob("*.py"))
-    return f"{__version__}+{digest([[str(p.relative_to(root)), p.read_text()] for p in sources])}"
+def code_version(made_by: Sequence[str]) -> str:
+    """The package's version and the digest of the code that these modules reach, see `code_digest`."""
+    return f"{__version__}+{code_digest(*made_by)}"
 
 
-def version_of(inputs: Mapping[str, Any]) -> str:
-    """The version under which `build_once` publishes these inputs with this code."""
-    return digest({**inputs, "code_version": code_version()})
+def version_of(inputs: Mapping[str, Any], made_by: Sequence[str]) -> str:
+    """The version under which `build_once` publishes these inputs."""
+    return digest(_with_code(inputs, made_by))
 
 
 def build_once(
-    root: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]], remote: Remote = NO_REMOTE
+    root: Path,
+    inputs: Mapping[str, Any],
+    build: Callable[[Path], Mapping[str, Any]],
+    *,
+    made_by: Sequence[str],
+    remote: Remote = NO_REMOTE,
 ) -> Build:
-    """Publish `root/<version>/` where version is the digest of `inputs` and of the code.
+    """Publish `root/<version>/`, where version is the digest of `inputs` and of the code that `made_by` reaches.
 
     Args:
         root: folder of all versions of this output.
         inputs: everything that determines the output; stored in the manifest.
         build: writes the output into the empty folder it is given and returns facts for the manifest
             (row counts, schema). If it raises, nothing is published.
-        remote: asked for the version before it is built, and told of it at last.
+        made_by: modules whose code makes the output, see `code_digest`.
+        remote: checked for the version before it is built; notified after it is published.
 
     Returns:
-        The published version; when it existed already, `build` is not called.
+        The published version; if it existed already, `build` is not called.
     """
-    target = root / version_of(inputs)
+    target = root / version_of(inputs, made_by)
     remote.fetch(target)
     fresh = not (target / MANIFEST).exists()
     if fresh:
-        _publish(target, {**inputs, "code_version": code_version()}, build)
+        _publish(target, _with_code(inputs, made_by), build)
     point_to(target)
     remote.store(target)
     return replace(opened(target), fresh=fresh)
+
+
+def _with_code(inputs: Mapping[str, Any], made_by: Sequence[str]) -> dict[str, Any]:
+    return {**inputs, "code_version": code_version(made_by)}
 
 
 def _publish(target: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> None:
@@ -127,7 +134,7 @@ def opened(path: Path) -> Build:
     """A published version by its path, as flows hand it from step to step.
 
     Raises:
-        FileNotFoundError: it was never published whole.
+        FileNotFoundError: the folder is no published version.
     """
     manifest = path / MANIFEST
     if not manifest.exists():
@@ -148,17 +155,17 @@ def current(root: Path) -> Build:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old text or the new one."""
+    """Replace a file in one step: a reader sees the old text or the new one, never a part."""
     draft = path.with_name(f".{path.name}-{os.getpid()}")
     draft.write_text(text)
     os.replace(draft, path)
 
 
 def require_writable(path: Path) -> None:
-    """Say before a long computation, and not after it, that its result can't be written to this file.
+    """Check before a long computation that its result can be written to this file.
 
     Raises:
-        UserError: the folder is missing or closed to writing, or something that is no file has this name.
+        UserError: the folder is missing or not writable, or the path is no file.
     """
     try:
         if path.exists() and not path.is_file():
@@ -177,7 +184,7 @@ def point_to(path: Path) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove drafts whose process is gone (killed in the middle)."""
+    """Remove drafts of processes that were killed."""
     for draft in root.glob(".draft-*"):
         owner = int(draft.name.rsplit("-", 1)[1])
         if not Path(f"/proc/{owner}").exists() or owner == os.getpid():

@@ -1,4 +1,4 @@
-"""The object store as second home of the lake: what is published goes there, what a machine lacks comes from there."""
+"""The object store as remote copy of the lake: published versions are uploaded, missing ones downloaded."""
 
 import os
 from pathlib import Path, PurePosixPath
@@ -10,36 +10,36 @@ ARCHIVE = ".mar"
 
 
 class ObjectStoreRemote(Remote):
-    """Keeps versions as `<dataset>/<output>/<version>` and archives as `<dataset>/archives/<file>`.
+    """Stores versions as `<dataset>/<output>/<version>` and archives as `<dataset>/archives/<file>`.
 
-    Every method raises ObjectStoreError where something can't be moved; the same call again goes on.
+    Every method raises ObjectStoreError if a transfer fails; the same call again continues it.
     """
 
     def __init__(self, store: ObjectStore, dataset: str):
-        """The part of `store` that belongs to a dataset."""
+        """Use the part of `store` that belongs to a dataset."""
         self.object_store = store
         self.dataset = dataset
 
     def fetch(self, path: Path) -> None:
-        """Pull a version or an archive that this machine lacks; nothing happens if the store lacks it too."""
+        """Pull a version or an archive, unless it is here or the store lacks it."""
         if not path.exists():
             self.pull(path)
 
     def fetch_current(self, root: Path) -> None:
-        """Pull and point to what the store calls current: other workers may have been there since."""
+        """Pull the store's current version and make it current here: another machine may have published it."""
         version = self.object_store.current(f"{self.dataset}/{root.name}")
         if version is not None:
             self.fetch(root / version)
             point_to(root / version)
 
     def store(self, path: Path) -> None:
-        """Push a version or an archive, unless the store has it; a version becomes the current one of its output."""
+        """Push a version or an archive, unless the store has it; a version becomes the store's current one."""
         self.push(path)
         if path.is_dir():
             self.object_store.point_to(f"{self.dataset}/{path.parent.name}", path.name)
 
     def push(self, path: Path) -> Transfer | None:
-        """The push itself; None if the store has it."""
+        """Upload a version or an archive; None if the store has it."""
         name = self._name(path)
         if self.object_store.contents(name) is not None:
             return None
@@ -48,11 +48,11 @@ class ObjectStoreRemote(Remote):
         )
 
     def pull(self, path: Path) -> Transfer | None:
-        """The pull itself; None if the store has it not."""
+        """Download a version or an archive; None if the store lacks it."""
         try:
             if path.suffix != ARCHIVE:
                 return self.object_store.pull(self._name(path), path)
-            folder = path.with_suffix(".pulled")  # a model store has its archives side by side
+            folder = path.with_suffix(".pulled")  # TorchServe wants its archives as files side by side
             moved = self.object_store.pull(self._name(path), folder)
         except FolderNotFound:
             return None

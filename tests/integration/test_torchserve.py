@@ -48,7 +48,7 @@ def load_online_store(settings: Settings) -> None:
             pq.write_table(rows, folder / owner / "part-0.parquet")
         return {}
 
-    tables = build_once(settings.lake / "features", {"for": "this test"}, write)
+    tables = build_once(settings.lake / "features", {"for": "this test"}, write, made_by=[__name__])
     apply(settings, tables.path)
     materialize(settings, datetime(2023, 12, 1, tzinfo=UTC))
 

@@ -68,16 +68,16 @@ def test_children_get_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert Settings() == parent
 
 
-def test_relative_paths_mean_the_same_place_to_a_child_that_works_in_another_folder(
+def test_relative_paths_mean_the_same_folder_to_a_child_that_works_in_another_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     parent = Settings(recstack_home=Path("state"), lake_uri=Path("lake"))
-    places = (parent.workspace, parent.lake.absolute(), parent.token_file)
+    paths = (parent.workspace, parent.lake.absolute(), parent.token_file)
     for name, value in parent.child_environment().items():
         monkeypatch.setenv(name, value)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert (Settings().workspace, Settings().lake, Settings().token_file) == places
+    (tmp_path / "another").mkdir()
+    monkeypatch.chdir(tmp_path / "another")
+    assert (Settings().workspace, Settings().lake, Settings().token_file) == paths
 
 
 def test_settings_of_two_datasets_share_no_state(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_an_older_java_is_named_with_the_line_that_installs_a_newer_one(
     assert "apt-get install openjdk-17-jre-headless" in done.stderr
 
 
-def test_no_java_is_said_with_the_line_that_installs_one(tmp_path: Path) -> None:
+def test_without_java_the_message_says_how_to_install_it(tmp_path: Path) -> None:
     done = ask(tmp_path, None)
     assert done.returncode == 1
     assert "java does not run" in done.stderr

@@ -33,7 +33,7 @@ def fill(folder: Path, count: int, size: int) -> Path:
 
 @contextmanager
 def killed_when(s3: S3Server, condition: Callable[[], bool]) -> Iterator[None]:
-    """Kills the server as soon as the condition holds while the block runs."""
+    """Kills the server when the condition holds while the block runs, and starts it again at the end."""
 
     def wait() -> None:
         deadline = time.monotonic() + 20
@@ -50,7 +50,7 @@ def killed_when(s3: S3Server, condition: Callable[[], bool]) -> Iterator[None]:
         s3.start()
 
 
-def test_a_folder_survives_the_way_to_the_store_and_back(store: ObjectStore, s3: S3Server, tmp_path: Path) -> None:
+def test_a_folder_is_the_same_after_a_push_and_a_pull(store: ObjectStore, s3: S3Server, tmp_path: Path) -> None:
     folder = fill(tmp_path / "out", 60, 3000)
     (folder / "large.bin").write_bytes(os.urandom(40 * MB))
     (folder / "_SUCCESS").touch()
@@ -72,9 +72,9 @@ def test_a_second_push_or_pull_moves_nothing(store: ObjectStore, tmp_path: Path)
     assert store.pull("x", tmp_path / "back").moved == 0
 
 
-def test_only_what_changed_is_pushed_again_and_the_named_files_alone(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_push_uploads_only_changed_files_of_those_that_it_names(store: ObjectStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "out", 3, 100)
-    (folder / "notes.txt").write_text("of no concern")
+    (folder / "notes.txt").write_text("not named")
     store.push(folder, "x", [folder / "part=0", folder / "part=1"])
     (folder / "part=0" / "000.bin").write_bytes(b"new")
     assert store.push(folder, "x", [folder / "part=0", folder / "part=1"]).moved == 1
@@ -90,8 +90,8 @@ def test_a_folder_with_other_files_is_left_alone(store: ObjectStore, tmp_path: P
         store.pull("x", mine)
 
 
-def test_a_folder_that_was_never_pushed_is_said_to_be_missing(store: ObjectStore, tmp_path: Path) -> None:
-    with pytest.raises(FolderNotFound, match="is not there, or was not pushed to its end: push it first"):
+def test_a_pull_of_a_folder_that_was_never_pushed_says_so(store: ObjectStore, tmp_path: Path) -> None:
+    with pytest.raises(FolderNotFound, match="is not there, or its push did not finish: push it first"):
         store.pull("x", tmp_path / "back")
     with pytest.raises(ObjectStoreError, match="no files in .* to push"):
         store.push(tmp_path / "nothing", "x")
@@ -143,6 +143,18 @@ def test_an_address_that_is_not_s3_is_refused(address: str | None) -> None:
         ObjectStore(address)
 
 
+def test_a_push_waits_while_the_server_restarts(s3: S3Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = ObjectStore(f"s3://{BUCKET}/restart", s3.endpoint)
+    s3.kill()
+    restart = threading.Timer(1, s3.start)
+    restart.start()
+    pushed = store.push(fill(tmp_path / "out", 3, 100), "x")
+    restart.join()
+    assert pushed.moved == 3
+    assert "the object store does not answer" in caplog.text
+    assert "next attempt in" in caplog.text
+
+
 def test_a_push_whose_server_is_killed_shows_nothing_and_is_finished_by_the_next(
     store: ObjectStore, s3: S3Server, tmp_path: Path
 ) -> None:
@@ -165,14 +177,14 @@ def test_a_pull_whose_server_is_killed_shows_nothing_and_is_finished_by_the_next
 ) -> None:
     folder = fill(tmp_path / "out", 60, MB // 4)
     store.push(folder, "x")
-    place, draft = tmp_path / "back" / "x", tmp_path / "back" / ".pull-x"
+    target, draft = tmp_path / "back" / "x", tmp_path / "back" / ".pull-x"
     with killed_when(s3, lambda: len(list(draft.rglob("*.bin"))) > 5), pytest.raises(StoreUnreachable):
-        store.pull("x", place)
-    assert not place.exists()
-    (draft / "half.bin.1234").write_bytes(b"of a process that was killed")
-    again = store.pull("x", place)
+        store.pull("x", target)
+    assert not target.exists()
+    (draft / "half.bin.1234").write_bytes(b"incomplete")
+    again = store.pull("x", target)
     assert 0 < again.moved < 60
-    assert file_digest(place) == file_digest(folder)
+    assert file_digest(target) == file_digest(folder)
     assert not draft.exists()
 
 
@@ -181,7 +193,7 @@ def test_an_object_that_was_changed_is_refused(store: ObjectStore, s3: S3Server,
     store.push(folder, "x")
     key = next(name for name in s3.names(store.address.removeprefix(f"s3://{BUCKET}/")) if name.endswith("001.bin"))
     s3.client.put_object(Bucket=BUCKET, Key=key, Body=b"?" * 100)
-    with pytest.raises(ObjectStoreError, match="001.bin has not the checksum .*: delete this object and push"):
+    with pytest.raises(ObjectStoreError, match="001.bin does not have the checksum .*: delete this object and push"):
         store.pull("x", tmp_path / "back")
     assert not (tmp_path / "back").exists()
     s3.client.delete_object(Bucket=BUCKET, Key=key)

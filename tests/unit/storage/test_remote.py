@@ -1,4 +1,4 @@
-"""A machine that publishes, and one with nothing but the object store that is filled from it."""
+"""One machine publishes; another one, with an empty disk, gets everything from the object store."""
 
 import os
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from recstack.storage.lake import Build, build_once, current
 from recstack.storage.remote import ObjectStoreRemote
 
 DATASET = "movielens_100k"
+CODE = ["recstack.storage.remote"]
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def test_what_another_machine_published_last_is_current_here_too(remote: ObjectS
         return {}
 
     here, there = tmp_path / "here" / "features", tmp_path / "there" / "features"
-    old = build_once(here, {"genres": 1}, build, remote)
-    new = build_once(there, {"genres": 2}, build, remote)
+    old = build_once(here, {"genres": 1}, build, made_by=CODE, remote=remote)
+    new = build_once(there, {"genres": 2}, build, made_by=CODE, remote=remote)
     assert current(here).path == old.path
     remote.fetch_current(here)
     assert current(here).path == here / new.path.name
@@ -68,12 +69,12 @@ def test_a_version_that_could_not_be_pushed_is_pushed_by_the_next_run(
         return {"rows": 3}
 
     offline = ObjectStoreRemote(ObjectStore(remote.object_store.address, "http://127.0.0.1:1", attempts=1), DATASET)
-    done = build_once(tmp_path / "reports", {}, build)
+    done = build_once(tmp_path / "reports", {}, build, made_by=CODE)
     with pytest.raises(Exception, match="the object store does not answer"):
-        build_once(tmp_path / "reports", {}, build, offline)
-    assert not build_once(tmp_path / "reports", {}, build, remote).fresh
+        build_once(tmp_path / "reports", {}, build, made_by=CODE, remote=offline)
+    assert not build_once(tmp_path / "reports", {}, build, made_by=CODE, remote=remote).fresh
     assert remote.object_store.current(f"{DATASET}/reports") == done.path.name
-    fetched = tmp_path / "elsewhere" / "reports" / done.path.name
+    fetched = tmp_path / "another" / "reports" / done.path.name
     remote.fetch(fetched)
     assert (fetched / "rows").read_text() == "1 2 3"
 
@@ -84,7 +85,7 @@ def test_an_archive_comes_back_beside_the_others(remote: ObjectStoreRemote, tmp_
     remote.store(archive)
     store = tmp_path / "model_store"
     remote.fetch(store / "recstack-3.mar")
-    remote.fetch(store / "recstack-4.mar")  # never kept
+    remote.fetch(store / "recstack-4.mar")  # never stored
     assert os.listdir(store) == ["recstack-3.mar"]
     assert (store / "recstack-3.mar").read_bytes() == b"an archive"
 
@@ -100,23 +101,23 @@ def test_source_files_are_pushed_and_pulled_by_the_command_line(
         monkeypatch.setattr("sys.argv", ["recstack", "data", *arguments, "--dataset", DATASET])
         with pytest.raises(SystemExit) as end:
             main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out + said.err
+        output = capsys.readouterr()
+        return int(end.value.code or 0), output.out + output.err
 
     files = source(DATASET)
     (files / "notes.txt").write_text("of no concern")
     monkeypatch.delenv("OBJECT_STORE", raising=False)
-    code, said = recstack("push", "--data", str(files))
-    assert (code, "recstack: no object store is named: set OBJECT_STORE=" in said) == (1, True)
+    code, output = recstack("push", "--data", str(files))
+    assert (code, "recstack: no object store is named: set OBJECT_STORE=" in output) == (1, True)
     monkeypatch.setenv("OBJECT_STORE", f"s3://{BUCKET}/cli")
     monkeypatch.setenv("OBJECT_STORE_ENDPOINT", s3.endpoint)
     monkeypatch.setenv("RECSTACK_HOME", str(tmp_path / "home"))
-    code, said = recstack("pull")
-    assert (code, f"s3://{BUCKET}/cli/{DATASET}/source is not there" in said) == (1, True)
-    code, said = recstack("push", "--data", str(files))
-    assert (code, f"pushed {DATASET} to s3://{BUCKET}/cli: 2 files, 0.0 MB (0 were there) in " in said) == (0, True)
-    code, said = recstack("pull", "--data", str(tmp_path / "back"))
-    assert (code, f"pulled {DATASET} to {tmp_path}/back: 2 files, 0.0 MB (0 were there) in " in said) == (0, True)
+    code, output = recstack("pull")
+    assert (code, f"s3://{BUCKET}/cli/{DATASET}/source is not there" in output) == (1, True)
+    code, output = recstack("push", "--data", str(files))
+    assert (code, f"pushed {DATASET} to s3://{BUCKET}/cli: 2 files, 0.0 MB (0 were there) in " in output) == (0, True)
+    code, output = recstack("pull", "--data", str(tmp_path / "back"))
+    assert (code, f"pulled {DATASET} to {tmp_path}/back: 2 files, 0.0 MB (0 were there) in " in output) == (0, True)
     assert sorted(os.listdir(tmp_path / "back")) == ["ml-100k.inter", "ml-100k.item"]
-    code, said = recstack("pull")
-    assert (code, f"pulled {DATASET} to {tmp_path}/home/downloads/{DATASET}/" in said) == (0, True)
+    code, output = recstack("pull")
+    assert (code, f"pulled {DATASET} to {tmp_path}/home/downloads/{DATASET}/" in output) == (0, True)
