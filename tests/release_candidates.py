@@ -8,7 +8,7 @@ import tiny_catalogue as tiny
 
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.storage.lake import MANIFEST, Build, opened
-from recstack.tracking.results import VALIDATION
+from recstack.training.files import VALIDATION
 
 MEDIOCRE = np.linspace(0.0, 0.6, 200)
 """NDCG@10 of 200 validation users, 0.3 on average."""

@@ -6,12 +6,14 @@ from typing import Any
 
 from recstack.archive.bundle import Bundle
 from recstack.errors import choose
+from recstack.evaluation.report.files import write_report
 from recstack.experiments.compare import compare
 from recstack.models import models
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once
-from recstack.tracking.results import read_curve, record_evaluation, write_evaluation
+from recstack.tracking.results import record_evaluation
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
+from recstack.training.files import read_curve
 
 
 def report_candidate(
@@ -48,7 +50,7 @@ def report_candidate(
             candidate_curve=read_curve(trained.path),
             reference=model,
         )
-        write_evaluation(draft, report)
+        write_report(draft, report)
         with tracker.resume(trained.manifest["run_id"]) as run:
             record_evaluation(run, draft, report, model)
         return {"models": names, "protocol": experiment.protocol, "target": experiment.target}

@@ -13,10 +13,11 @@ from recstack.models import models
 from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, version_of
-from recstack.tracking.results import record_training, write_training
+from recstack.tracking.results import record_training
 from recstack.tracking.tracker import Tracker
 from recstack.training.dataset import newest_items
 from recstack.training.experiment import Experiment
+from recstack.training.files import write_training
 from recstack.training.train import train
 
 
@@ -57,7 +58,7 @@ def build_candidate(
             trained = train(
                 experiment, model, seed=seed, options=options, report=report, checkpoints=root / "checkpoints" / version
             )
-            manifest = write_training(draft, trained, experiment, run)
+            manifest = write_training(draft, trained, experiment) | {"run_id": run.run_id, "run_url": run.url}
             record_training(run, draft, trained, experiment)
             facts = Facts(
                 model_version=version,

@@ -20,8 +20,8 @@ from recstack.archive.bundle import Bundle, BundleError
 from recstack.evaluation.bootstrap import difference, intervals
 from recstack.features.arrays import Doubles
 from recstack.storage.lake import Build, opened
-from recstack.tracking.results import VALIDATION
 from recstack.tracking.tracker import Version
+from recstack.training.files import VALIDATION
 
 
 class Decision(NamedTuple):

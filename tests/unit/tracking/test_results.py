@@ -7,18 +7,12 @@ import numpy as np
 import pytest
 from workspace import Workspace
 
+from recstack.evaluation.report.files import write_report
 from recstack.experiments.compare import compare
 from recstack.features import spec
-from recstack.tracking.results import (
-    TRAINING,
-    VALIDATION,
-    read_curve,
-    record_evaluation,
-    record_training,
-    write_evaluation,
-    write_training,
-)
+from recstack.tracking.results import record_evaluation, record_training
 from recstack.tracking.tracker import Tracker
+from recstack.training.files import TRAINING, VALIDATION, read_curve, write_training
 from recstack.training.train import train
 
 
@@ -32,9 +26,9 @@ def test_the_results_of_a_training_and_an_evaluation_are_stored_in_files_and_in_
     report = tmp_path / "report"
     report.mkdir()
     with open_tracker("figures").run("genre_ncf") as run:
-        facts = write_training(tmp_path, trained, experiment, run)
+        facts = write_training(tmp_path, trained, experiment)
         record_training(run, tmp_path, trained, experiment)
-        write_evaluation(report, compared)
+        write_report(report, compared)
         record_evaluation(run, report, compared, "genre_ncf")
 
     assert facts["data"] == experiment.fingerprint
