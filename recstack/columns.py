@@ -9,7 +9,7 @@ RATING: Final = "rating"
 TIMESTAMP: Final = "timestamp"
 SPLIT: Final = "split"
 
-# What the source calls a user or an item whose id is a word.
+# The word by which the source names a user or an item.
 ORIGINAL_ID: Final = "original_id"
 
 # Items: the catalogue.

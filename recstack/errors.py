@@ -1,4 +1,4 @@
-"""The base of every error that a person can mend: its message says what was wrong, where, and what to do."""
+"""The base of all errors that a user can correct: the message says what is wrong, where, and what to do."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -7,18 +7,18 @@ T = TypeVar("T")
 
 
 class UserError(Exception):
-    """Shown without a trace by the command line."""
+    """The command line shows its message without a stack trace."""
 
 
 class DataError(UserError, ValueError):
-    """The data can't be used. The message says which file or table, what is wrong and what to do."""
+    """The data can't be used; the message names the file or table."""
 
 
 def choose(kind: str, name: str, known: Mapping[str, T]) -> T:
-    """The entry of that name.
+    """The entry of that name; `kind` says in the error what it is a name of.
 
     Raises:
-        UserError: there is none; the message lists what there is.
+        UserError: there is none; the message lists the known names.
     """
     if name not in known:
         raise UserError(f"there is no {kind} {name!r}; choose one of {', '.join(known)}")

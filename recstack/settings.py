@@ -1,4 +1,4 @@
-"""Every setting of recstack; nothing else reads the environment."""
+"""Every setting of recstack. Only this module reads the environment."""
 
 import os
 from pathlib import Path
@@ -80,12 +80,12 @@ class Settings(BaseSettings):
 
     @property
     def lake(self) -> Path:
-        """Where tables are published."""
+        """Folder of the published versions."""
         return self.lake_uri or self.workspace / "lake"
 
     @property
     def downloads(self) -> Path:
-        """Source files of all datasets that were not given as a folder."""
+        """Folder of downloaded source files."""
         return self.recstack_home / "downloads"
 
     @property

@@ -1,9 +1,8 @@
 """The examples of docs/adding-a-dataset.md work as they stand there."""
 
 import re
-import sys
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from checkout import ROOT
@@ -46,10 +45,9 @@ def test_the_page_names_every_key_of_a_mapping() -> None:
 def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Dataset]:
     write_files(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    module = ModuleType("books")
-    monkeypatch.setitem(sys.modules, "books", module)
-    exec(compile(code, str(PAGE), "exec"), module.__dict__)
-    example: type[Dataset] = module.Books
+    (tmp_path / "books.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    example: type[Dataset] = import_module("books").Books
     return example
 
 
