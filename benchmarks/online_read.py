@@ -13,6 +13,7 @@ import pyarrow as pa
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from online_rows import FEATURES, LOCAL, OURS, SCHEMA, VIEW, feature_store, write_rows
+from redis import Redis
 from redis_process import address, redis_process
 from side_by_side import compare, interleaved
 
@@ -26,9 +27,10 @@ def sides(home: Path, redis: str) -> dict[str, Read]:
     """Each way to read the same features."""
     store, stock = feature_store(home, redis, OURS), feature_store(home, redis, LOCAL)
     store.materialize(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC))
-    view, provider = stock.get_feature_view(VIEW), stock._get_provider()
-    online = store._get_provider().online_store
-    client = online._get_client(store.config.online_store)
+    view, provider = stock.get_feature_view(VIEW), stock.provider
+    online = store.provider.online_store
+    host, port = redis.split(":")
+    client = Redis(host=host, port=int(port))
     before, after = key_frame(store.config, view)
     fields = hash_fields(store.config, view, SCHEMA.names)
 

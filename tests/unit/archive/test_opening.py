@@ -26,7 +26,7 @@ def test_a_read_gives_up_a_redis_that_hangs_within_the_budget_and_does_not_try_a
         start = time.monotonic()
         with pytest.raises(RedisTimeoutError):
             store.provider.online_read(store.config, view, [key], ["count"])
-        assert time.monotonic() - start < 3 * READ_BUDGET
+        assert time.monotonic() - start < 10 * READ_BUDGET
     assert len(connections) == 1
 
 

@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from recstack.settings import ROOT
+from checkout import ROOT
 
 CHILD = """
 import os, socket, sys, time

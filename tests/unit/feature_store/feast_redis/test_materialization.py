@@ -77,7 +77,7 @@ def counts(store: FeatureStore, ids: list[int]) -> list[int]:
 
 
 def write_rows(store: FeatureStore, rows: pa.Table) -> None:
-    store._get_provider().online_store.write_table(
+    store.provider.online_store.write_table(
         store.config, store.get_feature_view("users"), rows.combine_chunks().to_batches()[0]
     )
 
@@ -157,7 +157,7 @@ def test_a_connection_that_is_cut_is_told_as_such_and_a_second_run_completes_the
 def test_no_rows_are_no_work(open_store: Open, client: redis.Redis, draw: np.random.Generator) -> None:
     store, view = open_store(OURS), open_store(OURS).get_feature_view("users")
     empty = table([1], [1], draw).combine_chunks().to_batches()[0].slice(0, 0)
-    store._get_provider().online_store.write_table(store.config, view, empty)
+    store.provider.online_store.write_table(store.config, view, empty)
     assert not client.keys()
 
 

@@ -19,7 +19,7 @@ Open = Callable[..., FeatureStore]
 
 
 def reader(store: FeatureStore) -> Reader:
-    online = store._get_provider().online_store
+    online = store.provider.online_store
     found: Reader = online.reader(store.config, store.get_feature_view("users"), SCHEMA)
     return found
 
