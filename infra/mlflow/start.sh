@@ -13,6 +13,6 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 INI
 export MLFLOW_AUTH_CONFIG_PATH=/tmp/auth.ini
 # The address holds a password: as an argument every user of the host could read it in the list of processes.
-python -c 'import os; from mlflow.db import upgrade; upgrade.callback(os.environ["MLFLOW_BACKEND_STORE_URI"])'
+python -c 'import os; from mlflow.cli import cli; cli(["db", "upgrade", os.environ["MLFLOW_BACKEND_STORE_URI"]])'
 exec mlflow server --app-name basic-auth --host 0.0.0.0 --port 5000 --workers 1 --serve-artifacts \
     --artifacts-destination "$MLFLOW_ARTIFACTS" --allowed-hosts "mlflow:5000,localhost:*,127.0.0.1:*"

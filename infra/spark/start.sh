@@ -3,6 +3,7 @@
 set -euo pipefail
 
 spark_home=$(python -c 'import pyspark; print(pyspark.__path__[0])')
+source authenticate-spark
 export SPARK_HOME=$spark_home PYSPARK_PYTHON=/opt/venv/bin/python
 case $1 in
 master) exec "$SPARK_HOME/bin/spark-class" org.apache.spark.deploy.master.Master --host "$(hostname)" --port 7077 --webui-port 8080 ;;

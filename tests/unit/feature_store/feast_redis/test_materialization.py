@@ -242,5 +242,5 @@ def test_the_folder_that_spark_would_read_is_read_too_and_other_sources_are_refu
         FileSource(name="rows", path="s3://bucket/rows.parquet", timestamp_field="t"),
     ):
         view.batch_source = other
-        with pytest.raises(TypeError, match="users has to come from Parquet files in a folder, not from rows"):
+        with pytest.raises(TypeError, match="users has to come from local Parquet files, not from rows"):
             source_of(view, store.config)
