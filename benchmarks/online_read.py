@@ -69,16 +69,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=15)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, redis_process() as client:
-        write_rows(Path(folder) / "rows", asked.users)
+        write_rows(Path(folder) / "rows", options.users)
         reads = sides(Path(folder), address(client))
         for count in (1, 100):
             taken: dict[str, list[float]] = {side: [] for side in reads}
 
             def round_of(side: str, count: int = count, taken: dict[str, list[float]] = taken) -> float:
-                some = draw.integers(0, asked.users, (READS_A_ROUND, count)).tolist()
+                some = draw.integers(0, options.users, (READS_A_ROUND, count)).tolist()
                 durations = []
                 for ids in some:
                     start = time.perf_counter()
@@ -87,12 +87,12 @@ def main() -> None:
                 taken[side] += durations
                 return float(np.median(durations))
 
-            check(reads, draw.integers(0, asked.users, count).tolist())
+            check(reads, draw.integers(0, options.users, count).tolist())
             for side in reads:
                 round_of(side)  # warm
                 taken[side].clear()
             works = {side: lambda side=side: round_of(side) for side in reads}
-            medians = interleaved(works, asked.rounds)
+            medians = interleaved(works, options.rounds)
             for side, values in taken.items():
                 p50, p99 = np.percentile(values, [50, 99])
                 print(f"  {count} users, {side}: p50 {p50:,.0f} µs, p99 {p99:,.0f} µs of {len(values):,} reads")
