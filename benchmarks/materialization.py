@@ -18,19 +18,19 @@ SIDES = {"ours": "OURS", "stock, local engine": "LOCAL", "stock, Spark engine": 
 
 
 def load(home: Path, redis: str, side: str) -> None:
-    """What a child does, beside starting Python and `import feast`."""
+    """The work of a child process, besides starting Python and importing Feast."""
     store = online_rows.feature_store(home, redis, getattr(online_rows, SIDES[side]))
     store.materialize(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC))
 
 
 def watched(command: list[str]) -> tuple[float, float, float]:
-    """What a command and its children took: seconds, seconds of CPU time, and the most memory at once, in MB."""
+    """Run a command and measure it with its children: seconds, seconds of CPU time, most memory at once in MB."""
     start = time.monotonic()
     # Every side starts as in recstack's images: with -O, Feast's import leaves out 2.5 s of run-time type checks.
     environment = {**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONOPTIMIZE": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    said = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop Spark's progress bar, and Spark with it
-    child = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
+    output = tempfile.TemporaryFile("w+")  # a full pipe would stop Spark's progress bar, and Spark with it
+    child = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     process, most = psutil.Process(child.pid), 0
     processors: dict[int, float] = {}
     while child.poll() is None:
@@ -43,8 +43,8 @@ def watched(command: list[str]) -> tuple[float, float, float]:
         time.sleep(0.1)
     seconds = time.monotonic() - start
     if child.returncode:
-        said.seek(0)
-        sys.exit(said.read())
+        output.seek(0)
+        sys.exit(output.read())
     return seconds, sum(processors.values()), most / 1e6
 
 
@@ -55,16 +55,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.child:
-        home, redis, side = asked.child
+    options = parser.parse_args()
+    if options.child:
+        home, redis, side = options.child
         return load(Path(home), redis, side)
 
     digests: dict[str, str] = {}
     memory: dict[str, float] = {}
     processors: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, redis_process() as client:
-        online_rows.write_rows(Path(folder) / "rows", asked.users, asked.snapshots)
+        online_rows.write_rows(Path(folder) / "rows", options.users, options.snapshots)
 
         def command(side: str, home: Path) -> list[str]:
             return [sys.executable, __file__, "--child", str(home), address(client), side]
@@ -72,7 +72,7 @@ def main() -> None:
         few = Path(folder) / "few"
         few.mkdir()
         online_rows.write_rows(few / "rows", 100)
-        for side in asked.sides:  # a first start compiles modules to bytecode, which an image has
+        for side in options.sides:  # a first start compiles modules to bytecode, which an image has
             watched(command(side, few))
 
         def loaded(side: str) -> float:
@@ -84,20 +84,20 @@ def main() -> None:
             if side not in digests:  # once a side: it takes longer than to load the rows
                 digests[side] = client.execute_command("DEBUG", "DIGEST").decode()
             memory[side] = max(most, memory.get(side, 0))
-            rate = asked.users / seconds
+            rate = options.users / seconds
             print(f"  {side}: {seconds:.1f} s, {rate:,.0f} rows/s, CPU {computing:.1f} s, {most:,.0f} MB", flush=True)
             return rate
 
-        measured = interleaved({side: lambda side=side: loaded(side) for side in asked.sides}, asked.rounds)
-        used = client.info("memory")["used_memory_dataset"] / asked.users
+        measured = interleaved({side: lambda side=side: loaded(side) for side in options.sides}, options.rounds)
+        used = client.info("memory")["used_memory_dataset"] / options.users
     if len(set(digests.values())) > 1:
         sys.exit(f"Redis does not hold the same after each side: {digests}")
     print(
         f"{used:,.0f} bytes of Redis a user; most memory: " + ", ".join(f"{s} {m:,.0f} MB" for s, m in memory.items())
     )
-    for side in asked.sides:
-        if side != "ours" and "ours" in asked.sides:
-            size = f"{asked.users:,} users x (320 floats + 10 numbers), start-up counted"
+    for side in options.sides:
+        if side != "ours" and "ours" in options.sides:
+            size = f"{options.users:,} users x (320 floats + 10 numbers), start-up counted"
             check = f"DEBUG DIGEST of all keys equal; most memory {memory['ours']:,.0f} : {memory[side]:,.0f} MB"
             rates = {"ours": "ours", "against": side, "check": check}
             compare("materialization", size, measured, unit="rows/s", more_is_better=True, **rates)

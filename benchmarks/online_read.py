@@ -13,6 +13,7 @@ import pyarrow as pa
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
 from online_rows import FEATURES, LOCAL, OURS, SCHEMA, VIEW, feature_store, write_rows
+from redis import Redis
 from redis_process import address, redis_process
 from side_by_side import compare, interleaved
 
@@ -26,9 +27,10 @@ def sides(home: Path, redis: str) -> dict[str, Read]:
     """Each way to read the same features."""
     store, stock = feature_store(home, redis, OURS), feature_store(home, redis, LOCAL)
     store.materialize(datetime(1970, 1, 1, tzinfo=UTC), datetime.now(UTC))
-    view, provider = stock.get_feature_view(VIEW), stock._get_provider()
-    online = store._get_provider().online_store
-    client = online._get_client(store.config.online_store)
+    view, provider = stock.get_feature_view(VIEW), stock.provider
+    online = store.provider.online_store
+    host, port = redis.split(":")
+    client = Redis(host=host, port=int(port))
     before, after = key_frame(store.config, view)
     fields = hash_fields(store.config, view, SCHEMA.names)
 
@@ -67,16 +69,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=15)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     draw = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, redis_process() as client:
-        write_rows(Path(folder) / "rows", asked.users)
+        write_rows(Path(folder) / "rows", options.users)
         reads = sides(Path(folder), address(client))
         for count in (1, 100):
             taken: dict[str, list[float]] = {side: [] for side in reads}
 
             def round_of(side: str, count: int = count, taken: dict[str, list[float]] = taken) -> float:
-                some = draw.integers(0, asked.users, (READS_A_ROUND, count)).tolist()
+                some = draw.integers(0, options.users, (READS_A_ROUND, count)).tolist()
                 durations = []
                 for ids in some:
                     start = time.perf_counter()
@@ -85,12 +87,12 @@ def main() -> None:
                 taken[side] += durations
                 return float(np.median(durations))
 
-            check(reads, draw.integers(0, asked.users, count).tolist())
+            check(reads, draw.integers(0, options.users, count).tolist())
             for side in reads:
                 round_of(side)  # warm
                 taken[side].clear()
             works = {side: lambda side=side: round_of(side) for side in reads}
-            medians = interleaved(works, asked.rounds)
+            medians = interleaved(works, options.rounds)
             for side, values in taken.items():
                 p50, p99 = np.percentile(values, [50, 99])
                 print(f"  {count} users, {side}: p50 {p50:,.0f} µs, p99 {p99:,.0f} µs of {len(values):,} reads")

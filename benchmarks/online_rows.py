@@ -1,4 +1,4 @@
-"""What the benchmarks of the online store share: made-up feature rows, and feature stores over them."""
+"""Shared by the benchmarks of the online store: made-up feature rows, and feature stores over them."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -54,13 +54,13 @@ def write_rows(folder: Path, users: int, snapshots: int = 1) -> None:
     draw = np.random.default_rng(0)
     folder.mkdir()
     for start in range(0, users * snapshots, ROWS_A_FILE):
-        places = np.arange(start, min(start + ROWS_A_FILE, users * snapshots))
-        count = len(places)
-        stamps = (START + places // users * 3600) * 1_000_000
+        numbers = np.arange(start, min(start + ROWS_A_FILE, users * snapshots))
+        count = len(numbers)
+        times = (START + numbers // users * 3600) * 1_000_000
         vectors = draw.random(count * WIDTH, dtype=np.float32)
         columns = {
-            "user_id": places % users,
-            "event_timestamp": pa.array(stamps, pa.timestamp("us", tz="UTC")),
+            "user_id": numbers % users,
+            "event_timestamp": pa.array(times, pa.timestamp("us", tz="UTC")),
             "vector": pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * WIDTH, vectors),
             **{name: draw.integers(0, 10**6, count) for name in INTS},
             **{name: draw.random(count, dtype=np.float32) for name in FLOATS},

@@ -36,38 +36,38 @@ STORES: dict[str, dict[str, object]] = {
     "Feast's Spark store": {"type": "spark", "spark_conf": SPARK},
 }
 SPAN = 10**8
-"""Seconds from the first moment to the last."""
+"""Seconds from the first timestamp to the last."""
 
 
-def write_features(folder: Path, draw: np.random.Generator, asked: argparse.Namespace) -> None:
-    """Rows of random users and moments; no two share both."""
+def write_features(folder: Path, draw: np.random.Generator, options: argparse.Namespace) -> None:
+    """Rows of random users and timestamps; no two rows share both."""
     folder.mkdir()
-    stamps = draw.permutation(SPAN)[: asked.feature_rows]
-    for start in range(0, asked.feature_rows, 50_000):
-        moments = stamps[start : start + 50_000]
-        count = len(moments)
+    seconds = draw.permutation(SPAN)[: options.feature_rows]
+    for start in range(0, options.feature_rows, 50_000):
+        part = seconds[start : start + 50_000]
+        count = len(part)
         columns = {
-            "user_id": draw.integers(0, asked.users, count),
-            "event_timestamp": pa.array(moments * 1_000_000, pa.timestamp("us", tz="UTC")),
-            **{f"number_{i}": draw.integers(0, 10**9, count) for i in range(asked.scalars)},
+            "user_id": draw.integers(0, options.users, count),
+            "event_timestamp": pa.array(part * 1_000_000, pa.timestamp("us", tz="UTC")),
+            **{f"number_{i}": draw.integers(0, 10**9, count) for i in range(options.scalars)},
         }
-        if asked.width:
-            values = draw.random(count * asked.width, dtype=np.float32)
-            columns["genres"] = pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * asked.width, values)
+        if options.width:
+            values = draw.random(count * options.width, dtype=np.float32)
+            columns["genres"] = pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * options.width, values)
         pq.write_table(pa.table(columns), folder / f"{start:09}.parquet", row_group_size=10_000)
 
 
 def training_rows(draw: np.random.Generator, rows: int, users: int) -> pd.DataFrame:
-    stamps = pd.to_datetime(draw.integers(0, SPAN, rows), unit="s", utc=True)
-    return pd.DataFrame({"user_id": draw.integers(0, users, rows), "event_timestamp": stamps, "row": np.arange(rows)})
+    times = pd.to_datetime(draw.integers(0, SPAN, rows), unit="s", utc=True)
+    return pd.DataFrame({"user_id": draw.integers(0, users, rows), "event_timestamp": times, "row": np.arange(rows)})
 
 
-def fields(asked: argparse.Namespace) -> dict[str, FeastType]:
-    vector: dict[str, FeastType] = {"genres": Array(Float32)} if asked.width else {}
-    return {**{f"number_{i}": Int64 for i in range(asked.scalars)}, **vector}
+def fields(options: argparse.Namespace) -> dict[str, FeastType]:
+    vector: dict[str, FeastType] = {"genres": Array(Float32)} if options.width else {}
+    return {**{f"number_{i}": Int64 for i in range(options.scalars)}, **vector}
 
 
-def feature_store(side: str, home: Path, asked: argparse.Namespace) -> FeatureStore:
+def feature_store(side: str, home: Path, options: argparse.Namespace) -> FeatureStore:
     """Feast with that offline store."""
     config = RepoConfig(
         project="benchmark",
@@ -82,7 +82,7 @@ def feature_store(side: str, home: Path, asked: argparse.Namespace) -> FeatureSt
     if "Spark" in side:
         path = str(home / "features")
         source = SparkSource(name="rows", path=path, file_format="parquet", timestamp_field="event_timestamp")
-    schema = [Field(name=name, dtype=kind) for name, kind in fields(asked).items()]
+    schema = [Field(name=name, dtype=kind) for name, kind in fields(options).items()]
     store = FeatureStore(config=config)
     store.apply([user, FeatureView(name="users", entities=[user], ttl=timedelta(0), schema=schema, source=source)])
     return store
@@ -107,16 +107,18 @@ def main() -> None:
     parser.add_argument("--scalars", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--without", nargs="*", default=[], choices=["duckdb", "spark"], help="stores to leave out")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     warnings.filterwarnings("ignore")  # of Feast and ibis about their own calls
-    asked.feature_rows = asked.feature_rows or asked.rows
-    draw, names = np.random.default_rng(0), list(fields(asked))
+    options.feature_rows = options.feature_rows or options.rows
+    draw, names = np.random.default_rng(0), list(fields(options))
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        write_features(home / "features", draw, asked)
-        rows = training_rows(draw, asked.rows, asked.users)
+        write_features(home / "features", draw, options)
+        rows = training_rows(draw, options.rows, options.users)
         stores = {
-            side: feature_store(side, home, asked) for side, how in STORES.items() if how["type"] not in asked.without
+            side: feature_store(side, home, options)
+            for side, how in STORES.items()
+            if how["type"] not in options.without
         }
         expected = join(stores["ours"], rows, names).select(["row", *names])
         for side, store in stores.items():
@@ -124,12 +126,12 @@ def main() -> None:
             if not found.equals(expected):
                 raise SystemExit(f"{side} answers other rows")
         size = (
-            f"{asked.rows:,} training rows, {asked.feature_rows:,} feature rows of {asked.users:,} users, "
-            f"{asked.scalars} scalars{f' and a vector of {asked.width}' if asked.width else ''}"
+            f"{options.rows:,} training rows, {options.feature_rows:,} feature rows of {options.users:,} users, "
+            f"{options.scalars} scalars{f' and a vector of {options.width}' if options.width else ''}"
         )
         del expected, found
         works = {side: lambda store=store: timed(store, rows, names) for side, store in stores.items()}
-        measured = interleaved(works, asked.rounds)
+        measured = interleaved(works, options.rounds)
     for side in list(stores)[1:]:
         check = "all rows equal, bit for bit"
         compare("point-in-time join", size, measured, ours="ours", against=side, unit="s", check=check)

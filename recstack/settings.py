@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     feast_online: str = Field("sqlite", description="'sqlite' or a Redis connection string host:port,password=…")
     feast_registry: str = Field("file", description="'file' or a SQLAlchemy URL")
     feast_offline: Literal["duckdb", "spark"] = "duckdb"
+    feast_stock: bool = Field(False, description="use Feast's own store classes instead of recstack's faster ones")
     feast_token: str = Field("", description="token that clients of Feast's servers send")
     mlflow_tracking_uri: str | None = Field(None, description="default: SQLite in <home>")
     mlflow_page: str = Field("http://127.0.0.1:5000", description="address of MLflow's web page, for links")

@@ -1,4 +1,4 @@
-"""One view with every kind of feature, as Feast's own classes and as ours see it."""
+"""One view with every type of feature, for Feast's own classes and for recstack's."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -29,9 +29,9 @@ START = 1_700_000_000
 
 
 def table(ids: list[int], seconds: list[float], draw: np.random.Generator, nulls: float = 0.2) -> pa.Table:
-    """Rows with values of many sizes, zero, empty and negative ones among them.
+    """Rows with values of many sizes, among them zero, empty and negative ones.
 
-    No integer needs more than the 53 bits of a float64, through which Feast's own engine passes a column with nulls.
+    Every integer fits into the 53 bits of a float64, to which Feast's own engine converts a column with nulls.
     """
     rows = []
     for _ in ids:
@@ -45,8 +45,8 @@ def table(ids: list[int], seconds: list[float], draw: np.random.Generator, nulls
         }
         rows.append({name: value if draw.random() >= nulls else None for name, value in row.items()})
     columns = {name: pa.array([row[name] for row in rows], kind) for name, (_, kind) in FIELDS.items()}
-    stamps = pa.array([round((START + second) * 1e6) for second in seconds], pa.timestamp("us", tz="UTC"))
-    return pa.table({"user_id": pa.array(ids, pa.int64()), "event_timestamp": stamps, **columns})
+    times = pa.array([round((START + second) * 1e6) for second in seconds], pa.timestamp("us", tz="UTC"))
+    return pa.table({"user_id": pa.array(ids, pa.int64()), "event_timestamp": times, **columns})
 
 
 def write(rows: pa.Table, folder: Path, name: str = "part") -> None:
@@ -63,7 +63,7 @@ def feature_store(
     online: dict[str, Any] | None = None,
     fields: dict[str, FeastType] | None = None,
 ) -> FeatureStore:
-    """Feast over the Parquet files of `home/user`, with its own classes or with ours."""
+    """Feast over the Parquet files of `home/user`, with its own classes or with recstack's."""
     config = RepoConfig(
         project="shop",
         provider="local",
@@ -88,5 +88,5 @@ def feature_store(
 
 
 def content(client: redis.Redis) -> dict[bytes, dict[bytes, bytes]]:
-    """Everything in Redis."""
+    """All keys and hashes of Redis."""
     return {key: client.hgetall(key) for key in client.scan_iter(count=1000)}

@@ -1,4 +1,4 @@
-"""A real Redis on a free port of loopback, for as long as a block runs."""
+"""A real Redis on a free port of loopback, which runs while a block runs."""
 
 import shutil
 import socket

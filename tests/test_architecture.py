@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from checkout import ROOT
+from private_parts import GUARDED, UNDOCUMENTED, private_uses
 
 EDGES = {
     "recstack/cli.py",
@@ -83,3 +84,35 @@ def test_every_model_is_a_folder_with_the_same_file_names() -> None:
         files = {path.stem for path in folder.glob("*.py")}
         assert "model" in files, f"{folder.name} has no model.py"
         assert files <= MODEL_FILES, f"{folder.name} has files of other names: {files - MODEL_FILES}"
+
+
+def test_private_parts_of_libraries_are_used_in_the_two_guarded_places_alone() -> None:
+    folders = ("recstack", "flows", "serving", "feature_repo", "infra", "tests", "benchmarks")
+    files = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    planted = (
+        "from feast.infra.online_stores.helpers import compute_versioned_name\n"
+        "import torch._dynamo\n"
+        "from redis import _parsers\n"
+        "store._get_client(config)\n"
+        "frame._jdf.queryExecution()\n"
+        "getattr(frame, '_jvm')\n"
+        "self._planted_here = self._planted_elsewhere\n"
+        "row._asdict()\n"
+    )
+    trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in files}
+    trees |= {f"{folder.rstrip('/')}/planted.py": ast.parse(planted) for folder in ("recstack", GUARDED[0])}
+    assert private_uses(trees) == [
+        "recstack/planted.py:1: feast.infra.online_stores.helpers.compute_versioned_name",
+        "recstack/planted.py:2: torch._dynamo",
+        "recstack/planted.py:3: redis._parsers",
+        "recstack/planted.py:4: _get_client",
+        "recstack/planted.py:5: _jdf",
+        "recstack/planted.py:6: _jvm",
+        "recstack/planted.py:7: _planted_elsewhere",
+    ]
+
+
+def test_scripts_use_no_undocumented_module_and_no_private_variable_of_a_library() -> None:
+    scripts = [path for path in (ROOT / "infra").rglob("*") if path.suffix in (".sh", ".yaml", ".conf")]
+    words = (*UNDOCUMENTED, "_SPARK_AUTH_SECRET")
+    assert [f"{path.name}: {word}" for path in scripts for word in words if word in path.read_text()] == []

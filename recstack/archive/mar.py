@@ -3,10 +3,11 @@
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from model_archiver.model_archiver_config import ModelArchiverConfig
-from model_archiver.model_packaging_utils import ModelExportUtils
+from recstack.errors import UserError
 
 
 def archive_name(model_name: str, version: str) -> str:
@@ -30,16 +31,28 @@ def build_archive(bundle: Path, handler: Path, store: Path, model_name: str, ver
         store: TorchServe's model store; created if missing.
         model_name: under which TorchServe serves it.
         version: shown in the URL of a version.
+
+    Raises:
+        FileNotFoundError: there is no such handler.
+        UserError: torch-model-archiver failed; the message has its last line.
     """
+    if not handler.exists():
+        raise FileNotFoundError(f"there is no handler {handler}")
     target = store / archive_name(model_name, version)
-    draft = store / f".draft-{target.name}"
+    draft = (store / f".draft-{target.name}").absolute()
     shutil.rmtree(draft, ignore_errors=True)  # of a build that was killed
     try:
-        # Staged here, because the archiver's command line deletes and fills <temporary folder>/<model name>.
-        stage = shutil.copytree(bundle, draft / "stage")
-        shutil.copy(handler, stage)
-        config = ModelArchiverConfig(model_name=model_name, handler=str(handler), version=version)
-        ModelExportUtils.archive(str(draft), model_name, str(stage), ModelExportUtils.generate_manifest_json(config))
+        draft.mkdir(parents=True)
+        command = [
+            str(Path(sys.executable).with_name("torch-model-archiver")),
+            *("--model-name", model_name, "--version", version, "--handler", str(handler.absolute())),
+            *("--extra-files", ".", "--export-path", str(draft)),
+        ]
+        # It gathers the files in <temporary folder>/<model name>, which two builds at the same time must not share.
+        environment = {"TMPDIR": str(draft)}
+        done = subprocess.run(command, cwd=bundle, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"torch-model-archiver could not pack {bundle}: {done.stderr.strip().splitlines()[-1]}")
         os.replace(draft / f"{model_name}.mar", target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

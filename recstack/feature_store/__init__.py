@@ -1,1 +1,1 @@
-"""Everything of Feast: configuration, registry, offline join, online reads; faster classes stand in `feast_*`."""
+"""Everything of Feast: configuration, registry, offline join, online reads; `feast_*` are faster store classes."""

@@ -1,8 +1,15 @@
-"""Feast's DuckDB store with a real ASOF join: the stock one pairs each row with all earlier rows of its entity."""
+"""Feast's DuckDB store with an ASOF join; Feast's own pairs each row with all earlier rows of its entity.
+
+Measured by benchmarks/point_in_time_join.py; `FEAST_STOCK=true` goes back to Feast's store.
+"""
+
+from recstack.feature_store.feast_version import require_feast
+
+require_feast()  # before the imports: other versions may lack the parts of Feast that this module needs
 
 import tempfile
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import ibis
 import pandas as pd
@@ -17,23 +24,23 @@ from ibis.backends.duckdb import Backend
 from ibis.expr.datatypes import Timestamp
 from ibis.expr.types import Table
 
-ORDER = "__row"
-"""Place of a row in the entity frame."""
-UTC = Timestamp(timezone="UTC")
-MEMORY = "2GB"
-"""What the join may take beside its rows and its answer; beyond it DuckDB writes to a temporary folder."""
-PLACE = {"file": "filename", "place": "file_row_number"}
-"""Columns that say where a feature row is."""
+ROW: Final = "__row"
+"""Column with the position of a row in the entity frame."""
+UTC: Final = Timestamp(timezone="UTC")
+MEMORY: Final = "2GB"
+"""Memory of the join beside its input and its result; beyond it DuckDB writes to a temporary folder."""
+POSITION: Final = {"file": "filename", "row_of_file": "file_row_number"}
+"""Columns of DuckDB's Parquet reader that identify a feature row."""
 
 
 class AsofOfflineStoreConfig(DuckDBOfflineStoreConfig):
-    """Feast looks for it beside the store, by name."""
+    """Options of `AsofOfflineStore`; Feast finds this class by its name."""
 
     type: str = "recstack.feature_store.feast_duckdb.AsofOfflineStore"
 
 
 class AsofOfflineStore(DuckDBOfflineStore):
-    """Takes the join of an entity frame with Parquet files upon itself, and leaves all else to Feast."""
+    """Joins an entity frame with Parquet files itself, and leaves everything else to Feast."""
 
     @staticmethod
     def get_historical_features(
@@ -46,24 +53,24 @@ class AsofOfflineStore(DuckDBOfflineStore):
         full_feature_names: bool = False,
         filter_by_created_timestamp: bool = False,
     ) -> RetrievalJob:
-        """For each row the newest features at or before its moment, in the order of the rows.
+        """Find the newest features at or before the timestamp of each row, in the order of the rows.
 
         Args:
-            config: of the feature store.
+            config: configuration of the feature store.
             feature_views: V views to join.
             feature_refs: `view:feature` for every feature wanted.
-            entity_df: N rows of join keys and a moment, and whatever else shall be kept.
-            registry: where on-demand views are found.
-            project: whose registry.
+            entity_df: N rows of join keys and a timestamp; other columns are passed through.
+            registry: registry that holds the on-demand views.
+            project: project of the registry.
             full_feature_names: name the columns `view__feature`.
-            filter_by_created_timestamp: leave out what was written after the moment; Feast's own join does that.
+            filter_by_created_timestamp: leave out rows created after the timestamp; Feast's own join does that.
 
         Returns:
-            A job for N rows: the columns of `entity_df` and the features, nulls where nothing was known yet.
+            A job for N rows: the columns of `entity_df` and the features, null where there is no earlier feature row.
         """
         rest = (registry, project, full_feature_names, filter_by_created_timestamp)
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
-        in_feasts_query = any(view.mode == "substrait" for view in on_demand)  # which would lack our columns
+        in_feasts_query = any(view.mode == "substrait" for view in on_demand)  # they read Feast's query, not ours
         if (
             not isinstance(entity_df, pd.DataFrame)
             or filter_by_created_timestamp
@@ -74,24 +81,24 @@ class AsofOfflineStore(DuckDBOfflineStore):
 
         job = DuckDBOfflineStore.get_historical_features(config, [], feature_refs, entity_df, *rest)
         assert isinstance(job, IbisRetrievalJob)
-        moment = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
+        timestamp = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
         engine = ibis.duckdb.connect(
             memory_limit=MEMORY,
             temp_directory=tempfile.gettempdir(),
-            # DuckDB takes a frame, whose length it doesn't know, for a short one, and would go through it row by row.
+            # DuckDB does not know the length of a frame, takes it for a short one, and would loop over its rows.
             asof_loop_join_threshold=0,
         )
         sources = [_read(engine, view) for view in feature_views]
         wanted = [_wanted(view, feature_refs, full_feature_names) for view in feature_views]
 
-        rows = job.table.mutate(**{ORDER: ibis.row_number()})
-        marks = [f"__{number}_" for number in range(len(feature_views))]
-        parts = list(zip(marks, feature_views, sources, wanted, strict=True))
-        for mark, view, source, names in parts:
-            rows = _find(rows, moment, view, source, mark, names if _narrow(source, names) else PLACE)
-        for mark, _, source, names in parts:
-            rows = _rename(rows, names, mark) if _narrow(source, names) else _fetch(rows, names, source, mark)
-        job.table = rows.order_by(ORDER).select(*job.table.columns, *(name for names in wanted for name in names))
+        rows = job.table.mutate(**{ROW: ibis.row_number()})
+        prefixes = [f"__{number}_" for number in range(len(feature_views))]
+        parts = list(zip(prefixes, feature_views, sources, wanted, strict=True))
+        for prefix, view, source, names in parts:
+            rows = _find(rows, timestamp, view, source, prefix, names if _narrow(source, names) else POSITION)
+        for prefix, _, source, names in parts:
+            rows = _rename(rows, names, prefix) if _narrow(source, names) else _fetch(rows, names, source, prefix)
+        job.table = rows.order_by(ROW).select(*job.table.columns, *(name for names in wanted for name in names))
         return job
 
 
@@ -104,54 +111,57 @@ def _is_local_parquet(source: Any) -> bool:
 
 
 def _read(engine: Backend, view: FeatureView) -> Table:
-    """A view's rows, each with its `filename` and `file_row_number`."""
+    """Open a view's Parquet files; each row has its `filename` and `file_row_number`."""
     origin: Any = view.batch_source
     table = engine.read_parquet(origin.path, filename=True, file_row_number=True)
     return table.rename({new: old for old, new in origin.field_mapping.items() if old in table.columns})
 
 
 def _wanted(view: FeatureView, feature_refs: list[str], full: bool) -> dict[str, str]:
-    """Features wanted of a view: name in the answer to name in the view."""
+    """Features wanted of a view: name in the result → name in the view."""
     prefix = f"{view.projection.name_to_use()}:"  # type: ignore[no-untyped-call]
     features = [ref.removeprefix(prefix) for ref in feature_refs if ref.startswith(prefix)]
     return {f"{view.projection.name_alias or view.name}__{name}" if full else name: name for name in features}
 
 
 def _narrow(source: Table, names: Mapping[str, str]) -> bool:
-    """Whether the features are numbers alone, which the search may carry along; a vector would be sorted with it."""
+    """Whether all features are numbers, which the join can carry; it would sort a vector together with the rows."""
     kinds = [source[column].type() for column in names.values()]
     return all(kind.is_numeric() or kind.is_boolean() or kind.is_temporal() for kind in kinds)
 
 
-def _find(rows: Table, moment: str, view: FeatureView, source: Table, mark: str, brought: Mapping[str, str]) -> Table:
-    """Bring columns of the feature row that each row gets: the features, or the place where `_fetch` finds them."""
+def _find(
+    rows: Table, timestamp: str, view: FeatureView, source: Table, prefix: str, carried: Mapping[str, str]
+) -> Table:
+    """Join each row with its feature row, keeping the `carried` columns: features, or the feature row's position."""
     origin: Any = view.batch_source
     keys = view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
-    times = {"stamp": origin.timestamp_field, "created": origin.created_timestamp_column}
+    times = {"timestamp": origin.timestamp_field, "created": origin.created_timestamp_column}
     known = source.select(
-        **{f"{mark}get_{name}": source[column] for name, column in brought.items()},
-        **{f"{mark}key_{key}": source[key] for key in keys},
-        **{f"{mark}{name}": source[column].cast(UTC) for name, column in times.items() if column},
+        **{f"{prefix}get_{name}": source[column] for name, column in carried.items()},
+        **{f"{prefix}key_{key}": source[key] for key in keys},
+        **{f"{prefix}{name}": source[column].cast(UTC) for name, column in times.items() if column},
     )
     if origin.created_timestamp_column:
-        same_moment = [*(f"{mark}key_{key}" for key in keys), f"{mark}stamp"]
-        known = deduplicate(known, same_moment, f"{mark}stamp", f"{mark}created")
-    same_entity = [rows[column] == known[f"{mark}key_{key}"] for key, column in keys.items()]
-    found = rows.asof_join(known, rows[moment] >= known[f"{mark}stamp"], same_entity)
+        same_time = [*(f"{prefix}key_{key}" for key in keys), f"{prefix}timestamp"]
+        known = deduplicate(known, same_time, f"{prefix}timestamp", f"{prefix}created")
+    same_entity = [rows[column] == known[f"{prefix}key_{key}"] for key, column in keys.items()]
+    found = rows.asof_join(known, rows[timestamp] >= known[f"{prefix}timestamp"], same_entity)
     if view.ttl:
-        alive = found[f"{mark}stamp"] + ibis.interval(view.ttl) >= found[moment]
-        columns = [f"{mark}get_{name}" for name in brought]
+        alive = found[f"{prefix}timestamp"] + ibis.interval(view.ttl) >= found[timestamp]
+        columns = [f"{prefix}get_{name}" for name in carried]
         found = found.mutate(**{column: alive.ifelse(found[column], None) for column in columns})
     return found
 
 
-def _rename(rows: Table, names: Mapping[str, str], mark: str) -> Table:
-    """The features that `_find` brought."""
-    return rows.rename({name: f"{mark}get_{name}" for name in names})
+def _rename(rows: Table, names: Mapping[str, str], prefix: str) -> Table:
+    """Give the features that `_find` carried the names of the result."""
+    return rows.rename({name: f"{prefix}get_{name}" for name in names})
 
 
-def _fetch(rows: Table, wanted: Mapping[str, str], source: Table, mark: str) -> Table:
-    """Bring the features from the places that `_find` brought."""
-    columns = {**{f"{mark}from_{name}": column for name, column in PLACE.items()}, **wanted}
+def _fetch(rows: Table, wanted: Mapping[str, str], source: Table, prefix: str) -> Table:
+    """Read the features at the positions that `_find` carried."""
+    columns = {**{f"{prefix}from_{name}": column for name, column in POSITION.items()}, **wanted}
     features = source.select(**{name: source[column] for name, column in columns.items()})
-    return rows.left_join(features, [rows[f"{mark}get_{name}"] == features[f"{mark}from_{name}"] for name in PLACE])
+    same_row = [rows[f"{prefix}get_{name}"] == features[f"{prefix}from_{name}"] for name in POSITION]
+    return rows.left_join(features, same_row)

@@ -1,4 +1,4 @@
-"""The point-in-time join: features out of Feast's offline store, for training."""
+"""The point-in-time join: features from Feast's offline store, for training."""
 
 from pathlib import Path
 
@@ -13,31 +13,31 @@ from recstack.settings import Settings
 
 
 def historical(settings: Settings, owner: spec.Owner, entities: pa.Table, tables: Path) -> pa.Table:
-    """Point-in-time join: for each row the newest features at or before its moment.
+    """Join each row with the newest features at or before its timestamp.
 
     Args:
-        settings: which store.
+        settings: say which store.
         owner: "user" or "item".
         entities: N rows of (user_id or item_id, event_timestamp).
-        tables: folder of the feature tables that must be the declared ones.
+        tables: folder of the feature tables; the registry must declare these.
 
     Returns:
-        The N rows in their order with the columns of `spec.schema(owner)`; nulls where nothing was known yet.
+        The N rows in their order with the columns of `spec.schema(owner)`; null where there is no earlier feature row.
 
     Raises:
-        FeatureStoreError: other tables are declared, or the offline store lost or multiplied rows.
+        FeatureStoreError: the registry declares other tables, or the offline store lost or repeated rows.
     """
     store = FeatureStore(config=repo_config(settings))
     features = [f"{VIEWS[owner]}:{name}" for name in service_features(store, owner, tables)]
     schema = spec.schema(owner)
     if not len(entities):
         return pa.schema([*entities.schema, *schema]).empty_table()
-    places = np.arange(len(entities))
-    frame = entities.append_column("row", pa.array(places)).to_pandas()
+    positions = np.arange(len(entities))
+    frame = entities.append_column("row", pa.array(positions)).to_pandas()
     joined = store.get_historical_features(entity_df=frame, features=features).to_arrow()
-    if not np.array_equal(joined["row"], places):  # Spark keeps no order
+    if not np.array_equal(joined["row"], positions):  # Feast's own stores keep no order
         joined = joined.sort_by("row")
-    if not np.array_equal(joined["row"], places):
+    if not np.array_equal(joined["row"], positions):
         raise FeatureStoreError(
             f"the offline store returned {len(joined)} rows for {len(entities)} {owner} entity rows; "
             "use feast_offline=duckdb or spark (Feast's `file` store drops rows)"

@@ -1,5 +1,7 @@
-"""What Feast's registry holds of recstack: declared by `apply`, loaded online by `materialize`, resolved for reads."""
+"""Feast's registry: `apply` declares the feature tables, `materialize` loads them online, readers look them up."""
 
+import io
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from recstack import columns as c
 from recstack.errors import UserError
 from recstack.feature_store.config import repo_config, write_config
 from recstack.features import spec
+from recstack.progress import track
 from recstack.settings import Settings
 
 JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
@@ -17,20 +20,20 @@ VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
 
 
 class FeatureStoreError(UserError):
-    """Feast could not do what was asked; the message says what and what to do."""
+    """Feast could not do something; the message says what, and how to mend it."""
 
 
 def apply(settings: Settings, tables: Path) -> None:
     """Declare one version of the feature tables to Feast's registry.
 
     Args:
-        settings: which registry.
+        settings: say which registry.
         tables: folder that `features.build` published.
 
     Raises:
         FeatureStoreError: Feast refused; the message says why.
     """
-    from recstack.feature_store.views import declare  # needs Spark's packages, which a server that only reads lacks
+    from recstack.feature_store.views import declare  # needs Spark's packages, and a server that only reads has none
 
     declared = declare(tables, settings.feast_offline)
     write_config(settings)
@@ -44,13 +47,18 @@ def apply(settings: Settings, tables: Path) -> None:
 
 
 def materialize(settings: Settings, end: datetime) -> None:
-    """Load the newest feature rows up to `end` into the online store."""
+    """Load the newest feature rows up to `end` into the online store.
+
+    While it runs, nothing else of this process should write to stdout: Feast's own output goes there and is dropped.
+    """
     store = FeatureStore(config=repo_config(settings))
-    store.materialize(datetime(1970, 1, 1, tzinfo=UTC), end)
+    for view in track(VIEWS.values(), "materialize: loading the online store", unit="view"):
+        with redirect_stdout(io.StringIO()):
+            store.materialize(datetime(1970, 1, 1, tzinfo=UTC), end, [view])
 
 
 def applied_tables(settings: Settings) -> Path:
-    """Folder of the feature tables that the registry declares, as the last `apply` was given it.
+    """Folder of the feature tables that the registry declares.
 
     Raises:
         FeatureStoreError: nothing was applied yet.
@@ -65,12 +73,12 @@ def applied_tables(settings: Settings) -> Path:
 
 
 def service_features(store: FeatureStore, owner: spec.Owner, tables: Path | None = None) -> list[str]:
-    """Names that the one FeatureService serves for an owner.
+    """Names of an owner's features in the FeatureService.
 
     Args:
         store: an open store.
         owner: "user" or "item".
-        tables: folder of the feature tables that the caller works on; None takes whatever was applied last.
+        tables: folder of the feature tables that the caller works on; None accepts any.
 
     Raises:
         FeatureStoreError: no such service, its schema is not this code's, or it declares other tables.

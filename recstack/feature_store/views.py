@@ -1,4 +1,4 @@
-"""The feature tables as Feast knows them: two entities, two views over Parquet, one service for ranking."""
+"""Feast's declarations of the feature tables: two entities, two views over Parquet, one service for ranking."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ FEAST_TYPES: dict[pa.DataType, FeastType] = {
 
 
 class Declarations(NamedTuple):
-    """Everything that Feast's registry holds of recstack."""
+    """Everything that recstack declares in Feast's registry."""
 
     user: Entity
     item: Entity
@@ -38,10 +38,10 @@ def declare(tables: Path, offline: str) -> Declarations:
 
     Args:
         tables: folder with the Parquet folders `user` and `item`.
-        offline: "spark" if Spark joins them, else a store that reads files.
+        offline: "spark" if Spark joins them, otherwise a store that reads files.
     """
     user = Entity(name="user", join_keys=[c.USER_ID], value_type=ValueType.INT64, description="a person who rates")
-    item = Entity(name="item", join_keys=[c.ITEM_ID], value_type=ValueType.INT64, description="a thing that is rated")
+    item = Entity(name="item", join_keys=[c.ITEM_ID], value_type=ValueType.INT64, description="something that is rated")
     user_features = _view(spec.USER_VIEW, user, "user", tables, offline)
     item_features = _view(spec.ITEM_VIEW, item, "item", tables, offline)
     ranking = FeatureService(

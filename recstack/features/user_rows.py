@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from recstack import columns as c
 
@@ -38,7 +37,8 @@ class UserRows:
             for chunk in _whole_users(batches, size):
                 yield from states(chunk).to_batches()
 
-        return self.events.mapInArrow(compute, from_arrow_schema(self.schema))
+        spark_schema = self.events.sparkSession.createDataFrame(self.schema.empty_table()).schema
+        return self.events.mapInArrow(compute, spark_schema)
 
     def write(self, folder: Path) -> None:
         """Write the rows as Parquet files, one a task, into a new folder that all machines share.

@@ -154,10 +154,18 @@ def current(root: Path) -> Build:
     return opened(root / pointer.read_text().strip())
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: a reader sees the old text or the new one, never a part."""
+def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
+    """Replace a file in one step: a reader sees the old text or the new one.
+
+    Args:
+        path: the file.
+        text: its new content.
+        mode: permissions from the first byte on; the umask of the process narrows them.
+    """
     draft = path.with_name(f".{path.name}-{os.getpid()}")
-    draft.write_text(text)
+    draft.unlink(missing_ok=True)  # a draft left by a killed process would keep its own permissions
+    with open(draft, "x", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        file.write(text)
     os.replace(draft, path)
 
 

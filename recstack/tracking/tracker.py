@@ -11,13 +11,11 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext
-from mlflow.telemetry import set_telemetry_client
 from mlflow.types import ColSpec, Schema
 
 from recstack import __version__
@@ -75,8 +73,10 @@ class Run:
 
     def dataset(self, name: str, path: Path, fingerprint: str) -> None:
         """Log the dataset that the model was trained on."""
-        source = LocalArtifactDatasetSource(str(path))
-        mlflow.log_input(MetaDataset(source=source, name=name, digest=fingerprint), context="training")
+        source = json.dumps({"uri": str(path)})
+        dataset = Dataset(name=name, digest=fingerprint, source_type="local", source=source)
+        context = InputTag(key="mlflow.data.context", value="training")
+        mlflow.MlflowClient().log_inputs(self.run_id, [DatasetInput(dataset, [context])])
 
     @contextmanager
     def child(self, name: str) -> Iterator["Run"]:
@@ -121,7 +121,6 @@ class Tracker:
         logging.getLogger("alembic").setLevel(logging.ERROR)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         MLFLOW_DISABLE_TELEMETRY.set(True)
-        set_telemetry_client()  # `import mlflow` made one, before the line above
         mlflow.set_tracking_uri(tracking_uri)
         self._client = mlflow.MlflowClient()
         self._model = f"recstack-{experiment}"

@@ -18,13 +18,13 @@ from recstack import columns as c
 from recstack.feature_store.config import repo_config, write_config
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
-from recstack.feature_store.registry import FeatureStoreError, applied_tables, apply
+from recstack.feature_store.registry import FeatureStoreError, applied_tables, apply, materialize
 from recstack.features import spec
 from recstack.settings import Settings
 
 
 def feast(settings: Settings, *arguments: str) -> str:
-    """What a person types in feature_repo, with the settings in the environment."""
+    """Run the command in feature_repo, with the settings in the environment."""
     environment = settings.child_environment() | {"FEAST_FS_YAML_FILE_PATH": str(write_config(settings))}
     command = [str(Path(sys.executable).with_name("feast")), *arguments]
     done = subprocess.run(
@@ -35,13 +35,13 @@ def feast(settings: Settings, *arguments: str) -> str:
 
 
 def declared(settings: Settings) -> Any:
-    """What the registry holds, without the command's list of online tables."""
+    """The content of the registry, without the command's list of online tables."""
     content = FeatureStore(config=repo_config(settings)).registry.to_dict(settings.dataset)
     return without_times({kind: value for kind, value in content.items() if kind != "infra"})
 
 
 def without_times(registry: Any) -> Any:
-    """A registry's content without the moments at which it was written."""
+    """A registry's content without the times at which it was written."""
     if isinstance(registry, dict):
         return {key: without_times(value) for key, value in registry.items() if not key.endswith("Timestamp")}
     if isinstance(registry, list):
@@ -49,28 +49,48 @@ def without_times(registry: Any) -> Any:
     return registry
 
 
+def in_folder(shop: Workspace, home: Path, stock: bool) -> Workspace:
+    """The shop's tables with a Feast registry and an online store below `home`; `stock`: by Feast's own classes."""
+    chosen = {"recstack_home": home, "lake_uri": shop.settings.lake, "feast_stock": stock}
+    return replace(shop, settings=shop.settings.model_copy(update=chosen))
+
+
 @pytest.fixture(scope="module")
 def own(shop: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The shop's tables with a Feast registry and an online store of their own."""
-    settings = shop.settings.model_copy(
-        update={"recstack_home": tmp_path_factory.mktemp("own"), "lake_uri": shop.settings.lake}
-    )
-    return replace(shop, settings=settings)
+    return in_folder(shop, tmp_path_factory.mktemp("own"), stock=False)
 
 
-def test_apply_and_materialize_from_the_command_line_fill_the_online_store(own: Workspace) -> None:
+both_classes = pytest.mark.parametrize("stock", [False, True], ids=["own classes", "stock classes"])
+
+
+def test_apply_on_the_command_line_declares_what_recstack_declares(own: Workspace) -> None:
     apply(own.settings, own.features.path)
     before = declared(own.settings)
     feast(own.settings, "apply")
-    assert declared(own.settings) == before, "the command declares what `apply` does"
+    assert declared(own.settings) == before
 
-    feast(own.settings, "materialize", "1970-01-01T00:00:00", datetime.fromtimestamp(CLOSING, UTC).isoformat())
-    online = OnlineStore(repo_config(own.settings))
+
+@both_classes
+def test_materialize_on_the_command_line_fills_the_online_store(shop: Workspace, tmp_path: Path, stock: bool) -> None:
+    settings = in_folder(shop, tmp_path, stock).settings
+    apply(settings, shop.features.path)
+    feast(settings, "materialize", "1970-01-01T00:00:00", datetime.fromtimestamp(CLOSING, UTC).isoformat())
+    online = OnlineStore(repo_config(settings))
     assert online.users([PLANTED_USER])[c.RATING_COUNT].to_pylist() == [4]
     assert online.items([3])[c.TYPE].to_pylist() == ["TV"]
 
 
-def test_apply_removes_what_is_declared_no_more(own: Workspace) -> None:
+@both_classes
+def test_apply_and_materialize_print_nothing_of_feasts(
+    shop: Workspace, tmp_path: Path, stock: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = in_folder(shop, tmp_path, stock).settings
+    apply(settings, shop.features.path)
+    materialize(settings, datetime.fromtimestamp(CLOSING, UTC))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_apply_removes_services_that_are_no_longer_declared(own: Workspace) -> None:
     apply(own.settings, own.features.path)
     feast_store = FeatureStore(config=repo_config(own.settings))
     view = feast_store.get_feature_view(spec.USER_VIEW)
@@ -103,7 +123,7 @@ def test_a_join_with_tables_that_were_not_applied_is_refused(shop: Workspace, tm
         historical(shop.settings, "user", entities, tmp_path / "older")
 
 
-def test_a_join_of_no_rows_has_the_columns_of_any(shop: Workspace) -> None:
+def test_a_join_of_no_rows_has_the_same_columns_as_a_join_of_some(shop: Workspace) -> None:
     rows = pq.read_table(shop.features.path / "interactions")
     entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
     none = historical(shop.settings, "user", entities.slice(0, 0), shop.features.path)
@@ -122,7 +142,7 @@ def test_spark_joins_the_same_rows_as_duckdb(shop: Workspace, tmp_path: Path) ->
     assert historical(by_spark, "user", entities, tables).equals(expected)
 
 
-def test_to_read_online_features_loads_no_engine_that_joins(own: Workspace) -> None:
+def test_reading_online_features_imports_no_library_that_joins(own: Workspace) -> None:
     apply(own.settings, own.features.path)
     code = (
         "import sys; from recstack.settings import Settings; from recstack.feature_store.config import online_config; "

@@ -1,4 +1,4 @@
-"""The shop once more without time, with users held out, and with a surprise in the future of one user."""
+"""Variants of the shop: without time, with held-out users, and with one more rating in the future of one user."""
 
 import pytest
 from pyspark.sql import SparkSession

@@ -1,4 +1,4 @@
-"""Of held-out users nothing is known but their fold-in history; each test also shows what a leak would look like."""
+"""A model knows only the fold-in history of held-out users; each test also shows what a leak would look like."""
 
 import brute_force
 import numpy as np
@@ -32,13 +32,13 @@ def history(cases: EvaluationSet, row: int, item_ids: np.ndarray) -> set[int]:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_no_training_row_and_no_count_is_of_a_held_out_user(held_out_shop: Workspace, part: Part) -> None:
+def test_no_training_row_and_no_count_comes_from_a_held_out_user(held_out_shop: Workspace, part: Part) -> None:
     data = held_out_shop.experiment.data(TRAINED_PARTS[part])
     table = held_out_shop.table("interactions")
-    taught = table.filter(pc.field(c.SPLIT).isin(list(TRAINED_PARTS[part])))
-    assert not set(taught[c.USER_ID].to_pylist()) & set(chosen(held_out_shop, part))
-    assert len(data.item) == len(taught) < len(table)
-    counts = np.bincount(data.encoder.positions(taught[c.ITEM_ID].to_numpy()), minlength=len(data.items))
+    trained = table.filter(pc.field(c.SPLIT).isin(list(TRAINED_PARTS[part])))
+    assert not set(trained[c.USER_ID].to_pylist()) & set(chosen(held_out_shop, part))
+    assert len(data.item) == len(trained) < len(table)
+    counts = np.bincount(data.encoder.positions(trained[c.ITEM_ID].to_numpy()), minlength=len(data.items))
     assert held_out_shop.experiment.cases(part).item_counts.tolist() == counts.tolist()
 
 
@@ -70,7 +70,7 @@ def test_the_features_of_a_held_out_user_are_those_of_the_fold_in_history(held_o
         )
         expected = np.array(right[c.GENRE_PROFILE], dtype=np.float32) / 5 - 1
         np.testing.assert_allclose(cases.users.genres[row], expected, atol=1e-6)
-        recent = [encoder.item_ids[place] for place in cases.users.recent[row] if place >= 0]
+        recent = [encoder.item_ids[position] for position in cases.users.recent[row] if position >= 0]
         assert recent == right[c.RECENT_ITEMS]
     assert cases.slices["warm"].all()
 

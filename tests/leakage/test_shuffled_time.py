@@ -1,4 +1,4 @@
-"""Who follows a path through the catalogue is predicted well only as long as nobody shuffles when things happened."""
+"""Users who follow a path through the catalogue are predicted well, and much worse once time is shuffled."""
 
 import numpy as np
 from histories import DAY, Log, log
@@ -16,7 +16,7 @@ NO_DROPOUT = {"dropout": 0.0, "history_dropout": 0.0, "id_dropout": 0.0}
 
 
 def paths() -> Log:
-    """Each user goes through the catalogue in order from some item on, one item a day."""
+    """Each user goes through the catalogue in order, one item a day, from a random item on."""
     random = np.random.default_rng(0)
     rows = []
     for user in range(N_USERS):
@@ -26,14 +26,14 @@ def paths() -> Log:
 
 
 def shuffled(history: Log) -> Log:
-    """The same interactions, and the same moments dealt out anew among all of them."""
+    """The same interactions, with their timestamps shuffled among all of them."""
     time = np.random.default_rng(1).permutation(history.time)
     order = np.lexsort((history.item, time, history.user))
     return Log(history.user[order], history.item[order], history.rating[order], time[order], history.n_items)
 
 
 def ndcg(history: Log) -> Doubles:
-    """NDCG@10 of each test user in global-time, of a model that reads the last two items."""
+    """NDCG@10 of each test user by `global-time`, for a model that reads the last two items."""
     known = history.time < TEST_DAY * DAY
     encoder = history.encoder()
     model = GenreNCF.fit(history.rows(known).training(encoder), options={**QUICK, **NO_DROPOUT})

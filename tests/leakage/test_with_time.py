@@ -1,4 +1,4 @@
-"""Nothing that a row is trained or judged on may know its future; each test also shows what a leak would look like."""
+"""No row of training or evaluation knows its future; each test also shows what a leak would look like."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ from recstack.models.base import TrainingData
 
 
 def entities(shop: Workspace) -> pa.Table:
-    """Every interaction's user and moment."""
+    """User and timestamp of every interaction."""
     rows = shop.table("interactions").sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending")])
     return pa.table({c.USER_ID: rows[c.USER_ID], c.ITEM_ID: rows[c.ITEM_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
 
@@ -48,10 +48,10 @@ def train(shop: Workspace) -> TrainingData:
 def test_every_training_row_knows_what_was_rated_before_it_and_nothing_else(shop: Workspace) -> None:
     points = entities(shop)
     ratings = brute_force.ratings_of(shop.table("interactions"))
-    moments = seconds_of(points[c.EVENT_TIMESTAMP])
+    seconds = seconds_of(points[c.EVENT_TIMESTAMP])
     joined = user_features(shop, points)
-    for row, person, timestamp in zip(joined.to_pylist(), points[c.USER_ID].to_pylist(), moments, strict=True):
-        history = brute_force.known(ratings, person, timestamp)
+    for row, user, second in zip(joined.to_pylist(), points[c.USER_ID].to_pylist(), seconds, strict=True):
+        history = brute_force.known(ratings, user, second)
         brute_force.assert_equal(row, brute_force.features(history, shop.positions, len(shop.words)))
 
     # A join that ignores time finds the newest row, and in it the target itself.
@@ -113,7 +113,7 @@ def test_no_row_of_the_training_set_holds_its_own_item_or_an_item_of_its_future(
         batch = train.users[number : number + 1]
         past = {r.item for r in brute_force.known(ratings, rating.user, rating.second)}
         assert set(ids[batch.seen].tolist()) == past
-        assert {int(ids[place]) for place in batch.recent[0] if place >= 0} <= past
+        assert {int(ids[position]) for position in batch.recent[0] if position >= 0} <= past
         assert rating.item not in past
 
 
@@ -132,7 +132,7 @@ def test_the_popularity_of_a_training_row_counts_only_earlier_interactions(
     assert (counted >= stale).all()
 
     newest = np.rint(np.expm1(train.items.popularity[train.item, 2])).astype(int)
-    assert (newest > before).any()  # what the row would know if it were joined to the end of training
+    assert (newest > before).any()  # a row that is joined with the end of training knows more
 
 
 def test_training_sees_no_item_snapshot_from_after_its_last_row(shop: Workspace, train: TrainingData) -> None:
@@ -143,12 +143,12 @@ def test_training_sees_no_item_snapshot_from_after_its_last_row(shop: Workspace,
 
 
 def shifted_cases(shop: Workspace, data: TrainingData, seconds: int) -> EvaluationSet:
-    """The test part with features read so many seconds after each target."""
+    """The test part with features read `seconds` after each target."""
 
     def live(points: pa.Table) -> pa.Table:
         later = pc.add(points[c.EVENT_TIMESTAMP], pa.scalar(seconds * 1_000_000, pa.duration("us")))
-        asked = points.set_column(1, c.EVENT_TIMESTAMP, later)
-        return live_features(shop.spark, shop.frame("interactions"), asked, shop.genres)
+        shifted = points.set_column(1, c.EVENT_TIMESTAMP, later)
+        return live_features(shop.spark, shop.frame("interactions"), shifted, shop.genres)
 
     return build_evaluation_set(GLOBAL_TIME, shop.table("interactions"), live, data.encoder)
 
@@ -164,6 +164,6 @@ def test_a_ranking_whose_features_hold_the_target_is_refused(shop: Workspace) ->
         rank(model, shifted_cases(shop, data, 1))
 
 
-def test_the_historical_join_returns_every_feature_of_the_spec_and_none_of_its_own(shop: Workspace) -> None:
+def test_the_historical_join_returns_exactly_the_features_of_the_spec(shop: Workspace) -> None:
     rows = user_features(shop, planted_points([CLOSING]))
     assert rows.schema.names == [c.USER_ID, c.EVENT_TIMESTAMP, *spec.names("user")]

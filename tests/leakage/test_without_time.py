@@ -1,4 +1,4 @@
-"""Without timestamps the split alone tells past from future; each test also shows what a leak would look like."""
+"""Without timestamps only the split separates past from future; each test also shows what a leak would look like."""
 
 import brute_force
 import numpy as np
@@ -63,10 +63,10 @@ def test_the_own_rating_is_in_no_tensor_of_its_row(timeless_shop: Workspace, par
     owner = np.searchsorted(served[c.USER_ID].to_numpy(), [r.user for r in known])
     leaking = data.encoder.users(served.take(owner), np.zeros(len(known), np.int64))
     for users, holds in ((data.users, False), (leaking, True)):
-        for number, place in enumerate(data.item):
+        for number, position in enumerate(data.item):
             row = users[number : number + 1]
-            assert (place in row.seen, place in row.recent) == (holds, holds)
-    assert (data.users.genres != leaking.genres).any(axis=1).mean() > 0.8  # the others' items carry no genre
+            assert (position in row.seen, position in row.recent) == (holds, holds)
+    assert (data.users.genres != leaking.genres).any(axis=1).mean() > 0.8  # the rest rated items without a genre
 
 
 def test_test_ratings_change_no_training_row(timeless_shop: Workspace) -> None:
@@ -122,7 +122,7 @@ def test_a_ranking_whose_features_come_from_the_test_part_too_is_refused(timeles
         rank(model, unprotected)
 
 
-def test_whoever_is_served_is_never_offered_what_they_rated_in_any_part(timeless_shop: Workspace) -> None:
+def test_the_rows_that_serving_reads_hold_the_ratings_of_all_parts(timeless_shop: Workspace) -> None:
     served = pq.read_table(timeless_shop.features.path / "user").to_pylist()
     everything = ratings(timeless_shop, (TRAIN, VALIDATION, TEST))
     for row in served:

@@ -1,4 +1,4 @@
-"""The shop's features in two real online stores."""
+"""The shop's features in real online stores, by recstack's own store classes and by Feast's."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,11 +19,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session", params=["sqlite", "redis"])
+@pytest.fixture(scope="session", params=["sqlite", "redis", "stock redis"])
 def online_settings(shop: Workspace, request: pytest.FixtureRequest) -> Settings:
-    """Settings of a store into which everything is materialized."""
+    """Settings of a store into which everything is materialized; `stock`: by Feast's own classes."""
     address = "sqlite" if request.param == "sqlite" else request.getfixturevalue("redis")
-    settings = shop.settings.model_copy(update={"feast_online": address})
+    stock = request.param == "stock redis"
+    chosen = {"feast_online": f"{address},db=1" if stock else address, "feast_stock": stock}
+    settings = shop.settings.model_copy(update=chosen)
     materialize(settings, datetime.fromtimestamp(CLOSING, UTC))
     return settings
 

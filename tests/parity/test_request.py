@@ -1,4 +1,4 @@
-"""Somebody whom no table knows gets the features that the batch job would compute from the same history."""
+"""The features of an anonymous user equal those that the batch job computes from the same history."""
 
 import numpy as np
 import pyarrow as pa
@@ -22,18 +22,18 @@ HISTORIES = [
 
 
 def by_spark(spark: SparkSession, shop: Workspace, timed: bool) -> pa.Table:
-    """The same histories as interactions: all at one second, as named items are, or without time."""
+    """The same histories as interactions: all at one second, as in a request, or without time."""
     rows = [
-        (stranger, item, float(rating), None)
-        for stranger, history in enumerate(HISTORIES)
+        (user, item, float(rating), None)
+        for user, history in enumerate(HISTORIES)
         for item, rating in zip(history.item_ids, history.ratings, strict=True)
     ]
-    stamps = at([NOW] * len(rows)) if timed else pa.nulls(len(rows), pa.timestamp("us", tz="UTC"))
+    times = at([NOW] * len(rows)) if timed else pa.nulls(len(rows), pa.timestamp("us", tz="UTC"))
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
-    table = pa.table([*columns[:3], stamps], names=INTERACTIONS.names)
+    table = pa.table([*columns[:3], times], names=INTERACTIONS.names)
     table = table.set_column(2, c.RATING, table[c.RATING].cast(pa.float32()))
-    moment = at([NOW + 1] * len(HISTORIES)) if timed else pa.nulls(len(HISTORIES), stamps.type)
-    points = pa.table({c.USER_ID: list(range(len(HISTORIES))), c.EVENT_TIMESTAMP: moment})
+    as_of = at([NOW + 1] * len(HISTORIES)) if timed else pa.nulls(len(HISTORIES), times.type)
+    points = pa.table({c.USER_ID: list(range(len(HISTORIES))), c.EVENT_TIMESTAMP: as_of})
     return live_features(spark, spark.createDataFrame(table), points, shop.genres)
 
 
@@ -41,8 +41,8 @@ def by_spark(spark: SparkSession, shop: Workspace, timed: bool) -> pa.Table:
 def test_request_time_features_equal_the_spark_features_of_the_same_history(
     spark: SparkSession, shop: Workspace, timed: bool
 ) -> None:
-    # The job orders equal moments by item, and data without time by rating; strangers are heard in their own order.
-    asked = [
+    # The job orders equal timestamps by item, and data without time by rating; a request keeps its own order.
+    histories = [
         History(
             *zip(*sorted(zip(h.item_ids, h.ratings, strict=True), key=lambda r: r if timed else r[::-1]), strict=True)
         )
@@ -50,7 +50,7 @@ def test_request_time_features_equal_the_spark_features_of_the_same_history(
         else h
         for h in HISTORIES
     ]
-    requested = user_rows(asked, shop.genres, NOW if timed else None)
+    requested = user_rows(histories, shop.genres, NOW if timed else None)
     computed = by_spark(spark, shop, timed)
     assert requested.schema == spec.schema("user")
     for name in spec.names("user"):
@@ -63,5 +63,5 @@ def test_the_item_named_last_is_the_most_recent(shop: Workspace) -> None:
     np.testing.assert_array_equal(rows[c.RECENT_RATINGS].to_pylist(), [[3.5, 0.5, 5.0]])
 
 
-def test_nobody_asking_gives_no_rows(shop: Workspace) -> None:
+def test_no_histories_give_no_rows(shop: Workspace) -> None:
     assert len(user_rows([], shop.genres, NOW)) == 0

@@ -1,5 +1,7 @@
 """How often each Spark job sends all rows to other machines: golden plans. A new shuffle has to be argued for here."""
 
+import contextlib
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,8 +38,9 @@ def genres(tables: Tables) -> tuple[vocabulary.ItemGenres, tuple[str, ...]]:
 
 def shuffles(frame: DataFrame) -> list[str]:
     """What rows are sent by, from the source to the result; broadcasts of small tables are not counted."""
-    plan = frame._jdf.queryExecution().executedPlan().toString()
-    keys = re.findall(r"(?<!Broadcast)Exchange (SinglePartition|hashpartitioning\(.*\), )", plan)
+    with contextlib.redirect_stdout(io.StringIO()) as plan:
+        frame.explain()
+    keys = re.findall(r"(?<!Broadcast)Exchange (SinglePartition|hashpartitioning\(.*\), )", plan.getvalue())
     names = [re.findall(r"([a-z_]+)#", key) or ["all to one"] for key in keys]
     return [", ".join(found) for found in reversed(names)]
 

@@ -1,4 +1,4 @@
-"""Writes many rows to Redis by commands that are put together from columns, as the bytes that go over the wire."""
+"""Writes many rows to Redis: builds the bytes of Redis's protocol from whole columns."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,19 +6,18 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recstack.feature_store.feast_redis.encoding import Encoded
 
 ROWS_A_CALL: Final = 64
-"""Rows that one transaction or one call of the script writes. Redis serves nobody else meanwhile: some 0.6 ms."""
+"""Rows that one transaction or one call of the script writes. It blocks other clients of Redis for about 0.6 ms."""
 _SAMPLED: Final = 32
-"""One key in so many is looked up before rows are taken for new ones."""
+"""`create` looks up one key in so many before it takes all rows for new ones."""
 
 WRITE: Final = """
 -- KEYS: rows. ARGV: seconds to live or 0, number of fields, their names, then the values of each row.
--- The first field is the moment; a row that is there already with the same moment or a later one stays.
-local function moment(bytes)
+-- The first field is the timestamp. A stored row with the same or a later timestamp stays.
+local function timestamp(bytes)
   local seconds, nanos, at = 0, 0, 1
   while at <= #bytes do
     local tag, number, scale, byte = bytes:byte(at), 0, 1, 128
@@ -30,7 +29,7 @@ local function moment(bytes)
     if tag == 8 then seconds = number else nanos = number end
     at = at + 1
   end
-  if seconds >= 2 ^ 63 then return 0, 0 end  -- before 1970, which Feast takes for no moment at all
+  if seconds >= 2 ^ 63 then return 0, 0 end  -- before 1970; Feast counts that as no timestamp
   return seconds, nanos
 end
 
@@ -41,8 +40,8 @@ for _, key in ipairs(KEYS) do
   local stored = redis.call('HGET', key, row[1])
   local newer = true
   if stored then
-    local seconds, nanos = moment(stored)
-    local new_seconds, new_nanos = moment(ARGV[values + 1])
+    local seconds, nanos = timestamp(stored)
+    local new_seconds, new_nanos = timestamp(ARGV[values + 1])
     local known = seconds > 0 or nanos > 0
     newer = not known or new_seconds > seconds or (new_seconds == seconds and new_nanos > nanos)
   end
@@ -59,27 +58,27 @@ return written
 
 
 def create(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, columns: Sequence[Encoded]) -> bool:
-    """Write N rows of which Redis most likely has none, by plain commands: two thirds of what the script costs Redis.
+    """Write N rows that Redis most likely lacks, by plain commands: they cost Redis two thirds of what `replace` does.
 
-    Of the keys a sample is looked up first; if Redis knows one of them, nothing is written. Each row is put together
-    as a draft and then renamed, which Redis refuses where the key exists. Of a transaction that is cut off nothing is
-    done, so that no draft stays behind.
+    It first looks up a sample of the keys, and writes nothing if Redis has one of them. Each row is written under a
+    draft name and then renamed; Redis refuses to rename onto a key that exists. Redis carries out a transaction whole
+    or not at all, so an interrupted call leaves no draft behind. Measured by benchmarks/materialization.py.
 
     Args:
-        connection: of redis-py.
+        connection: a connection of redis-py.
         fields: F names.
         live: seconds to live, or 0.
         keys: N keys.
         columns: F columns of N values.
 
     Returns:
-        Whether all rows were written. If not, `replace` does what is left.
+        Whether all rows were written. If not, call `replace` with the same rows.
 
     Raises:
-        redis.RedisError: Redis refused; calls before may have been carried out.
+        redis.RedisError: Redis refused; earlier rows may have been written.
     """
     sample = bulk_rows([Encoded(keys.head.take(pa.array(range(0, len(keys.head), _SAMPLED))))])
-    if _ask(connection, [b"*%d\r\n" % (1 + len(sample)) + bulk(b"EXISTS"), _memory(sample)], 1) != [0]:
+    if _call(connection, [b"*%d\r\n" % (1 + len(sample)) + bulk(b"EXISTS"), _memory(sample)], 1) != [0]:
         return False
     draft = b"draft:" + uuid4().hex.encode()
     begin = b"*%d\r\n" % (2 + 2 * len(fields)) + bulk(b"HSET") + bulk(draft)
@@ -90,47 +89,47 @@ def create(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, c
     for some in _chunks(rows):
         calls.append(b"".join([command(b"MULTI"), _memory(some), command(b"DEL", draft), command(b"EXEC")]))
         answers += (3 if live else 2) * len(some) + 3
-    done = [answer for answer in _ask(connection, calls, answers) if isinstance(answer, list)]
+    done = [answer for answer in _call(connection, calls, answers) if isinstance(answer, list)]
     for error in (each for answer in done for each in answer if isinstance(each, Exception)):
         raise error
     return not any(0 in answer[:-1] for answer in done)
 
 
 def replace(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, columns: Sequence[Encoded]) -> None:
-    """Write N rows unless Redis has the same or a newer moment of them, by calls of the script.
+    """Write N rows, except those of which Redis has a version with the same or a later timestamp, by the script.
 
     Args:
-        connection: of redis-py.
-        fields: F names, the moment's first.
+        connection: a connection of redis-py.
+        fields: F names, the timestamp's first.
         live: seconds to live, or 0.
         keys: N keys.
         columns: F columns of N values.
 
     Raises:
-        redis.RedisError: Redis refused; calls before may have been carried out.
+        redis.RedisError: Redis refused; earlier rows may have been written.
     """
-    sha = _ask(connection, [command(b"SCRIPT", b"LOAD", WRITE.encode())], 1)[0]
+    sha = _call(connection, [command(b"SCRIPT", b"LOAD", WRITE.encode())], 1)[0]
     shared = b"".join(map(bulk, [b"%d" % live, b"%d" % len(fields), *fields]))
     calls = []
     for some, rows in zip(_chunks(bulk_rows([keys])), _chunks(bulk_rows(columns)), strict=True):
         arguments = 3 + len(some) + 2 + len(fields) + len(some) * len(fields)
         head = b"*%d\r\n" % arguments + bulk(b"EVALSHA") + bulk(sha) + bulk(b"%d" % len(some))
         calls.append(b"".join([head, _memory(some), shared, _memory(rows)]))
-    _ask(connection, calls, len(calls))
+    _call(connection, calls, len(calls))
 
 
 def bulk(text: bytes) -> bytes:
-    """One argument of a command."""
+    """One argument of a command, as bytes of the protocol."""
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 def command(*arguments: bytes) -> bytes:
-    """One command."""
+    """One command, as bytes of the protocol."""
     return b"*%d\r\n" % len(arguments) + b"".join(map(bulk, arguments))
 
 
 def bulk_rows(parts: Sequence[Encoded | bytes]) -> pa.BinaryArray:
-    """N rows of arguments, one a column; bytes stand in each row as they are."""
+    """Join columns into N rows of command arguments; a part that is bytes is repeated in every row."""
     pieces: list[Any] = []
     constant = b""
     for part in parts:
@@ -147,21 +146,13 @@ def _chunks(rows: pa.BinaryArray) -> list[pa.BinaryArray]:
     return [rows[start : start + ROWS_A_CALL] for start in range(0, len(rows), ROWS_A_CALL)]
 
 
-def _ask(connection: Any, calls: Sequence[bytes | memoryview], answers: int) -> list[Any]:
+def _call(connection: Any, calls: Sequence[bytes | memoryview], answers: int) -> list[Any]:
     connection.send_packed_command(calls)
-    read = connection._parser.read_response  # what the connection adds for each answer costs 1 to 2 us a row
-    try:
-        found = [read() for _ in range(answers)]
-    except OSError as error:
-        raise RedisConnectionError(f"Redis's answer broke off: {error}") from error
-    for answer in found:
-        if isinstance(answer, Exception):
-            raise answer
-    return found
+    return [connection.read_response() for _ in range(answers)]
 
 
 def _memory(strings: pa.BinaryArray) -> memoryview:
-    """All bytes of an array, one string after the other."""
+    """The bytes of all strings of an array, without a copy."""
     _, offsets, data = strings.buffers()
-    places = memoryview(offsets).cast("i")
-    return memoryview(data)[places[strings.offset] : places[strings.offset + len(strings)]]
+    starts = memoryview(offsets).cast("i")
+    return memoryview(data)[starts[strings.offset] : starts[strings.offset + len(strings)]]

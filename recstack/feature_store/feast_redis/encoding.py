@@ -1,4 +1,4 @@
-"""Arrow columns to the bytes of Feast's protobuf messages, a whole column at a time."""
+"""Encodes Arrow columns as the bytes of Feast's protobuf messages, a whole column at a time."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,14 +12,14 @@ Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Digits = tuple[Bytes, Mask]
-"""[N, W] bytes, and which of them are there: row i is what its mask leaves of it."""
+"""[N, W] bytes and [N, W] mask: row i consists of the bytes where its mask is true."""
 
 SECOND = 1_000_000
 """Microseconds."""
 
 
 class Encoded(NamedTuple):
-    """N messages; message i is head[i] followed by body[i], which is the column's own memory."""
+    """N messages; message i is head[i] followed by body[i], which shares the memory of the Arrow column."""
 
     head: pa.BinaryArray
     body: pa.BinaryArray | None = None
@@ -32,32 +32,32 @@ class Encoded(NamedTuple):
 
 
 def encode(values: pa.Array, kind: pa.DataType) -> Encoded:
-    """Each value as `feast.types.Value`, serialized; nothing at all for null and NaN, as Feast writes them.
+    """Serialize each value as a `feast.types.Value`; null and NaN become no bytes at all, as Feast writes them.
 
     Args:
         values: N values.
-        kind: Arrow type of the feature, one of the six below; the column's own type may be a narrower one.
+        kind: Arrow type of the feature, one of the six in `_ENCODERS`; the column may have a narrower type.
 
     Raises:
-        pa.ArrowInvalid: a value does not fit the feature's type.
+        pa.ArrowInvalid: a value does not fit the type.
     """
     return _ENCODERS[kind](values.cast(kind))
 
 
-def encode_timestamps(stamps: pa.Array) -> Encoded:
-    """Each moment, in UTC, as `google.protobuf.Timestamp`, serialized; nanoseconds below a thousand are dropped."""
-    micros = stamps.cast(pa.timestamp("us", stamps.type.tz), safe=False).cast(pa.int64()).to_numpy()
+def encode_timestamps(timestamps: pa.Array) -> Encoded:
+    """Serialize each UTC timestamp as a `google.protobuf.Timestamp`, cut to whole microseconds."""
+    micros = timestamps.cast(pa.timestamp("us", timestamps.type.tz), safe=False).cast(pa.int64()).to_numpy()
     seconds, nanos = micros // SECOND, micros % SECOND * 1000
     parts = [*_optional(0x08, seconds), *_optional(0x10, nanos)]
     return Encoded(_rows(parts, np.ones(len(micros), dtype=bool)))
 
 
 def binary(data: npt.NDArray[np.generic], offsets: npt.NDArray[np.generic]) -> pa.BinaryArray:
-    """N byte strings in one piece of memory.
+    """Build an array of N byte strings from one buffer.
 
     Args:
-        data: the memory.
-        offsets: [N + 1] where each starts.
+        data: the buffer.
+        offsets: [N + 1] byte positions; string i is data[offsets[i] : offsets[i + 1]].
     """
     buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(np.ascontiguousarray(data))]
     return pa.BinaryArray.from_buffers(pa.binary(), len(offsets) - 1, buffers)
@@ -85,7 +85,7 @@ def _blob(tag: int) -> Callable[[pa.Array], Encoded]:
 
 
 def _float_list(values: pa.Array) -> Encoded:
-    numbers = _numbers(values.flatten(), 0.0)  # Feast puts 0 in the place of a null in a list
+    numbers = _numbers(values.flatten(), 0.0)  # Feast writes 0 for a null in a list
     return _packed(0x82, values, binary(numbers, _list_offsets(values) * 4))
 
 
@@ -96,16 +96,16 @@ def _int_list(values: pa.Array) -> Encoded:
 
 
 def _packed(tag: int, values: pa.Array, body: pa.BinaryArray) -> Encoded:
-    """A repeated field in a message of its own: tag, size of the message, and if not empty: tag, size, numbers."""
+    """A list value: tag, size of the inner message, and if that is not empty: its tag, its size, the numbers."""
     inner = pc.binary_length(body).to_numpy()
     number, used = _varint(inner)
-    some = inner > 0
-    used &= some[:, None]
-    outer = np.where(some, 1 + used.sum(axis=1) + inner, 0)
+    filled = inner > 0
+    used &= filled[:, None]
+    outer = np.where(filled, 1 + used.sum(axis=1) + inner, 0)
     tags = [_constant(tag, len(values))]
     if tag >= 0x80:  # field numbers from 16 take two bytes
         tags.append(_constant(0x01, len(values)))
-    parts = [*tags, _varint(outer), _only(some, _constant(0x0A, len(values))), (number, used)]
+    parts = [*tags, _varint(outer), _only(filled, _constant(0x0A, len(values))), (number, used)]
     return Encoded(_rows(parts, _present(values)), body)
 
 
@@ -129,7 +129,10 @@ def _constant(byte: int, rows: int) -> Digits:
 
 
 def _varint(numbers: npt.NDArray[np.generic]) -> Digits:
-    """Seven bits a byte, the lowest first; the highest bit says that more follow. A negative number takes ten bytes."""
+    """Protobuf's variable-length integers: seven bits a byte, lowest first; the highest bit says that more follow.
+
+    A negative number takes ten bytes.
+    """
     unsigned = numbers.astype(np.int64).view(np.uint64)
     width = max(1, -(-int(unsigned.max(initial=0)).bit_length() // 7))
     groups = unsigned[:, None] >> (np.arange(width, dtype=np.uint64) * np.uint64(7))
@@ -141,8 +144,8 @@ def _varint(numbers: npt.NDArray[np.generic]) -> Digits:
 
 
 def _optional(tag: int, numbers: Ints) -> list[Digits]:
-    there = numbers != 0
-    return [_only(there, _constant(tag, len(numbers))), _only(there, _varint(numbers))]
+    nonzero = numbers != 0
+    return [_only(nonzero, _constant(tag, len(numbers))), _only(nonzero, _varint(numbers))]
 
 
 def _only(rows: Mask, digits: Digits) -> Digits:
@@ -150,7 +153,7 @@ def _only(rows: Mask, digits: Digits) -> Digits:
 
 
 def _rows(parts: Sequence[Digits], present: Mask) -> pa.BinaryArray:
-    """The parts of each row side by side; nothing for a row that is not present."""
+    """Concatenate the parts of each row; a row that is not present becomes an empty string."""
     data = np.hstack([digits for digits, _ in parts])
     used = np.hstack([mask for _, mask in parts]) & present[:, None]
     return binary(data[used], np.append(0, np.cumsum(used.sum(axis=1))))

@@ -1,6 +1,6 @@
-"""The newest row of every entity out of Parquet files, in batches, whatever their number."""
+"""Finds the newest row of every entity in Parquet files and reads these rows in batches."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 MEMORY = "512MB"
-"""What looking for the newest rows may take; beyond it DuckDB writes to a temporary folder."""
+"""Memory of the search for the newest rows; beyond it DuckDB writes to a temporary folder."""
 BATCH_ROWS = 2048
+"""Least rows of a batch."""
 _READ_BUFFER = 1 << 20
 
 Mask = npt.NDArray[np.bool_]
@@ -21,42 +22,60 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Source:
-    """Parquet files and the columns that say which row is newest."""
+    """Parquet files, and the columns that decide which row is newest."""
 
     files: tuple[Path, ...]
     key: str
     timestamp: str
     created: str | None
-    """Decides between rows of the same moment, if there is such a column."""
+    """Column that decides between rows with the same timestamp, if there is one."""
     given: Mapping[str, str] = field(default_factory=dict)
-    """Names that columns have in the files, where they differ."""
+    """Name of a column in the view → its name in the files, where they differ."""
 
     def stored(self, name: str) -> str:
-        """What the files call a column."""
+        """Name of a column in the files."""
         return self.given.get(name, name)
 
 
-def newest(source: Source, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The newest row of every entity with a timestamp from `start` to `end`, both included.
+@dataclass(frozen=True)
+class Newest(Iterable[pa.RecordBatch]):
+    """The newest row of every entity, read anew at each iteration."""
 
-    Of two rows with the same moment, and the same moment of creation, the one further on in the files counts.
+    source: Source
+    chosen: Mapping[Path, Mask]
+    """For each file which of its rows are the newest of their entities."""
+    columns: Sequence[str]
 
-    Yields:
-        `BATCH_ROWS` rows of `columns`, the last time less, in the order of the files.
+    @property
+    def rows(self) -> int:
+        """How many rows all batches have together."""
+        return sum(int(mask.sum()) for mask in self.chosen.values())
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        waiting: list[pa.RecordBatch] = []
+        for path, chosen in self.chosen.items():
+            for batch in _batches(path, chosen, [self.source.stored(name) for name in self.columns]):
+                waiting.append(batch)
+                if sum(map(len, waiting)) >= BATCH_ROWS:
+                    yield _joined(waiting, self.columns)
+                    waiting = []
+        if waiting:
+            yield _joined(waiting, self.columns)
+
+
+def newest(source: Source, start: datetime, end: datetime, columns: Sequence[str]) -> Newest:
+    """Find the newest row of every entity with a timestamp from `start` to `end`, both included.
+
+    Of two rows with the same timestamp, and the same creation time, the one further on in the files counts. The search
+    reads keys and timestamps only.
+
+    Returns:
+        Batches of at least `BATCH_ROWS` rows of `columns`, but for the last one, in the order of the files.
     """
-    waiting: list[pa.RecordBatch] = []
-    for path, chosen in _chosen(source, start, end).items():
-        for batch in _batches(path, chosen, [source.stored(name) for name in columns]):
-            waiting.append(batch)
-            if sum(map(len, waiting)) >= BATCH_ROWS:
-                yield _one(waiting, columns)
-                waiting = []
-    if waiting:
-        yield _one(waiting, columns)
+    return Newest(source, _chosen(source, start, end), columns)
 
 
 def _chosen(source: Source, start: datetime, end: datetime) -> dict[Path, Mask]:
-    """For each file which of its rows are the newest of their entities; only keys and moments are read for that."""
     masks = {path: np.zeros(pq.read_metadata(path).num_rows, dtype=bool) for path in source.files}
     order = [f"{_quoted(source.timestamp)} DESC", "filename DESC", "file_row_number DESC"]
     if source.created:
@@ -64,22 +83,22 @@ def _chosen(source: Source, start: datetime, end: datetime) -> dict[Path, Mask]:
     window = f"PARTITION BY {_quoted(source.stored(source.key))} ORDER BY {', '.join(order)}"
     query = f"""
         SELECT filename, file_row_number FROM (
-            SELECT filename, file_row_number, row_number() OVER ({window}) AS place
+            SELECT filename, file_row_number, row_number() OVER ({window}) AS newest_first
             FROM read_parquet($files, filename = true, file_row_number = true)
             WHERE epoch_us({_quoted(source.timestamp)}) BETWEEN $start AND $end)
-        WHERE place = 1"""
+        WHERE newest_first = 1"""
     values = {"files": [str(path) for path in source.files], "start": _micros(start), "end": _micros(end)}
     with duckdb.connect(config={"memory_limit": MEMORY, "preserve_insertion_order": "false"}) as engine:
         for batch in engine.execute(query, values).to_arrow_reader(100_000):
             names = batch["filename"].dictionary_encode()
-            codes, places = names.indices.to_numpy(), batch["file_row_number"].to_numpy()
+            codes, rows = names.indices.to_numpy(), batch["file_row_number"].to_numpy()
             for code, name in enumerate(names.dictionary.to_pylist()):
-                masks[Path(name)][places[codes == code]] = True
+                masks[Path(name)][rows[codes == code]] = True
     return masks
 
 
 def _batches(path: Path, chosen: Mask, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The chosen rows of a file; row groups without any are not read."""
+    """Read the chosen rows of a file; row groups without any are skipped."""
     with pq.ParquetFile(path, buffer_size=_READ_BUFFER, pre_buffer=False) as file:
         sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
         parts = np.split(chosen, np.cumsum(sizes)[:-1]) if sizes else []
@@ -96,13 +115,13 @@ def _batches(path: Path, chosen: Mask, columns: list[str]) -> Iterator[pa.Record
                 yield kept.select(columns)
 
 
-def _one(batches: list[pa.RecordBatch], names: Sequence[str]) -> pa.RecordBatch:
+def _joined(batches: list[pa.RecordBatch], names: Sequence[str]) -> pa.RecordBatch:
     rows = pa.concat_batches(batches) if len(batches) > 1 else batches[0]
     return pa.RecordBatch.from_arrays(rows.columns, names=list(names))
 
 
-def _micros(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
+def _micros(time: datetime) -> int:
+    return round(time.timestamp() * 1_000_000)
 
 
 def _quoted(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows of Feast's Redis store to an Arrow table, without a protobuf message for every number."""
+"""Reads rows of Feast's Redis store into an Arrow table, without a protobuf message for every number."""
 
 import struct
 import threading
@@ -15,20 +15,21 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from recstack import columns as c
 from recstack.feature_store.feast_redis.commands import bulk
+from recstack.feature_store.values import plain
 
 _FLOAT = struct.Struct("<xf")
 
 
 class OwnConnection(threading.local):
-    """A connection for each thread that reads; to take one from redis-py's pool each time costs a fifth of a read."""
+    """One connection a thread: taking one from redis-py's pool costs a fifth of a read (benchmarks/online_read.py)."""
 
     def __init__(self, client: Redis) -> None:
-        """Of the server of this client; the first command connects."""
+        """Prepare a connection to the server of this client; the first command connects."""
         self.connection: Any = client.connection_pool.make_connection()
 
 
 class Reader:
-    """Reads the same features of any entities, with commands of which only the keys are left to fill in."""
+    """Reads the same features of any entities: the commands are built once, and each read fills in the keys."""
 
     def __init__(
         self, own: OwnConnection, key: str, key_frame: tuple[bytes, bytes], fields: Sequence[bytes], schema: pa.Schema
@@ -36,10 +37,10 @@ class Reader:
         """Prepare.
 
         Args:
-            own: where to ask.
+            own: the connection of each thread.
             key: name of the entity's key.
-            key_frame: what a key has before and after the eight bytes of the id.
-            fields: of the hash: the features, and the timestamp as the last.
+            key_frame: bytes of a Redis key before and after the eight bytes of the id.
+            fields: names in the Redis hash: of the features, and of the timestamp at the end.
             schema: names and types of the features.
         """
         self._own = own
@@ -51,49 +52,40 @@ class Reader:
         self._row = pa.struct([(key, pa.int64()), (c.EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC")), *schema])
 
     def read(self, ids: Sequence[int]) -> pa.Table:
-        """One row an id, in order: the key, event_timestamp and the features; nulls for what Redis lacks.
+        """One row an id, in order: the key, event_timestamp and the features; nulls where Redis has no value.
 
         Raises:
             redis.RedisError: Redis cannot be reached, or took longer than the connection allows.
         """
         decoders = self._decoders
         rows = []
-        for number, (*values, stamp) in zip(ids, self._fetch(ids), strict=True):
+        for number, (*values, timestamp) in zip(ids, self._fetch(ids), strict=True):
             row = [decode(value) if value else None for decode, value in zip(decoders, values, strict=True)]
-            rows.append((int(number), moment(stamp) if stamp is not None else None, *row))
+            rows.append((int(number), microseconds(timestamp) if timestamp is not None else None, *row))
         return pa.Table.from_batches([pa.RecordBatch.from_struct_array(pa.array(rows, self._row))])
 
     def _fetch(self, ids: Sequence[int]) -> list[list[bytes | None]]:
         before, after = self._before, self._after
         commands = [before + int(number).to_bytes(8, "little", signed=True) + after for number in ids]
         try:
-            return self._ask(commands)
-        except RedisConnectionError:  # of a server that was restarted since; if it is down, this fails too
-            return self._ask(commands)
+            return self._call(commands)
+        except RedisConnectionError:  # the server may have restarted since the last read; if it is down, this fails too
+            return self._call(commands)
 
-    def _ask(self, commands: list[bytes]) -> list[list[bytes | None]]:
+    def _call(self, commands: list[bytes]) -> list[list[bytes | None]]:
         connection = self._own.connection
         try:
             connection.send_packed_command(commands if len(commands) == 1 else [b"".join(commands)])
             return [connection.read_response() for _ in commands]
         except BaseException:
-            connection.disconnect()  # with answers that nobody will read; the next command connects again
+            connection.disconnect()  # drop answers that were not read; the next command connects again
             raise
 
 
-def moment(raw: bytes) -> int:
+def microseconds(raw: bytes) -> int:
     """Microseconds since 1970 of a serialized Timestamp."""
-    stamp = Timestamp.FromString(raw)
-    return int(stamp.seconds * 1_000_000 + stamp.nanos // 1000)
-
-
-def plain(value: Value) -> Any:
-    """A Feast value as Python: a scalar, a list, or None."""
-    kind = value.WhichOneof("val")
-    if kind is None or kind == "null_val":
-        return None
-    inner = getattr(value, kind)
-    return list(inner.val) if kind.endswith("_list_val") else inner
+    timestamp = Timestamp.FromString(raw)
+    return int(timestamp.seconds * 1_000_000 + timestamp.nanos // 1000)
 
 
 def _any(raw: bytes) -> Any:
@@ -115,7 +107,7 @@ def _floats(raw: bytes) -> Any:
 
 @lru_cache(maxsize=4096)
 def _float_list_head(size: int) -> bytes:
-    """What precedes the numbers in a serialized list of floats of this size; nothing if none has it."""
+    """The bytes before the numbers in a serialized list of floats of this size; empty if no list has this size."""
     for count in range((size - 4) // 4, max(0, (size - 16) // 4), -1):
         message = Value(float_list_val=FloatList(val=[0.0] * count)).SerializeToString()
         if len(message) == size:

@@ -1,4 +1,4 @@
-"""Feast's Redis store with a way to write and to read many rows column by column; the bytes in Redis are the same."""
+"""Feast's Redis store, extended by writes and reads of whole columns; the bytes in Redis stay the same."""
 
 from typing import Any, Literal
 
@@ -28,29 +28,32 @@ _ARROW_TYPES = {
 
 
 class ColumnarOnlineStoreConfig(RedisOnlineStoreConfig):
-    """Feast looks for it beside the store, by name."""
+    """Options of `ColumnarOnlineStore`; Feast finds this class by its name."""
 
     type: str = "recstack.feature_store.feast_redis.store.ColumnarOnlineStore"  # type: ignore[assignment]
     redis_type: Literal[RedisType.redis, RedisType.redis_sentinel] = RedisType.redis
-    """A cluster would need each row sent to the node that has it; Feast's own `type: redis` does that."""
+    """Not `redis_cluster`, where rows are spread over nodes; Feast's own `type: redis` handles that."""
 
 
 class ColumnarOnlineStore(RedisOnlineStore):
-    """Adds `write_table` and `reader`; everything else is Feast's, and either reads what the other wrote."""
+    """Adds `write_table` and `reader` to Feast's store; either class reads what the other wrote."""
 
     _own: OwnConnection | None = None
 
     def write_table(self, config: RepoConfig, view: FeatureView, rows: pa.RecordBatch) -> None:
-        """Write rows unless Redis has the same or a newer moment of them; that is decided in Redis, row by row.
+        """Write rows, except those of which Redis has a version with the same or a later timestamp.
+
+        Redis itself compares the timestamps, so that of two writers at once the later row wins.
 
         Args:
-            config: of the feature store.
-            view: whose features they are.
-            rows: N rows of the entity's key, the view's features and the timestamp of its source.
+            config: configuration of the feature store.
+            view: the feature view that the rows belong to.
+            rows: N rows: the entity's key, the view's features, and the timestamp column of its source.
 
         Raises:
-            TypeError: the entity's key or a feature has a type that cannot be written.
-            redis.RedisError: Redis refused, or cannot be reached; rows sent before may have been written.
+            TypeError: there is no encoder for the type of the entity's key or of a feature.
+            ValueError: a row has no key.
+            redis.RedisError: Redis refused, or cannot be reached; earlier rows may have been written.
         """
         if not len(rows):
             return
@@ -61,19 +64,19 @@ class ColumnarOnlineStore(RedisOnlineStore):
         numbers = binary(ids.to_numpy(), np.arange(len(ids) + 1) * 8)
         keys = Encoded(pc.binary_join_element_wise(pa.scalar(before), numbers, pa.scalar(after), pa.scalar(b"")))
         origin: Any = view.batch_source
-        stamps = encode_timestamps(rows[origin.timestamp_field])
+        timestamps = encode_timestamps(rows[origin.timestamp_field])
         columns = [encode(rows[field.name], arrow_type(view, field)) for field in view.features]
 
-        *names, moment = hash_fields(config, view, [field.name for field in view.features])
+        *names, timestamp = hash_fields(config, view, [field.name for field in view.features])
         live = config.online_store.key_ttl_seconds or 0
         pool = self._get_client(config.online_store).connection_pool
         connection = pool.get_connection()
         try:
-            row = [moment, *names], live, keys, [stamps, *columns]
+            row = [timestamp, *names], live, keys, [timestamps, *columns]
             if not create(connection, *row):
                 replace(connection, *row)
         except BaseException:
-            connection.disconnect()  # with answers that nobody will read
+            connection.disconnect()  # drop answers that were not read
             raise
         finally:
             pool.release(connection)
@@ -82,8 +85,8 @@ class ColumnarOnlineStore(RedisOnlineStore):
         """Prepare reads of one view.
 
         Args:
-            config: of the feature store.
-            view: whose features they are.
+            config: configuration of the feature store.
+            view: the feature view to read.
             schema: names and types of the features wanted.
         """
         fields = hash_fields(config, view, schema.names)
@@ -93,7 +96,7 @@ class ColumnarOnlineStore(RedisOnlineStore):
 
 
 def arrow_type(view: FeatureView, field: Field) -> pa.DataType:
-    """What a feature's column is cast to.
+    """The Arrow type in which a feature is encoded.
 
     Raises:
         TypeError: there is no encoder for this type.
@@ -101,15 +104,18 @@ def arrow_type(view: FeatureView, field: Field) -> pa.DataType:
     kind = field.dtype.to_value_type()
     if kind not in _ARROW_TYPES:
         known = ", ".join(name.name for name in _ARROW_TYPES)
-        raise TypeError(f"feature {field.name} of {view.name} is {kind.name}; only {known} can be written by columns")
+        raise TypeError(
+            f"feature {field.name} of {view.name} is {kind.name}; only {known} can be written; "
+            "FEAST_STOCK=true writes others"
+        )
     return _ARROW_TYPES[kind]
 
 
 def key_column(view: FeatureView) -> str:
-    """Name of the one key of a view's entity.
+    """Name of the key of a view's entity.
 
     Raises:
-        TypeError: it has several, or one of another type.
+        TypeError: there are several keys, or the key is no Int64.
     """
     columns = view.entity_columns
     if len(columns) != 1 or columns[0].dtype != Int64:
@@ -119,14 +125,14 @@ def key_column(view: FeatureView) -> str:
 
 
 def key_frame(config: RepoConfig, view: FeatureView) -> tuple[bytes, bytes]:
-    """What Redis's key of an entity has before and after the eight bytes of the id."""
+    """The bytes of an entity's Redis key before and after the eight bytes of the id."""
     zero = EntityKey(join_keys=[key_column(view)], entity_values=[Value(int64_val=0)])
     serialized = serialize_entity_key(zero, config.entity_key_serialization_version)
     return serialized[:-8], config.project.encode()
 
 
 def hash_fields(config: RepoConfig, view: FeatureView, names: list[str]) -> list[bytes]:
-    """Fields of Redis's hash for the features, and for the timestamp as the last."""
+    """Names of the features in the Redis hash, and of the timestamp at the end."""
     name = compute_versioned_name(view, config.registry.enable_online_feature_view_versioning)
     _, fields = RedisOnlineStore._generate_hset_keys_for_features(RedisOnlineStore(), view, list(names), name)
     return [field if isinstance(field, bytes) else field.encode() for field in fields]

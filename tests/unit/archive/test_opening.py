@@ -1,34 +1,38 @@
 import socket
 import threading
+import time
+from pathlib import Path
 
 import pytest
-from feast.infra.online_stores.redis import RedisOnlineStore
-from redis import Redis
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+from online_samples import OURS, STOCK, feature_store
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from recstack.archive.opening import READ_BUDGET, within_budget
 
 
-def parameters(connection: str) -> dict[str, object]:
-    """What Feast makes of a connection string."""
-    _, given = RedisOnlineStore._parse_connection_string(connection)
-    return given
-
-
-def test_a_redis_that_hangs_is_asked_once_and_given_up_within_the_budget() -> None:
-    asked: list[socket.socket] = []
+@pytest.mark.parametrize("kind", [OURS, STOCK], ids=["own", "stock"])
+def test_a_read_gives_up_a_redis_that_hangs_within_the_budget_and_does_not_try_again(
+    tmp_path: Path, kind: dict[str, str]
+) -> None:
+    connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        threading.Thread(target=lambda: [asked.append(server.accept()[0]) for _ in range(2)], daemon=True).start()
-        client = Redis(host="127.0.0.1", port=port, **parameters(within_budget(f"127.0.0.1:{port}")))
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        threading.Thread(target=lambda: [connections.append(server.accept()[0]) for _ in range(2)], daemon=True).start()
+        store = feature_store(tmp_path, within_budget(address), kind)
+        key = EntityKey(join_keys=["user_id"], entity_values=[Value(int64_val=1)])
+        view = store.get_feature_view("users")
+        start = time.monotonic()
         with pytest.raises(RedisTimeoutError):
-            client.hmget("user", ["feature"])
-    assert len(asked) == 1
+            store.provider.online_read(store.config, view, [key], ["count"])
+        assert time.monotonic() - start < 10 * READ_BUDGET
+    assert len(connections) == 1
 
 
 def test_limits_of_the_connection_string_win_over_the_budget() -> None:
-    given = parameters(within_budget("redis:6379,password=secret,socket_timeout=1.5"))
-    assert given == {"password": "secret", "socket_timeout": 1.5, "socket_connect_timeout": READ_BUDGET, "retry": None}
+    given = within_budget("redis:6379,password=secret,socket_timeout=1.5")
+    assert given == f"redis:6379,password=secret,socket_timeout=1.5,socket_connect_timeout={READ_BUDGET},retry=null"
 
 
 def test_sqlite_needs_no_limits() -> None:

@@ -16,7 +16,7 @@ STOCK, OURS = "duckdb", "recstack.feature_store.feast_duckdb.AsofOfflineStore"
 N_USERS, N_ITEMS, N_ROWS = 30, 20, 3_000
 START = int(datetime(2024, 1, 1, tzinfo=UTC).timestamp())
 SPAN = 400
-"""Seconds in which everything happens: so few that most moments are shared."""
+"""Seconds in which everything happens: so few that most rows share their timestamp with others."""
 
 Ask = Callable[..., RetrievalJob]
 
@@ -34,7 +34,7 @@ def write(table: pa.Table, folder: Path) -> None:
 
 
 def user_rows(draw: np.random.Generator) -> pa.Table:
-    """Rows of which several share user and moment, each created at a moment of its own; some values are null."""
+    """Several rows share user and timestamp, each with its own creation time; some values are null."""
     null = draw.random(N_ROWS) < 0.1
     return pa.table(
         {
@@ -65,18 +65,18 @@ def user_rows(draw: np.random.Generator) -> pa.Table:
 
 
 def item_rows(draw: np.random.Generator) -> pa.Table:
-    """One row an item and moment, and moments without a zone."""
-    places = draw.permutation(N_ITEMS * SPAN)[:N_ROWS]
-    stamps = at(places % SPAN).cast(pa.timestamp("us"))
-    return pa.table({"item_id": places // SPAN, "stamp": stamps, "price": draw.random(N_ROWS).astype(np.float32)})
+    """One row an item and timestamp; the timestamps have no time zone."""
+    cells = draw.permutation(N_ITEMS * SPAN)[:N_ROWS]
+    times = at(cells % SPAN).cast(pa.timestamp("us"))
+    return pa.table({"item_id": cells // SPAN, "known_at": times, "price": draw.random(N_ROWS).astype(np.float32)})
 
 
 def entity_rows(draw: np.random.Generator) -> pd.DataFrame:
-    """Moments before, between and after the features'; users and items that have none; and two columns to keep."""
+    """Timestamps before, between and after those of the features; unknown users and items; two columns to pass on."""
     count = 2_000
     return pd.DataFrame(
         {
-            "label": draw.random(count),
+            "target": draw.random(count),
             "item_id": draw.integers(0, N_ITEMS + 5, count),
             "bought_id": draw.integers(0, N_ITEMS + 5, count),
             "user_id": draw.integers(0, N_USERS + 5, count),
@@ -101,7 +101,7 @@ def entities() -> pd.DataFrame:
 
 
 def asker(folder: Path, offline: str, ttl: timedelta, home: Path) -> Ask:
-    """A feature store of that kind with two views, one of them used twice, and a feature that is computed on demand."""
+    """A feature store with that offline store, two views, one of them used twice, and one on-demand feature."""
     config = RepoConfig(
         project="shop",
         provider="local",
@@ -135,7 +135,7 @@ def asker(folder: Path, offline: str, ttl: timedelta, home: Path) -> Ask:
         entities=[item],
         ttl=timedelta(0),
         schema=[Field(name="price", dtype=Float32)],
-        source=FileSource(name="item_rows", path=f"{folder}/item/*.parquet", timestamp_field="stamp"),
+        source=FileSource(name="item_rows", path=f"{folder}/item/*.parquet", timestamp_field="known_at"),
     )
 
     @on_demand_feature_view(sources=[users], schema=[Field(name="double", dtype=Float64)], mode="pandas")
@@ -161,7 +161,7 @@ def both(folder: Path, tmp_path: Path) -> tuple[Ask, Ask]:
 
 
 @pytest.mark.parametrize("ttl", [timedelta(0), timedelta(seconds=7), timedelta(days=1)])
-def test_the_rows_are_those_of_feasts_own_store_bit_for_bit_in_the_order_asked(
+def test_the_rows_equal_those_of_feasts_own_store_to_the_bit_and_keep_their_order(
     folder: Path, entities: pd.DataFrame, tmp_path: Path, ttl: timedelta
 ) -> None:
     stock, ours = (
@@ -184,7 +184,7 @@ def test_short_names_and_a_choice_of_features_are_as_feast_gives_them(
     assert ours.equals(stock.sort_by("row"))
 
 
-def test_a_job_says_of_itself_what_feasts_own_says(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
+def test_a_job_has_the_metadata_of_feasts_own(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
     stock, ours = (ask(entities, full_feature_names=True) for ask in both)
     assert ours.full_feature_names == stock.full_feature_names
     assert [view.name for view in ours.on_demand_feature_views] == ["doubled"]
@@ -194,7 +194,7 @@ def test_a_job_says_of_itself_what_feasts_own_says(both: tuple[Ask, Ask], entiti
     assert ours.metadata.max_event_timestamp == stock.metadata.max_event_timestamp
 
 
-def test_what_was_created_last_wins_and_a_feature_may_be_exactly_as_old_as_it_may_get(tmp_path: Path) -> None:
+def test_the_row_created_last_counts_and_a_feature_may_be_exactly_as_old_as_its_ttl(tmp_path: Path) -> None:
     rows = user_rows(np.random.default_rng(1)).slice(0, 3)
     rows = rows.set_column(0, "user_id", pa.array([1, 1, 1]))
     rows = rows.set_column(1, "known_at", at(np.array([10, 10, 10])))
@@ -202,19 +202,19 @@ def test_what_was_created_last_wins_and_a_feature_may_be_exactly_as_old_as_it_ma
     rows = rows.set_column(3, "raw_score", pa.array([1.0, 2.0, 3.0]))
     write(rows, tmp_path / "user")
     ask = asker(tmp_path, OURS, timedelta(seconds=5), tmp_path)
-    moments = pd.to_datetime([START + second for second in (9, 10, 15, 16)], unit="s", utc=True)
-    frame = pd.DataFrame({"user_id": 1, "event_timestamp": moments})
+    times = pd.to_datetime([START + second for second in (9, 10, 15, 16)], unit="s", utc=True)
+    frame = pd.DataFrame({"user_id": 1, "event_timestamp": times})
     assert ask(frame, ["users:score"]).to_arrow()["score"].to_pylist() == [None, 2.0, 2.0, None]
 
 
-def test_an_empty_place_in_the_frame_finds_nothing(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
+def test_a_row_without_a_key_gets_nulls(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
     entities["user_id"] = entities["user_id"].astype("Int64").mask(entities["row"] % 3 == 0)
     stock, ours = (ask(entities, ["users:score"]).to_arrow() for ask in both)
     assert ours["score"].to_pylist()[::3] == [None] * len(range(0, len(entities), 3))
     assert ours.equals(stock.sort_by("row"))
 
 
-def test_leaving_out_what_was_created_later_is_left_to_feast(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
+def test_the_filter_by_creation_time_is_feasts_own(both: tuple[Ask, Ask], entities: pd.DataFrame) -> None:
     options = {"filter_by_created_timestamp": True, "full_feature_names": True}
     stock, ours = (ask(entities, **options).to_arrow().sort_by("row") for ask in both)
     assert ours.equals(stock)
@@ -226,5 +226,5 @@ def test_leaving_out_what_was_created_later_is_left_to_feast(both: tuple[Ask, As
 
 def test_entities_as_sql_are_refused_as_feasts_own_store_refuses_them(both: tuple[Ask, Ask]) -> None:
     for ask in both:
-        with pytest.raises(AttributeError, match="'str' object has no attribute 'columns'"):  # Feast's own words
+        with pytest.raises(AttributeError, match="'str' object has no attribute 'columns'"):  # Feast's message
             ask("select 1", ["users:score"])

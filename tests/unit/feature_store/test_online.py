@@ -1,4 +1,4 @@
-"""A reader of the online store keeps up with Feast's registry while it serves."""
+"""A reader of the online store follows changes of Feast's registry while it serves."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from recstack.feature_store.views import declare
 from recstack.features import spec
 
 LIFETIME = 1
-"""Seconds that Feast's cache of the registry lives."""
+"""Seconds until Feast's cache of the registry expires."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def refused(store: OnlineStore) -> str:
     return ""
 
 
-def test_a_change_of_the_registry_is_followed_once_feasts_cache_is_out_of_date(
+def test_a_change_of_the_registry_is_noticed_when_feasts_cache_has_expired(
     config: RepoConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(config, tmp_path / "v1")
@@ -65,7 +65,7 @@ def test_a_change_of_the_registry_is_followed_once_feasts_cache_is_out_of_date(
     assert len(store.users([1, 2])) == 2
 
 
-def test_a_registry_that_is_gone_leaves_reads_as_they_were(config: RepoConfig, tmp_path: Path) -> None:
+def test_reads_go_on_when_the_registry_cannot_be_read(config: RepoConfig, tmp_path: Path) -> None:
     apply(config, tmp_path / "v1")
     store = OnlineStore(config)
     before = store.users([1])

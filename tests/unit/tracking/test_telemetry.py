@@ -1,32 +1,41 @@
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from checkout import ROOT
+
+CHILD = """
+import os, socket, sys, time
+
+proxy = socket.create_server(("127.0.0.1", 0))
+proxy.setblocking(False)
+os.environ["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+
+from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
 from recstack.tracking.tracker import Tracker
 
-SCRIPT = """
-import sys
-from mlflow.telemetry import get_telemetry_client
-from recstack.tracking.tracker import Tracker
 
-print("MLflow alone:", get_telemetry_client() is not None)
-Tracker(f"sqlite:///{sys.argv[1]}/mlflow.db", "silent", f"file://{sys.argv[1]}/artifacts")
-print("with the tracker:", get_telemetry_client() is not None)
+def called():
+    time.sleep(2)  # MLflow asks for the options of its telemetry in a thread
+    try:
+        proxy.accept()
+    except BlockingIOError:
+        return False
+    return True
+
+
+tracker = Tracker(f"sqlite:///{sys.argv[1]}/mlflow.db", "silent", f"{sys.argv[1]}/artifacts")
+for step in ("as recstack runs", "with telemetry on again"):
+    with tracker.run(step) as run:
+        run.params({"seed": 1})
+    print(step, called())
+    MLFLOW_DISABLE_TELEMETRY.unset()
 """
 
 
-def test_the_tracker_turns_off_the_telemetry_that_mlflow_alone_would_send(
-    open_tracker: Callable[[str], Tracker], mlflow_home: Path, tmp_path: Path
-) -> None:
-    open_tracker("silent")  # creates the database, which takes seconds
-    # A user's shell sets none of the variables that silence MLflow in `make`, in CI and in tests.
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(mlflow_home)],
-        env={"HOME": str(tmp_path), "PYTHONPATH": ":".join(path for path in sys.path if path)},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ["MLflow alone: True", "with the tracker: False"]
+def test_a_tracked_run_sends_no_telemetry_where_mlflow_alone_would(tmp_path: Path) -> None:
+    # A user's own shell has none of the variables by which `make` and pytest keep MLflow silent.
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", CHILD, str(tmp_path)]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["as recstack runs False", "with telemetry on again True"]

@@ -1,4 +1,4 @@
-"""A Redis for the tests of this folder, and feature stores that use it."""
+"""A real Redis for the tests of this folder, and feature stores that use it."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

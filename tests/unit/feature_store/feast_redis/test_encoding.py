@@ -1,4 +1,4 @@
-"""Every byte is the one that protobuf itself would write."""
+"""The encoded bytes are those that protobuf itself writes."""
 
 import numpy as np
 import pyarrow as pa
@@ -57,11 +57,11 @@ def test_a_column_becomes_the_bytes_of_feasts_messages(kind: pa.DataType, values
 
 
 @given(st.lists(st.integers(-(10**15), 10**16), max_size=20))
-def test_moments_become_the_bytes_of_protobufs_timestamp(micros: list[int]) -> None:
+def test_timestamps_become_the_bytes_of_protobufs_timestamp(micros: list[int]) -> None:
     found = messages(encode_timestamps(pa.array(micros, pa.timestamp("us", tz="UTC"))))
     for message, micro in zip(found, micros, strict=True):
-        stamp = Timestamp(seconds=micro // 1_000_000, nanos=micro % 1_000_000 * 1000)
-        assert message == stamp.SerializeToString()
+        timestamp = Timestamp(seconds=micro // 1_000_000, nanos=micro % 1_000_000 * 1000)
+        assert message == timestamp.SerializeToString()
 
 
 def test_narrower_columns_are_widened_and_a_null_in_a_list_is_zero_as_in_feast() -> None:

@@ -1,4 +1,4 @@
-"""Materialization into a real Redis with our classes leaves there what Feast's own leave, whatever goes wrong."""
+"""Materialization into a real Redis by recstack's classes writes what Feast's own write, also after failures."""
 
 import signal
 import subprocess
@@ -27,11 +27,11 @@ LATEST = datetime.fromtimestamp(START + 10_000, UTC)
 
 
 def snapshots(draw: np.random.Generator, users: int, rows: int) -> pa.Table:
-    """Rows of which no two share user and moment: which of those Feast takes is left to chance."""
+    """Rows of which no two share user and timestamp: Feast would take either of such rows."""
     return table(draw.integers(0, users, rows).tolist(), (draw.permutation(rows) / 7).tolist(), draw)
 
 
-@pytest.mark.parametrize("end", [100, 10_000], ids=["up to a moment", "all rows"])
+@pytest.mark.parametrize("end", [100, 10_000], ids=["up to a timestamp", "all rows"])
 def test_redis_holds_the_same_bytes_as_after_feasts_own_engine(
     open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator, end: int
 ) -> None:
@@ -47,7 +47,7 @@ def test_redis_holds_the_same_bytes_as_after_feasts_own_engine(
     assert found[1] == found[0]
 
 
-def test_feasts_own_store_reads_what_ours_wrote_and_the_registry_says_until_when(
+def test_feasts_own_store_reads_the_rows_and_the_registry_knows_the_interval(
     open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
 ) -> None:
     rows = table([1, 2], [1, 2], draw, nulls=0)
@@ -61,7 +61,7 @@ def test_feasts_own_store_reads_what_ours_wrote_and_the_registry_says_until_when
     assert stock.get_feature_view("users").materialization_intervals == [(EARLIEST, LATEST)]
 
 
-def test_what_was_created_last_counts_among_rows_of_one_moment(
+def test_of_rows_with_one_timestamp_the_one_created_last_counts(
     open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
 ) -> None:
     rows = table([1, 1, 1], [5, 5, 4], draw, nulls=0).set_column(2, "count", pa.array([10, 20, 30]))
@@ -77,7 +77,7 @@ def counts(store: FeatureStore, ids: list[int]) -> list[int]:
 
 
 def write_rows(store: FeatureStore, rows: pa.Table) -> None:
-    store._get_provider().online_store.write_table(
+    store.provider.online_store.write_table(
         store.config, store.get_feature_view("users"), rows.combine_chunks().to_batches()[0]
     )
 
@@ -112,8 +112,8 @@ def test_of_two_writers_at_once_the_newer_row_wins_for_every_user(
         assert counts(store, ids) == newer.astype(int).tolist()
 
 
-@pytest.mark.parametrize("live", [None, 500], ids=["for ever", "for a while"])
-def test_rows_wrongly_taken_for_new_ones_are_neither_overwritten_nor_in_the_way_of_others(
+@pytest.mark.parametrize("live", [None, 500], ids=["without expiry", "with expiry"])
+def test_rows_wrongly_taken_for_new_ones_are_not_overwritten_and_do_not_block_others(
     open_store: Open, client: redis.Redis, draw: np.random.Generator, live: int | None
 ) -> None:
     store = open_store(OURS, online={"key_ttl_seconds": live})
@@ -128,7 +128,7 @@ def test_rows_wrongly_taken_for_new_ones_are_neither_overwritten_nor_in_the_way_
     assert all((client.ttl(key) > 490) == bool(live) for key in client.keys())
 
 
-def test_a_connection_that_is_cut_is_told_as_such_and_a_second_run_completes_the_rows(
+def test_a_cut_connection_raises_an_error_and_a_second_run_completes_the_rows(
     open_store: Open, client: redis.Redis, draw: np.random.Generator
 ) -> None:
     store, ids = open_store(OURS), list(range(3_000))
@@ -154,10 +154,10 @@ def test_a_connection_that_is_cut_is_told_as_such_and_a_second_run_completes_the
     assert client.dbsize() == len(ids), "nothing else stays behind"
 
 
-def test_no_rows_are_no_work(open_store: Open, client: redis.Redis, draw: np.random.Generator) -> None:
+def test_writing_no_rows_writes_nothing(open_store: Open, client: redis.Redis, draw: np.random.Generator) -> None:
     store, view = open_store(OURS), open_store(OURS).get_feature_view("users")
     empty = table([1], [1], draw).combine_chunks().to_batches()[0].slice(0, 0)
-    store._get_provider().online_store.write_table(store.config, view, empty)
+    store.provider.online_store.write_table(store.config, view, empty)
     assert not client.keys()
 
 
@@ -197,7 +197,7 @@ def test_keys_expire_as_in_feasts_own_store(
         assert [client.ttl(key) > 490 for key in client.keys()] == [True]
 
 
-def test_what_cannot_be_written_is_refused_with_its_name(
+def test_an_unknown_type_and_missing_files_are_refused_by_name(
     open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
 ) -> None:
     rows = table([1], [1], draw)
@@ -242,5 +242,5 @@ def test_the_folder_that_spark_would_read_is_read_too_and_other_sources_are_refu
         FileSource(name="rows", path="s3://bucket/rows.parquet", timestamp_field="t"),
     ):
         view.batch_source = other
-        with pytest.raises(TypeError, match="users has to come from Parquet files in a folder, not from rows"):
+        with pytest.raises(TypeError, match="users has to come from local Parquet files, not from rows"):
             source_of(view, store.config)

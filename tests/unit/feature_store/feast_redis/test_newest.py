@@ -1,4 +1,4 @@
-"""The newest rows are found whatever the files look like, in memory that doesn't grow with them."""
+"""The newest rows are found in any layout of files, and the memory does not grow with the number of rows."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
-def moments(seconds: np.ndarray, unit: str = "us", tz: str | None = "UTC") -> pa.Array:
+def timestamps(seconds: np.ndarray, unit: str = "us", tz: str | None = "UTC") -> pa.Array:
     return pa.array(1_700_000_000 + seconds, pa.timestamp("s", tz)).cast(pa.timestamp(unit, tz))
 
 
@@ -37,7 +37,7 @@ def write(path: Path, table: pa.Table) -> Path:
 def test_batches_hold_the_newest_row_of_each_entity_under_the_names_of_the_view(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     users, seconds = draw.integers(0, 5_000, 20_000), draw.permutation(20_000)
-    rows = pa.table({"user": users, "at": moments(seconds), "raw": seconds})
+    rows = pa.table({"user": users, "at": timestamps(seconds), "raw": seconds})
     files = tuple(write(tmp_path / f"{n}.parquet", rows.slice(n * 5_000, 5_000)) for n in range(4))
     source = Source(files, "user", "at", None, {"value": "raw"})
     batches = list(newest(source, EARLIEST, LATEST, ["value", "user"]))
@@ -51,14 +51,14 @@ def test_batches_hold_the_newest_row_of_each_entity_under_the_names_of_the_view(
 def test_both_ends_of_the_interval_belong_to_it_whatever_the_unit_and_the_zone(tmp_path: Path) -> None:
     start, end = (datetime.fromtimestamp(1_700_000_000 + second, UTC) for second in (1, 3))
     for unit, tz in (("us", "UTC"), ("ns", "UTC"), ("ms", None), ("us", "Europe/Berlin")):
-        rows = pa.table({"user": np.arange(5), "at": moments(np.arange(5), unit, tz)})
+        rows = pa.table({"user": np.arange(5), "at": timestamps(np.arange(5), unit, tz)})
         file = write(tmp_path / "rows.parquet", rows)
         (batch,) = newest(Source((file,), "user", "at", None), start, end, ["user"])
         assert batch["user"].to_pylist() == [1, 2, 3]
 
 
 def test_a_row_further_on_counts_where_nothing_else_decides(tmp_path: Path) -> None:
-    same = moments(np.zeros(3, dtype=int))
+    same = timestamps(np.zeros(3, dtype=int))
     files = tuple(
         write(tmp_path / f"{n}.parquet", pa.table({"user": [1, 1, 2], "at": same, "value": [n, n + 10, n + 20]}))
         for n in range(2)
@@ -76,7 +76,7 @@ def test_four_times_the_users_take_no_more_memory(tmp_path: Path) -> None:
         for start in range(0, users, 50_000):
             vectors = pa.FixedSizeListArray.from_arrays(draw.random(50_000 * 128, dtype=np.float32), 128)
             ids = np.arange(start, start + 50_000)
-            rows = {"user": ids, "at": moments(ids), "vector": vectors.cast(pa.list_(pa.float32()))}
+            rows = {"user": ids, "at": timestamps(ids), "vector": vectors.cast(pa.list_(pa.float32()))}
             pq.write_table(pa.table(rows), folder / f"{start:09}.parquet", row_group_size=10_000)
         command = [sys.executable, "-c", MEASURE, str(folder)]
         done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)

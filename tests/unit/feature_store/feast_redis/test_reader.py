@@ -1,4 +1,4 @@
-"""Reads of a real Redis as one Arrow table, whoever wrote the rows."""
+"""Rows of a real Redis are read as one Arrow table, whether Feast or recstack wrote them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ Open = Callable[..., FeatureStore]
 
 
 def reader(store: FeatureStore) -> Reader:
-    online = store._get_provider().online_store
+    online = store.provider.online_store
     found: Reader = online.reader(store.config, store.get_feature_view("users"), SCHEMA)
     return found
 
@@ -31,8 +31,8 @@ def same(one: pa.Table, other: pa.Table) -> bool:
     return bool(one.equals(other.set_column(mean, "mean", pa.array(values, pa.float32()))))
 
 
-@pytest.mark.parametrize("kind", [STOCK, OURS], ids=["Feast's own", "ours"])
-def test_rows_are_read_as_they_were_whoever_wrote_them(
+@pytest.mark.parametrize("kind", [STOCK, OURS], ids=["stock classes", "own classes"])
+def test_rows_are_read_as_feast_or_recstack_wrote_them(
     open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator, kind: dict[str, str]
 ) -> None:
     rows = table(list(range(300)), draw.permutation(300).tolist(), draw)
@@ -47,7 +47,7 @@ def test_rows_are_read_as_they_were_whoever_wrote_them(
     assert all(unknown[name].null_count == 1 for name in unknown.column_names[1:])
 
 
-def test_values_of_another_form_are_read_with_protobuf_itself(open_store: Open, client: redis.Redis) -> None:
+def test_values_of_another_type_than_declared_are_read_by_protobuf(open_store: Open, client: redis.Redis) -> None:
     store = open_store(OURS)
     view = store.get_feature_view("users")
     before, after = key_frame(store.config, view)
@@ -63,7 +63,7 @@ def test_values_of_another_form_are_read_with_protobuf_itself(open_store: Open, 
     assert reader(store).read([1])["genres"].to_pylist() == [list(range(5_000))]
 
 
-def test_a_connection_that_was_cut_is_opened_again(
+def test_a_read_opens_a_connection_again_that_was_cut(
     open_store: Open, client: redis.Redis, draw: np.random.Generator
 ) -> None:
     read = reader(open_store(OURS)).read
@@ -72,9 +72,7 @@ def test_a_connection_that_was_cut_is_opened_again(
     assert read([1, 2]).equals(before)
 
 
-def test_after_an_answer_that_is_an_error_the_next_read_gets_its_own_answers(
-    open_store: Open, client: redis.Redis
-) -> None:
+def test_after_an_error_the_next_read_gets_its_own_answers(open_store: Open, client: redis.Redis) -> None:
     store = open_store(OURS)
     read = reader(store).read
     before, after = key_frame(store.config, store.get_feature_view("users"))
