@@ -16,7 +16,7 @@ from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.experiments.prepare import Question, prepare
 from recstack.features.arrays import Doubles, Floats, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.ease.model import Ease
 from recstack.models.fusion.model import Fusion
 from recstack.models.fusion.sources.base import CandidateSource
@@ -25,6 +25,7 @@ from recstack.models.fusion.sources.ease import Ease as EaseSource
 from recstack.models.fusion.sources.popular import Trending
 from recstack.models.fusion.stacking import past_of
 from recstack.models.popularity.model import Popularity
+from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 
 REGULARISATIONS = (30.0, 100.0, 300.0, 1000.0)
@@ -62,7 +63,7 @@ def summed(data: TrainingData, regularisation: float, follows: float, popular: f
 
 
 def ease(data: TrainingData, regularisation: float, fading: float) -> Ease:
-    return Ease.fit(data, options={"regularisation": regularisation, "fading": fading})
+    return Ease.fit(data, FitContext(options={"regularisation": regularisation, "fading": fading}))
 
 
 def main() -> None:
@@ -91,7 +92,7 @@ def main() -> None:
 
 
 def _over_seeds(data: TrainingData, cases: EvaluationSet, seeds: int) -> Doubles:
-    return np.mean([user_ndcg(Fusion.fit(data, seed=seed), cases) for seed in range(seeds)], axis=0)
+    return np.mean([user_ndcg(Fusion.fit(data, FitContext(seed=seed)), cases) for seed in range(seeds)], axis=0)
 
 
 def _ratio(found: Interval) -> str:

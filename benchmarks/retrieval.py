@@ -11,7 +11,7 @@ import numpy.typing as npt
 from side_by_side import compare, interleaved
 from threadpoolctl import threadpool_limits
 
-from recstack.models.base import top_k
+from recstack.models.learning.top_k import top_k
 
 Floats = npt.NDArray[np.float32]
 Search = Callable[[Floats], npt.NDArray[np.int64]]

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from recstack.features.encode import USER_SCALARS
-from recstack.models.base import TrainingData
 from recstack.models.genre_ncf.model import RANKED_BATCHES, SampledLoss
 from recstack.models.genre_ncf.network import GenreNCFModule
 from recstack.models.learning.loop import Batch, Schedule, fit_epochs
 from recstack.models.learning.negatives import NegativeSampler
+from recstack.models.training_data import TrainingData
 
 BATCHES, ROUNDS = 40, 7
 CPU = torch.device("cpu")

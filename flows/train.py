@@ -5,11 +5,9 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_link_artifact
-from tqdm import tqdm
 
 from flows.console import say_build
 from flows.remote import remote_of
-from recstack.models.base import Progress
 from recstack.release.candidate import build_candidate
 from recstack.settings import Settings
 from recstack.spark import open_session
@@ -29,13 +27,7 @@ def fit(
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     experiment = Experiment(settings, spark, opened(interactions), opened(features), label)
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-    with tqdm(desc="training", unit="epoch", disable=None) as bar:
-
-        def show(progress: Progress) -> None:
-            bar.update()
-            bar.set_postfix({name: f"{value:.4f}" for name, value in progress.metrics.items()})
-
-        return build_candidate(experiment, model, tracker, seed=seed, options=options, report=show, remote=remote)
+    return build_candidate(experiment, model, tracker, seed=seed, options=options, remote=remote)
 
 
 @flow(name="train")

@@ -13,7 +13,7 @@ from recstack.features.encode import Encoder, UserBatch
 from recstack.features.profile import Histories, ItemGenres, user_states
 from recstack.features.request import History, user_rows
 from recstack.features.spec import RECENT_LENGTH, schema
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 
 DAY = 86_400
 GENRES = ("comedy", "horror", "war")

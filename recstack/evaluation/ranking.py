@@ -10,7 +10,8 @@ from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.genre_metrics import diversity, genre_shares, miscalibration, usual_genres
 from recstack.features.arrays import Doubles, Floats, Ints, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import Recommender, top_k
+from recstack.models.base import Recommender
+from recstack.models.learning.top_k import top_k
 
 BATCH_SIZE = 512
 """Users scored at once, at most."""

@@ -12,8 +12,8 @@ from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.report import Curve, Report, report
 from recstack.features.arrays import Doubles
 from recstack.models import models
-from recstack.models.base import Progress
-from recstack.models.learning.rating_model import RatingModel
+from recstack.models.base import Epoch, FitContext
+from recstack.models.rating_model import RatingModel
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
 
@@ -24,7 +24,7 @@ def compare(
     *,
     seeds: int = 1,
     fitted: Bundle | None = None,
-    learned: Sequence[Progress] = (),
+    learned: Sequence[Epoch] = (),
     champion: str | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
     say: Callable[[str], None] = print,
@@ -61,10 +61,10 @@ def compare(
             trained = train(experiment, name, options=(options or {}).get(name))
             first, chosen, epochs = trained.model, trained.options, trained.epochs
         if epochs:
-            curves[name] = [progress.metrics for progress in epochs]
+            curves[name] = [epoch.metrics for epoch in epochs]
         rankings[name] = []
         for seed in range(seeds):
-            model = models()[name].fit(data, seed=seed, options=chosen) if seed else first
+            model = models()[name].fit(data, FitContext(seed, chosen)) if seed else first
             rankings[name].append(rank(model, cases))
             if isinstance(model, RatingModel):
                 errors.setdefault(name, []).append(rating_errors(model, cases))

@@ -1,6 +1,5 @@
 """A release candidate: a model that is trained, tracked in MLflow and written as a bundle."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pyarrow.parquet as pq
 
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.data.traits import Traits
-from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, version_of
 from recstack.tracking.results import record_training, write_training
@@ -25,7 +23,6 @@ def build_candidate(
     *,
     seed: int,
     options: dict[str, Any],
-    report: Callable[[Progress], None],
     remote: Remote = NO_REMOTE,
 ) -> Build:
     """Train a model and publish it with its bundle, unless this version stands.
@@ -36,7 +33,6 @@ def build_candidate(
         tracker: the training becomes one run of it.
         seed: of every random draw.
         options: fields of the model's `Config`.
-        report: called after each epoch.
         remote: remote copy of the published models.
 
     Raises:
@@ -51,9 +47,7 @@ def build_candidate(
     def build(draft: Path) -> dict[str, Any]:
         traits = Traits.of(experiment.ingested)
         with tracker.run(f"{model} {version}") as run:
-            trained = train(
-                experiment, model, seed=seed, options=options, report=report, checkpoints=root / "checkpoints" / version
-            )
+            trained = train(experiment, model, seed=seed, options=options, checkpoints=root / "checkpoints" / version)
             manifest = write_training(draft, trained, experiment, run)
             record_training(run, draft, trained, experiment)
             facts = Facts(

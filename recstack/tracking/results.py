@@ -11,7 +11,7 @@ from recstack.evaluation.report.page import page
 from recstack.evaluation.report.plots import coverage, decile_recall, learning_curve, write_png
 from recstack.evaluation.report.report import Report
 from recstack.features import spec
-from recstack.models.base import Progress
+from recstack.models.base import Epoch
 from recstack.tracking.tracker import Run
 from recstack.training.experiment import Experiment
 from recstack.training.train import Trained
@@ -23,7 +23,7 @@ TRAINING = "training.json"
 def write_training(folder: Path, trained: Trained, experiment: Experiment, run: Run) -> dict[str, Any]:
     """Write the learning curve and the validation figures of each user; returns facts for the manifest."""
     np.save(folder / VALIDATION, trained.validation)
-    curve = [asdict(progress) for progress in trained.epochs]
+    curve = [asdict(epoch) for epoch in trained.epochs]
     (folder / TRAINING).write_text(json.dumps({"options": trained.options, "epochs": curve}, indent=2))
     return {
         "data": experiment.fingerprint,
@@ -36,9 +36,9 @@ def write_training(folder: Path, trained: Trained, experiment: Experiment, run: 
     }
 
 
-def read_curve(folder: Path) -> list[Progress]:
+def read_curve(folder: Path) -> list[Epoch]:
     """The learning curve that `write_training` wrote."""
-    return [Progress(**epoch) for epoch in json.loads((folder / TRAINING).read_text())["epochs"]]
+    return [Epoch(**epoch) for epoch in json.loads((folder / TRAINING).read_text())["epochs"]]
 
 
 def record_training(run: Run, folder: Path, trained: Trained, experiment: Experiment) -> None:
@@ -57,12 +57,12 @@ def record_training(run: Run, folder: Path, trained: Trained, experiment: Experi
         }
     )
     run.dataset(experiment.settings.dataset, features.path, experiment.fingerprint)
-    for progress in trained.epochs:
-        run.metrics(progress.metrics, step=progress.epoch)
+    for epoch in trained.epochs:
+        run.metrics(epoch.metrics, step=epoch.number)
     if len(trained.validation):
         run.metrics({"validation_ndcg@10_best": float(trained.validation.mean())})
     if trained.epochs:
-        write_png(learning_curve([progress.metrics for progress in trained.epochs]), folder / "learning_curve.png")
+        write_png(learning_curve([epoch.metrics for epoch in trained.epochs]), folder / "learning_curve.png")
         run.file(folder / "learning_curve.png", "plots")
     run.file(folder / TRAINING)
 

@@ -13,7 +13,7 @@ from recstack.features.arrays import Ints
 from recstack.features.build import without_own
 from recstack.features.encode import Encoder
 from recstack.features.user import TIMELESS
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 from recstack.storage.lake import Build
 

@@ -13,7 +13,7 @@ import typer
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError, choose
 from recstack.models import models
-from recstack.models.base import Progress
+from recstack.models.base import Epoch, FitContext
 from recstack.settings import Settings
 from recstack.storage.lake import Build, current, opened
 from recstack.training.dataset import training_data
@@ -51,13 +51,12 @@ def train_distributed(
     if first and out.exists():
         raise UserError(f"{out} is there already; remove it or name another folder")
 
-    def say(progress: Progress) -> None:
-        print(
-            f"epoch {progress.epoch}:", *(f"{key} {value:.4f}" for key, value in progress.metrics.items()), flush=True
-        )
+    def show(epoch: Epoch) -> None:
+        print(f"epoch {epoch.number}:", *(f"{name} {value:.4f}" for name, value in epoch.metrics.items()), flush=True)
 
     data = training_data(settings, features, (TRAIN, VALIDATION))
-    model = recommender.fit(data, seed=seed, report=say, checkpoint=checkpoint, options=options)
+    context = FitContext(seed=seed, options=options or {}, on_epoch=show, checkpoint=checkpoint)
+    model = recommender.fit(data, context)
     if first:
         draft = out.with_name(f".{out.name}-{os.getpid()}")
         draft.mkdir(parents=True)

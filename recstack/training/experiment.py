@@ -18,7 +18,7 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import KNOWN, Part, evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 from recstack.storage.lake import Build, digest
 from recstack.training.dataset import training_data

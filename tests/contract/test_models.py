@@ -11,7 +11,8 @@ from histories import random_log
 from recstack.features.arrays import Mask
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.models import models
-from recstack.models.base import Recommender, TrainingData
+from recstack.models.base import FitContext, Recommender
+from recstack.models.training_data import TrainingData
 
 MODELS = sorted(models())
 HISTORY = random_log()
@@ -24,7 +25,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request: pytest.FixtureRequest, data: TrainingData) -> Recommender:
-    return models()[request.param].fit(data, seed=0)
+    return models()[request.param].fit(data, FitContext(seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_saved_files_are_read_without_pickle(model: Recommender, tmp_path: Path)
 def test_the_same_seed_gives_the_same_scores(
     model: Recommender, users: UserBatch, allowed: Mask, data: TrainingData
 ) -> None:
-    again = type(model).fit(data, seed=0)
+    again = type(model).fit(data, FitContext(seed=0))
     np.testing.assert_array_equal(again.score(users, allowed), model.score(users, allowed))
 
 

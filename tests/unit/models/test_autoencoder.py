@@ -13,9 +13,10 @@ from recstack.errors import UserError
 from recstack.features.encode import Encoder, ItemBatch, UserBatch, empty_rows
 from recstack.models.autoencoder.model import Autoencoder
 from recstack.models.autoencoder.network import AutoencoderModule, Config, HiddenRatingsLoss
-from recstack.models.base import Progress, TrainingData
+from recstack.models.base import Epoch, FitContext
 from recstack.models.bias.model import Bias
 from recstack.models.learning.loop import Batch
+from recstack.models.training_data import TrainingData
 
 N_USERS, N_ITEMS, RATED = 120, 40, 24
 SMALL = {
@@ -53,7 +54,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def model(data: TrainingData) -> Autoencoder:
-    return Autoencoder.fit(data, options=SMALL)
+    return Autoencoder.fit(data, FitContext(options=SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def network(config: Config, n_items: int) -> AutoencoderModule:
 
 
 def test_it_beats_the_offsets_where_tastes_differ(data: TrainingData, model: Autoencoder, users: UserBatch) -> None:
-    assert rmse(model, users) < 0.6 * rmse(Bias.fit(data), users)
+    assert rmse(model, users) < 0.6 * rmse(Bias.fit(data, FitContext()), users)
 
 
 def test_items_that_a_user_did_not_rate_have_no_part_in_the_loss() -> None:
@@ -150,14 +151,14 @@ def test_ratings_belong_to_the_same_items_after_a_round_trip(
 
 
 def test_it_stops_where_held_out_ratings_are_predicted_best_and_the_second_fit_ends_there(data: TrainingData) -> None:
-    told: list[Progress] = []
-    searched = Autoencoder.fit(data, options={**SMALL, "patience": 5}, report=told.append)
+    told: list[Epoch] = []
+    searched = Autoencoder.fit(data, FitContext(options={**SMALL, "patience": 5}, on_epoch=told.append))
     curve = [progress.metrics["held_out_rmse"] for progress in told]
     assert searched.best_epoch == 1 + int(np.argmin(curve))
     assert len(curve) == min(searched.best_epoch + 5, SMALL["epochs"])
 
     told.clear()
-    again = Autoencoder.fit(data, options=searched.refit_options(), report=told.append)
+    again = Autoencoder.fit(data, FitContext(options=searched.refit_options(), on_epoch=told.append))
     assert [progress.epoch for progress in told] == list(range(1, searched.best_epoch + 1))
     assert all("held_out_rmse" not in progress.metrics for progress in told)  # nothing is held back
     assert again.biases.counts.sum() == len(data.item) > searched.biases.counts.sum()
@@ -172,4 +173,4 @@ def test_nobody_is_asked_for_a_rating_that_they_show() -> None:
 def test_a_training_part_without_any_rating_is_refused(data: TrainingData) -> None:
     nothing = replace(data, user=data.user[:0], item=data.item[:0], rating=data.rating[:0])
     with pytest.raises(UserError, match="no ratings"):
-        Autoencoder.fit(nothing)
+        Autoencoder.fit(nothing, FitContext())

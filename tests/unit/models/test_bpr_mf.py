@@ -6,10 +6,11 @@ import torch
 from histories import GENRES, Log, log, viewers
 
 from recstack.errors import UserError
-from recstack.models.base import Progress, TrainingData
+from recstack.models.base import Epoch, FitContext
 from recstack.models.bpr_mf.model import BprMf, BprModule, Config, PairwiseLoss, _taste
 from recstack.models.learning.loop import Batch
 from recstack.models.popularity.model import Popularity
+from recstack.models.training_data import TrainingData
 
 N_USERS, N_ITEMS = 60, 30
 OPTIONS = {"dimension": 8, "batch_size": 64, "learning_rate": 1e-2, "weight_decay": 1e-4, "epochs": 40}
@@ -33,7 +34,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def model(data: TrainingData) -> BprMf:
-    return BprMf.fit(data, options=OPTIONS)
+    return BprMf.fit(data, FitContext(options=OPTIONS))
 
 
 @pytest.mark.parametrize("genre", range(len(GENRES)))
@@ -50,7 +51,10 @@ def test_without_history_popular_items_come_first() -> None:
     history = log(rows, N_ITEMS)
     data = history.training(history.encoder())
     allowed = np.ones((1, N_ITEMS), dtype=bool)
-    ours, plain = (found.score(viewers([]), allowed)[0] for found in (BprMf.fit(data), Popularity.fit(data)))
+    ours, plain = (
+        found.score(viewers([]), allowed)[0]
+        for found in (BprMf.fit(data, FitContext()), Popularity.fit(data, FitContext()))
+    )
     assert np.corrcoef(ours.argsort().argsort(), plain.argsort().argsort())[0, 1] > 0.9
 
 
@@ -97,13 +101,13 @@ def test_histories_are_mapped_to_user_vectors_by_ridge_regression() -> None:
 
 def test_the_best_epoch_is_the_last_one_of_a_refit(data: TrainingData) -> None:
     scores = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    told: list[Progress] = []
+    told: list[Epoch] = []
     options = {**OPTIONS, "patience": 2}
-    searched = BprMf.fit(data, validate=lambda _: next(scores), report=told.append, options=options)
+    searched = BprMf.fit(data, FitContext(validate=lambda _: next(scores), on_epoch=told.append, options=options))
     assert len(told) == 4
     assert searched.refit_options()["stop_after"] == 2
     told.clear()
-    BprMf.fit(data, report=told.append, options=searched.refit_options())
+    BprMf.fit(data, FitContext(on_epoch=told.append, options=searched.refit_options()))
     assert len(told) == 2
 
 
@@ -112,7 +116,7 @@ def test_newer_items_count_more_unless_the_data_have_no_time(data: TrainingData)
     timeless = replace(data, timestamp=np.full_like(data.timestamp, 86_400))
     users = viewers([0, 1], [1, 0])
     timed, untimed = (
-        BprMf.fit(found, options=options).score(users, users.unseen(N_ITEMS)) for found in (data, timeless)
+        BprMf.fit(found, FitContext(options=options)).score(users, users.unseen(N_ITEMS)) for found in (data, timeless)
     )
     assert not np.allclose(timed[0], timed[1])
     np.testing.assert_allclose(untimed[0], untimed[1], rtol=1e-5)
@@ -121,4 +125,4 @@ def test_newer_items_count_more_unless_the_data_have_no_time(data: TrainingData)
 def test_an_empty_training_part_is_refused(data: TrainingData) -> None:
     nothing = np.zeros(0, dtype=np.int64)
     with pytest.raises(UserError, match="nothing for bpr_mf to learn from"):
-        BprMf.fit(replace(data, user=nothing, item=nothing))
+        BprMf.fit(replace(data, user=nothing, item=nothing), FitContext())

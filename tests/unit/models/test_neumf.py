@@ -7,10 +7,12 @@ import torch
 from histories import GENRES, Log, of_one_genre, random_log, strangers
 
 from recstack.features.encode import UserBatch, empty_rows
-from recstack.models.base import TrainingData, top_k
+from recstack.models.base import FitContext
 from recstack.models.learning.loop import Batch
+from recstack.models.learning.top_k import top_k
 from recstack.models.neumf.model import NeuMF, PairLoss
 from recstack.models.neumf.network import Config, NeuMFModule
+from recstack.models.training_data import TrainingData
 
 FAST = {"epochs": 20, "batch_size": 64, "learning_rate": 1e-2}
 
@@ -29,7 +31,7 @@ def tastes() -> Log:
 @pytest.fixture(scope="module")
 def tasteful(tastes: Log) -> tuple[TrainingData, NeuMF]:
     data = training(tastes)
-    return data, NeuMF.fit(data, options=FAST)
+    return data, NeuMF.fit(data, FitContext(options=FAST))
 
 
 def nameless(data: TrainingData, ids: list[int]) -> UserBatch:
@@ -92,7 +94,7 @@ def test_ids_are_saved_beside_the_weights(tasteful: tuple[TrainingData, NeuMF], 
 def test_users_whom_the_filter_leaves_out_have_a_vector_too() -> None:
     data = training(random_log())
     filtered = replace(data, eligible=np.zeros(len(data.item), dtype=bool))
-    one, other = (NeuMF.fit(each, options={"epochs": 1}).module.state_dict() for each in (data, filtered))
+    one, other = (NeuMF.fit(each, FitContext(options={"epochs": 1})).module.state_dict() for each in (data, filtered))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -143,10 +145,10 @@ def test_the_fold_in_is_a_ridge_regression() -> None:
 def test_the_refit_ends_after_the_best_epoch_on_the_same_course() -> None:
     data = training(random_log())
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    searched = NeuMF.fit(data, validate=lambda model: next(values), options={"epochs": 9})
+    searched = NeuMF.fit(data, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
     assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
-    again = NeuMF.fit(data, options=options).module.state_dict()
+    again = NeuMF.fit(data, FitContext(options=options)).module.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
 

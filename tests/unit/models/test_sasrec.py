@@ -8,11 +8,13 @@ import torch
 from histories import Log, log, random_log, strangers
 
 from recstack.errors import UserError
-from recstack.models.base import TrainingData, top_k
+from recstack.models.base import FitContext
 from recstack.models.learning.loop import Batch
+from recstack.models.learning.top_k import top_k
 from recstack.models.learning.windows import windows
 from recstack.models.sasrec.model import NextItemLoss, SASRec
 from recstack.models.sasrec.network import Config, SASRecModule
+from recstack.models.training_data import TrainingData
 
 CPU = torch.device("cpu")
 
@@ -46,7 +48,7 @@ def test_what_follows_an_item_is_learned() -> None:
     ]
     walk = log(rows, 30)
     data = training(walk)
-    model = SASRec.fit(data, options={"epochs": 25, "batch_size": 16, "learning_rate": 5e-3})
+    model = SASRec.fit(data, FitContext(options={"epochs": 25, "batch_size": 16, "learning_rate": 5e-3}))
     users = strangers(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
     following = (np.arange(30) + 1) % 30
     top = top_k(model.score(users, users.unseen(30)), 1)[:, 0]
@@ -55,7 +57,7 @@ def test_what_follows_an_item_is_learned() -> None:
 
 def test_the_order_of_a_history_matters(small: TrainingData) -> None:
     history = random_log()
-    model = SASRec.fit(small, options={"epochs": 2})
+    model = SASRec.fit(small, FitContext(options={"epochs": 2}))
     one, other = (
         model.score(users, np.ones((1, 45), dtype=bool))
         for users in (strangers(history, small, [[3, 6, 9]]), strangers(history, small, [[9, 6, 3]]))
@@ -136,7 +138,7 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
 def test_items_that_nobody_chose_are_ranked_last_and_skipped_in_histories() -> None:
     history = replace(random_log(), n_items=48)
     data = training(history)
-    model = SASRec.fit(data, options={"epochs": 3})
+    model = SASRec.fit(data, FitContext(options={"epochs": 3}))
     with_new, without = (
         model.score(users, np.ones((1, 48), dtype=bool))
         for users in (strangers(history, data, [[3, 46, 6, 47]]), strangers(history, data, [[3, 6]]))
@@ -147,7 +149,7 @@ def test_items_that_nobody_chose_are_ranked_last_and_skipped_in_histories() -> N
 
 
 def test_a_loaded_model_keeps_its_weights_and_sees_popularity_as_it_is_now(small: TrainingData, tmp_path: Path) -> None:
-    model = SASRec.fit(small, options={"epochs": 2})
+    model = SASRec.fit(small, FitContext(options={"epochs": 2}))
     model.save(tmp_path)
     now = replace(small.items, popularity=small.items.popularity + 3)
     loaded = SASRec.load(tmp_path, small.encoder, now)
@@ -159,19 +161,19 @@ def test_a_loaded_model_keeps_its_weights_and_sees_popularity_as_it_is_now(small
 
 def test_the_refit_ends_after_the_best_epoch_on_the_same_course(small: TrainingData) -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    searched = SASRec.fit(small, validate=lambda model: next(values), options={"epochs": 9})
+    searched = SASRec.fit(small, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
     assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
-    again = SASRec.fit(small, options=options).module.state_dict()
+    again = SASRec.fit(small, FitContext(options=options)).module.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
 
 def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
     with pytest.raises(UserError, match="nothing for sasrec to learn from"):
-        SASRec.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)))
+        SASRec.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)), FitContext())
 
 
 def test_one_interaction_of_one_user_is_enough_to_answer() -> None:
     data = training(log([(0, 3, 1)], n_items=5))
-    scores = SASRec.fit(data).score(data.users, data.users.unseen(5))
+    scores = SASRec.fit(data, FitContext()).score(data.users, data.users.unseen(5))
     assert np.isfinite(scores).all()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recstack.models.base import GROUP, top_k
+from recstack.models.learning.top_k import GROUP, top_k
 
 
 def sorted_whole(scores: np.ndarray, k: int) -> np.ndarray:

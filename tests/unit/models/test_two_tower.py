@@ -7,9 +7,11 @@ import torch
 from histories import GENRES, Log, of_one_genre, random_log, strangers
 
 from recstack.errors import UserError
-from recstack.models.base import TrainingData, top_k
+from recstack.models.base import FitContext
 from recstack.models.learning.loop import Batch
+from recstack.models.learning.top_k import top_k
 from recstack.models.learning.towers import Towers
+from recstack.models.training_data import TrainingData
 from recstack.models.two_tower.model import IN_BATCH, SAMPLED, Config, RetrievalLoss, TwoTower
 
 KINDS = [IN_BATCH, SAMPLED]
@@ -101,7 +103,7 @@ def test_a_known_positive_is_nobodys_negative(small: TrainingData, kind: str) ->
 def test_strangers_get_the_genre_that_they_like(kind: str) -> None:
     tastes = of_one_genre()
     data = training(tastes)
-    model = TwoTower.fit(data, options={"epochs": 12, "batch_size": 64, "negatives": kind})
+    model = TwoTower.fit(data, FitContext(options={"epochs": 12, "batch_size": 64, "negatives": kind}))
     for genre in range(len(GENRES)):
         liked = np.random.default_rng(genre).choice(30, (20, 3)) * len(GENRES) + genre
         users = strangers(tastes, data, [list(set(row)) for row in liked.tolist()])
@@ -110,7 +112,7 @@ def test_strangers_get_the_genre_that_they_like(kind: str) -> None:
 
 
 def test_scores_are_a_dot_product_of_user_and_item_vectors_plus_an_offset(small: TrainingData) -> None:
-    model = TwoTower.fit(small, options={"epochs": 1})
+    model = TwoTower.fit(small, FitContext(options={"epochs": 1}))
     users, allowed = small.users[100:140], np.ones((40, len(small.items)), dtype=bool)
     scores = model.score(users, allowed)
     user = model.module.encode(users).detach().numpy()
@@ -120,20 +122,20 @@ def test_scores_are_a_dot_product_of_user_and_item_vectors_plus_an_offset(small:
 
 def test_an_unknown_kind_of_negatives_is_an_error_that_names_the_known(small: TrainingData) -> None:
     with pytest.raises(UserError, match="no kind of negatives 'hard'; choose one of in-batch, sampled"):
-        TwoTower.fit(small, options={"negatives": "hard"})
+        TwoTower.fit(small, FitContext(options={"negatives": "hard"}))
 
 
 def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
     with pytest.raises(UserError, match="nothing for two_tower to learn from"):
-        TwoTower.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)))
+        TwoTower.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)), FitContext())
 
 
 def test_the_refit_ends_after_the_best_epoch_on_the_same_course(small: TrainingData) -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    searched = TwoTower.fit(small, validate=lambda model: next(values), options={"epochs": 9})
+    searched = TwoTower.fit(small, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
     assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
-    again = TwoTower.fit(small, options=options).module.state_dict()
+    again = TwoTower.fit(small, FitContext(options=options)).module.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
 
@@ -145,7 +147,7 @@ def test_validation_sees_the_model_of_each_epoch(small: TrainingData) -> None:
         seen.append(model.score(users, allowed)[0].tolist())
         return float(len(seen))
 
-    TwoTower.fit(small, validate=validate, options={"epochs": 3})
+    TwoTower.fit(small, FitContext(validate=validate, options={"epochs": 3}))
     assert len({tuple(scores) for scores in seen}) == 3
 
 

@@ -8,10 +8,12 @@ from histories import DAY, GENRES, Log, log, random_log
 
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.features.request import History, user_rows
-from recstack.models.base import Progress, TrainingData, top_k
+from recstack.models.base import Epoch, FitContext
 from recstack.models.fusion.inputs import SOURCES
 from recstack.models.fusion.model import Fusion
 from recstack.models.fusion.stacking import Block, blocks, inputs_before, lessons
+from recstack.models.learning.top_k import top_k
+from recstack.models.training_data import TrainingData
 
 QUICK = {"blocks": 2, "epochs": 2}
 
@@ -42,7 +44,7 @@ def small() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def fused(small: TrainingData) -> Fusion:
-    return Fusion.fit(small, options={**QUICK, "candidates": 10})
+    return Fusion.fit(small, FitContext(options={**QUICK, "candidates": 10}))
 
 
 def test_sources_of_a_block_know_only_what_happened_before_its_rows(small: TrainingData) -> None:
@@ -117,7 +119,7 @@ def test_what_follows_an_item_is_learned() -> None:
     ]
     walk = log(rows, 30)
     data = training(walk)
-    model = Fusion.fit(data, options={"blocks": 2, "epochs": 12})
+    model = Fusion.fit(data, FitContext(options={"blocks": 2, "epochs": 12}))
     users = strangers(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
     assert (best(model, data, users, 1)[:, 0] == (np.arange(30) + 1) % 30).mean() >= 0.9
 
@@ -171,7 +173,7 @@ def test_a_loaded_model_sees_the_catalogue_as_it_is_now(small: TrainingData, fus
 
 
 def test_data_without_time_is_learned_from(small: TrainingData) -> None:
-    model = Fusion.fit(untimed(small), options=QUICK)
+    model = Fusion.fit(untimed(small), FitContext(options=QUICK))
     scores = model.score(small.users[100:110], np.ones((10, len(small.items)), dtype=bool))
     assert np.isfinite(scores).all()
     assert model.ranker.out.weight.detach().abs().max() > 0
@@ -179,15 +181,15 @@ def test_data_without_time_is_learned_from(small: TrainingData) -> None:
 
 def test_one_interaction_of_one_user_is_enough_to_answer() -> None:
     data = training(log([(0, 3, 1)], n_items=5))
-    model = Fusion.fit(data)
+    model = Fusion.fit(data, FitContext())
     nobody = data.encoder.users(empty_rows(1), np.zeros(1, dtype=np.int64))
     for users in (data.users, nobody):
         assert np.isfinite(model.score(users, np.ones((1, 5), dtype=bool))).all()
 
 
 def test_each_epoch_of_the_ranker_is_reported(small: TrainingData) -> None:
-    told: list[Progress] = []
-    Fusion.fit(small, report=told.append, options=QUICK)
+    told: list[Epoch] = []
+    Fusion.fit(small, FitContext(on_epoch=told.append, options=QUICK))
     assert [progress.epoch for progress in told] == [1, 2]
     assert told[1].metrics["loss"] < told[0].metrics["loss"]
 

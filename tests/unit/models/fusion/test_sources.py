@@ -5,7 +5,6 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
 from recstack.models.fusion.sources.base import Past
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
@@ -13,6 +12,7 @@ from recstack.models.fusion.sources.cosine import Cosine
 from recstack.models.fusion.sources.ease import Ease
 from recstack.models.fusion.sources.item_to_item import strongest, weighted_history
 from recstack.models.fusion.sources.popular import AtThisStage, Trending
+from recstack.models.training_data import TrainingData
 
 # Users 1 and 2 go 0 -> 1 -> 2, user 3 goes 1 -> 0; item 3 is alone, item 4 unknown.
 WALKS = log(

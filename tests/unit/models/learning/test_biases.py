@@ -6,9 +6,10 @@ from histories import DAY, Log
 
 from recstack.errors import UserError
 from recstack.features.encode import UserBatch, empty_rows
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases, Ratings
+from recstack.models.training_data import TrainingData
 
 # User 1 rates items 0, 1, 2; user 2 rates 0 and 1; user 3 rates 0. Nobody rates item 3.
 HISTORY = Log(
@@ -70,7 +71,7 @@ def test_items_without_a_known_rating_say_nothing_about_the_user() -> None:
 
 
 def test_a_predicted_rating_is_the_sum_of_the_three_offsets_within_the_scale(data: TrainingData) -> None:
-    model = Bias.fit(data, options={"user_shrinkage": 1.0, "item_shrinkage": 1.0})
+    model = Bias.fit(data, FitContext(options={"user_shrinkage": 1.0, "item_shrinkage": 1.0}))
     users = rated({0: 5.0, 1: 5.0})
     own = model.biases.of_users(model.biases.residuals(users))
     np.testing.assert_allclose(model.predict(users)[0], MEAN + own[0] + model.biases.items, rtol=1e-6)
@@ -81,7 +82,7 @@ def test_a_predicted_rating_is_the_sum_of_the_three_offsets_within_the_scale(dat
 
 
 def test_of_a_stranger_without_history_the_items_offsets_are_known(data: TrainingData) -> None:
-    model = Bias.fit(data)
+    model = Bias.fit(data, FitContext())
     stranger = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
     np.testing.assert_allclose(model.rate(stranger)[0], MEAN + model.biases.items)
     assert model.biases.items[3] == 0.0

@@ -5,8 +5,8 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
 from recstack.models.learning.windows import ALONE, Windows, known_first, windows
+from recstack.models.training_data import TrainingData
 
 
 def training(history: Log) -> TrainingData:

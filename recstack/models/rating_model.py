@@ -10,7 +10,7 @@ from recstack.models.base import Recommender
 from recstack.models.learning.biases import Biases
 
 TIE_BREAK = np.float32(1e-4)
-"""Stars between the most rated item and one that nobody rated, if a model predicts the same of both."""
+"""Stars between the most rated item and one that nobody rated, if a model predicts the same rating for both."""
 
 
 class RatingModel(Recommender):
@@ -21,8 +21,11 @@ class RatingModel(Recommender):
     (Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys 2010).
     """
 
+    biases: Biases
+    """Offsets of users and items, and the rating scale."""
+
     def __init__(self, biases: Biases) -> None:
-        """Keep the offsets, which also know the scale."""
+        """Keep the offsets."""
         self.biases = biases
 
     @abstractmethod
@@ -34,7 +37,7 @@ class RatingModel(Recommender):
         return self.predict(users).clip(self.biases.low, self.biases.high)
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
-        """[B, I] predicted ratings beyond the scale too, -inf where not allowed; ties go to what more people rated."""
+        """[B, I] predicted ratings, also beyond the scale, -inf where not allowed; ties go to more rated items."""
         evidence = np.log1p(self.biases.counts)
         evidence /= max(float(evidence.max(initial=0.0)), 1.0)
         return np.where(allowed, self.predict(users) + TIE_BREAK * evidence, np.float32(-np.inf))
