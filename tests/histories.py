@@ -127,7 +127,7 @@ def of_one_genre(n_users: int = 90, n_items: int = 90) -> Log:
     return log(rows, n_items)
 
 
-def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
+def new_users(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
     """Users whom training never saw, who like these items; the last one is the newest."""
     now = int(history.time.max())
     rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)

@@ -51,12 +51,12 @@ def test_the_example_prefers_the_genres_that_a_user_likes(model: Recommender, da
 
 
 def test_the_example_keeps_the_weight_that_validation_prefers(example: type[Recommender], data: TrainingData) -> None:
-    told: list[Epoch] = []
+    epochs: list[Epoch] = []
     searched = example.fit(
-        data, FitContext(validate=lambda model: -abs(vars(model)["taste"] - 1.0), on_epoch=told.append)
+        data, FitContext(validate=lambda model: -abs(vars(model)["taste"] - 1.0), on_epoch=epochs.append)
     )
     assert searched.refit_options() == {"tastes": [1.0]}
-    assert [progress.epoch for progress in told] == [1, 2, 3, 4]
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     again = example.fit(data, FitContext(options=searched.refit_options()))
     assert again.refit_options() == searched.refit_options()
 

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from histories import Log, log, random_log
 
+from recstack.errors import UserError
 from recstack.features.encode import UserBatch
 from recstack.models.base import FitContext, Recommender
-from recstack.models.item_item import model as item_item
 from recstack.models.item_item.model import ItemItem
+from recstack.models.learning import cosine
 from recstack.models.popularity.model import Popularity
 from recstack.models.training_data import TrainingData
 
@@ -41,7 +42,7 @@ def test_popularity_counts_training_interactions() -> None:
 
 
 def test_popularity_refuses_options_that_it_does_not_have() -> None:
-    with pytest.raises(ValueError, match="decay"):
+    with pytest.raises(UserError, match="popularity has no option 'decay'; its options are: none"):
         Popularity.fit(training(HISTORY), FitContext(options={"decay": 1}))
 
 
@@ -100,5 +101,5 @@ def test_only_the_most_similar_items_are_kept_and_ties_with_the_last_stay() -> N
 def test_the_block_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = training(random_log())
     whole = ItemItem.fit(data, FitContext(options={"neighbours": 5})).similarity.toarray()
-    monkeypatch.setattr(item_item, "BLOCK", 7)
+    monkeypatch.setattr(cosine, "BLOCK", 7)
     np.testing.assert_array_equal(ItemItem.fit(data, FitContext(options={"neighbours": 5})).similarity.toarray(), whole)

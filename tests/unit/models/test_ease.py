@@ -5,12 +5,12 @@ import pytest
 from histories import log, random_log, viewers
 
 from recstack.models.base import FitContext
-from recstack.models.ease import model as ease
 from recstack.models.ease.model import Ease
+from recstack.models.learning import ease
 from recstack.models.popularity.model import Popularity
 from recstack.models.training_data import TrainingData
 
-WHOLE = {"neighbours": 1000, "fading": 0.0, "regularisation": 3.0}
+WHOLE = {"neighbours": 1000, "recency_power": 0.0, "regularisation": 3.0}
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +48,17 @@ def test_scores_are_the_history_times_the_weights(data: TrainingData) -> None:
     np.testing.assert_allclose(scores[0], model.weights.toarray()[[4, 7, 1]].sum(axis=0), atol=1e-5)
 
 
-def test_with_fading_newer_items_count_more(data: TrainingData) -> None:
-    model = Ease.fit(data, FitContext(options={**WHOLE, "fading": 1.0}))
+def test_with_a_recency_power_newer_items_count_more(data: TrainingData) -> None:
+    model = Ease.fit(data, FitContext(options={**WHOLE, "recency_power": 1.0}))
     weights = model.weights.toarray()
     scores = model.score(viewers([4, 7, 1]), np.ones((1, len(data.items)), dtype=bool))
     np.testing.assert_allclose(scores[0], weights[4] + weights[7] / 2 + weights[1] / 3, atol=1e-5)
 
 
-def test_nothing_fades_in_data_without_time(data: TrainingData) -> None:
+def test_in_data_without_time_all_items_of_a_history_weigh_the_same(data: TrainingData) -> None:
     timeless = replace(data, timestamp=np.full_like(data.timestamp, 86_400))
-    assert Ease.fit(data, FitContext(options={"fading": 0.5})).fading == 0.5
-    assert Ease.fit(timeless, FitContext(options={"fading": 0.5})).fading == 0.0
+    assert Ease.fit(data, FitContext(options={"recency_power": 0.5})).recency_power == 0.5
+    assert Ease.fit(timeless, FitContext(options={"recency_power": 0.5})).recency_power == 0.0
 
 
 def test_only_the_largest_weights_of_an_item_are_kept(data: TrainingData) -> None:

@@ -1,11 +1,11 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from histories import GENRES, Log, log, of_one_genre, random_log, strangers
+from histories import GENRES, Log, log, new_users, of_one_genre, random_log
 
 from recstack import columns as c
 from recstack.errors import UserError
@@ -14,7 +14,7 @@ from recstack.features.profile import ItemGenres
 from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import GenreNCF, SampledLoss
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
-from recstack.models.learning.loop import Batch
+from recstack.models.learning.loop import TrainingBatch
 from recstack.models.training_data import TrainingData
 
 N_GENRES = len(GENRES)
@@ -51,12 +51,12 @@ def small() -> TrainingData:
 
 
 @pytest.mark.parametrize("genre", range(N_GENRES))
-def test_a_stranger_with_three_liked_items_of_a_genre_gets_that_genre(
+def test_a_new_user_with_three_liked_items_of_a_genre_gets_that_genre(
     tastes: Log, tasteful: tuple[TrainingData, GenreNCF], genre: int
 ) -> None:
     data, model = tasteful
     liked = np.random.default_rng(genre).choice(30, (20, 3)) * N_GENRES + genre
-    top = best(model, data, strangers(tastes, data, [list(set(row)) for row in liked.tolist()]), 10)
+    top = best(model, data, new_users(tastes, data, [list(set(row)) for row in liked.tolist()]), 10)
     catalogue_share = data.items.genres[:, genre].mean()
     assert data.items.genres[top, genre].mean() >= 2 * catalogue_share
     assert catalogue_share == pytest.approx(1 / 3)
@@ -66,7 +66,7 @@ def test_an_item_that_nobody_has_chosen_is_scored_by_its_genres(
     tastes: Log, tasteful: tuple[TrainingData, GenreNCF]
 ) -> None:
     data, model = tasteful
-    users = strangers(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]])
+    users = new_users(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]])
     new = model.score(users, users.unseen(len(data.items)))[:, 90:]
     assert np.isfinite(new).all()
     assert new.argmax(axis=1).tolist() == [0, 1, 2]
@@ -82,7 +82,7 @@ def test_what_follows_an_item_is_learned() -> None:
     walk = log(rows, 30)
     data = training(walk)
     model = GenreNCF.fit(data, FitContext(options={"epochs": 25, "batch_size": 64, "learning_rate": 5e-3}))
-    users = strangers(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
+    users = new_users(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
     following = (np.arange(30) + 1) % 30
     assert (best(model, data, users, 3) == following[:, None]).any(axis=1).mean() >= 0.9
 
@@ -198,7 +198,7 @@ def test_the_refit_ends_after_the_best_epoch_on_the_same_course(small: TrainingD
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
     searched = GenreNCF.fit(small, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
-    assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
+    assert options == {**Config(epochs=9).model_dump(), "stop_after": 2}
     assert parameters(GenreNCF.fit(small, FitContext(options=options))) == parameters(searched)
 
 
@@ -232,12 +232,12 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
     module = GenreNCFModule(config, N_GENRES, small.users.scalars.shape[1], small.items, trained)
     for parameter in module.parameters():  # zeros would hide the ranker
         torch.nn.init.normal_(parameter, std=0.3)
-    loss = SampledLoss(module, small, torch.device("cpu"))
+    loss = SampledLoss(module, small)
     rows = torch.randperm(len(small.item))[:17]
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:
         module.zero_grad()
-        values = [loss(Batch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
+        values = [loss(TrainingBatch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
         torch.stack(values).sum().backward()
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in module.parameters()]
         return float(sum(value.item() for value in values)), torch.nn.utils.parameters_to_vector(gradients)
@@ -253,5 +253,5 @@ def test_a_gpu_learns_the_same_tastes(tastes: Log, tmp_path: Path) -> None:
     data = training(tastes)
     model = GenreNCF.fit(data, FitContext(options={"epochs": 12, "batch_size": 64}, checkpoint=tmp_path / "fit.pt"))
     assert model.module.content.is_cuda
-    top = best(model, data, strangers(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]]), 10)
+    top = best(model, data, new_users(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]]), 10)
     assert all(data.items.genres[top[genre], genre].mean() >= 2 / 3 for genre in range(N_GENRES))

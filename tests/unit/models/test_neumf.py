@@ -1,14 +1,14 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from histories import GENRES, Log, of_one_genre, random_log, strangers
+from histories import GENRES, Log, new_users, of_one_genre, random_log
 
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.models.base import FitContext
-from recstack.models.learning.loop import Batch
+from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.top_k import top_k
 from recstack.models.neumf.model import NeuMF, PairLoss
 from recstack.models.neumf.network import Config, NeuMFModule
@@ -57,14 +57,14 @@ def test_each_training_user_has_a_vector_that_is_found_by_the_id_alone(
     np.testing.assert_array_equal(model.score(known, allowed), model.score(blank, allowed))
 
 
-def test_a_stranger_is_folded_in_by_the_history(tasteful: tuple[TrainingData, NeuMF], tastes: Log) -> None:
+def test_a_new_user_is_folded_in_by_the_history(tasteful: tuple[TrainingData, NeuMF], tastes: Log) -> None:
     data, model = tasteful
     genre = np.arange(30) % len(GENRES)
     liked = [[3 * step + g for step in range(start, start + 5)] for start, g in enumerate(genre.tolist())]
-    assert share_of_genre(model, data, strangers(tastes, data, liked), genre) >= 0.9
+    assert share_of_genre(model, data, new_users(tastes, data, liked), genre) >= 0.9
 
 
-def test_a_stranger_without_history_is_the_mean_user(tasteful: tuple[TrainingData, NeuMF]) -> None:
+def test_a_new_user_without_history_is_the_mean_user(tasteful: tuple[TrainingData, NeuMF]) -> None:
     data, model = tasteful
     mean = model.module.user.weight.mean(0, keepdim=True)
     with torch.inference_mode():
@@ -147,7 +147,7 @@ def test_the_refit_ends_after_the_best_epoch_on_the_same_course() -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
     searched = NeuMF.fit(data, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
-    assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
+    assert options == {**Config(epochs=9).model_dump(), "stop_after": 2}
     again = NeuMF.fit(data, FitContext(options=options)).module.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
@@ -161,7 +161,7 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch() -> None:
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:
         module.zero_grad()
-        values = [loss(Batch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
+        values = [loss(TrainingBatch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
         torch.stack(values).sum().backward()
         gradients = torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
         return float(sum(value.item() for value in values)), gradients

@@ -52,11 +52,11 @@ def test_the_half_life_that_validation_prefers_is_kept() -> None:
     def nearly(model: Recommender) -> float:
         return -abs(vars(model)["half_life"] - 12.0)
 
-    told: list[Epoch] = []
+    epochs: list[Epoch] = []
     options = {"half_lives": [30.0, 10.0, 3.0]}
-    searched = RecentPopularity.fit(training(), FitContext(validate=nearly, on_epoch=told.append, options=options))
+    searched = RecentPopularity.fit(training(), FitContext(validate=nearly, on_epoch=epochs.append, options=options))
     assert searched.refit_options() == {"half_lives": [10.0]}
-    assert [progress.metrics["half_life"] for progress in told] == [30.0, 10.0, 3.0]
+    assert [epoch.metrics["half_life"] for epoch in epochs] == [30.0, 10.0, 3.0]
     assert RecentPopularity.fit(training(), FitContext(options=options)).half_life == 30.0
 
 

@@ -5,7 +5,7 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.features.encode import UserBatch
-from recstack.models.learning.windows import ALONE, Windows, known_first, windows
+from recstack.models.learning.windows import MAX_UNSHARED_ROWS, Windows, known_first, windows
 from recstack.models.training_data import TrainingData
 
 
@@ -98,8 +98,8 @@ def test_without_time_a_row_has_a_window_of_its_own_and_few_rows_of_a_user_are_l
         assert items == recent[recent >= 0].tolist()
         assert data.item[row] not in items
     counts = np.bincount(data.user[list(seen)])
-    assert counts.max() <= ALONE + 1  # the last row's history may be the beginning
-    assert (counts >= np.minimum(np.bincount(data.user), ALONE)).all()
+    assert counts.max() <= MAX_UNSHARED_ROWS + 1  # the last row's history may be a prefix
+    assert (counts >= np.minimum(np.bincount(data.user), MAX_UNSHARED_ROWS)).all()
 
 
 def test_only_the_rows_asked_for_are_learned_from() -> None:
