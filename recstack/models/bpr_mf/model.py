@@ -12,8 +12,7 @@ from torch import Tensor
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.base import FitContext
-from recstack.models.bpr_mf.fold_in import history_means, ridge_regression
-from recstack.models.bpr_mf.network import BprModule
+from recstack.models.bpr_mf.network import BprModule, history_means, ridge_regression
 from recstack.models.config import ModelConfig
 from recstack.models.learning.device import device
 from recstack.models.learning.epoch_model import EpochModel, read_config

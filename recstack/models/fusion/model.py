@@ -13,8 +13,7 @@ from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.fusion.inputs import FusionInputs
-from recstack.models.fusion.network import Config, FusionRanker
-from recstack.models.fusion.ranker import train_ranker
+from recstack.models.fusion.network import Config, FusionRanker, train_ranker
 from recstack.models.fusion.sources.content import genre_affinity
 from recstack.models.fusion.stacking import blocks, inputs_before, ranker_examples
 from recstack.models.learning.search_space import Between, OneOf, SearchSpace

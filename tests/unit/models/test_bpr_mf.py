@@ -7,9 +7,8 @@ from histories import GENRES, Log, log, viewers
 
 from recstack.errors import UserError
 from recstack.models.base import Epoch, FitContext
-from recstack.models.bpr_mf.fold_in import ridge_regression
 from recstack.models.bpr_mf.model import BprMf, Config, PairwiseLoss
-from recstack.models.bpr_mf.network import BprModule
+from recstack.models.bpr_mf.network import BprModule, ridge_regression
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.popularity.model import Popularity
 from recstack.models.training_data import TrainingData
