@@ -64,13 +64,13 @@ def our_curve(data: TrainingData, cases: EvaluationSet, seed: int, target: float
     class ReachedError(Exception):
         """Ends the fit."""
 
-    def report(progress: Epoch) -> None:
-        curve.append((spent, progress.metrics["validation_ndcg@10"]))
+    def on_epoch(epoch: Epoch) -> None:
+        curve.append((spent, epoch.metrics["validation_ndcg@10"]))
         if curve[-1][1] >= target:
             raise ReachedError
 
     try:
-        NeuMF.fit(data, FitContext(seed=seed, validate=validate, on_epoch=report))
+        NeuMF.fit(data, FitContext(seed=seed, validate=validate, on_epoch=on_epoch))
     except ReachedError:
         return curve
     raise SystemExit(f"our fit does not reach {target:.4f}: {curve}")

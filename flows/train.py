@@ -14,6 +14,7 @@ from recstack.spark import open_session
 from recstack.storage.lake import Build, opened
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment, Label
+from recstack.training.threads import use_threads
 
 
 @task
@@ -21,6 +22,7 @@ def fit(
     settings: Settings, interactions: Path, features: Path, model: str, seed: int, options: dict[str, Any], label: Label
 ) -> Build:
     """Train, track and publish the bundle, unless it stands."""
+    use_threads(settings.threads)
     remote = remote_of(settings)
     remote.fetch(interactions)
     remote.fetch(features)

@@ -15,6 +15,7 @@ from recstack.settings import Settings
 from recstack.storage.lake import write_atomically
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
+from recstack.training.threads import use_threads
 
 
 def evaluate_dataset(
@@ -46,6 +47,7 @@ def evaluate_dataset(
         choose("model", name, models())
     if champion is not None:
         choose("compared model", champion, dict.fromkeys(chosen))
+    use_threads(settings.threads)
     experiment = prepare(settings, question, say)
     options = {name: _found(experiment, name) for name in chosen} if tuned else {}
     for name, found in options.items():
@@ -75,6 +77,7 @@ def tune_dataset(
     Raises:
         UserError: unknown dataset, protocol or label, bad data, or a model that has nothing to tune.
     """
+    use_threads(settings.threads)
     experiment = prepare(settings, question, say)
     tuned = tune(
         experiment,

@@ -17,6 +17,7 @@ from recstack.models.base import Epoch, FitContext
 from recstack.settings import Settings
 from recstack.storage.lake import Build, current, opened
 from recstack.training.dataset import training_data
+from recstack.training.threads import use_threads
 
 
 def train_distributed(
@@ -84,6 +85,7 @@ def main(
             torch.cuda.set_device(dist.get_node_local_rank())
     try:
         settings = Settings(dataset=dataset)
+        use_threads(settings.threads)
         build = opened(features) if features is not None else current(settings.lake / "features")
         try:
             chosen = json.loads(options)
