@@ -31,7 +31,7 @@ Score = Callable[[int, UserBatch], Floats]
 
 
 class DotProduct(Popularity):
-    """A user's vector, here in the place of the genres, times the items' vectors."""
+    """A user's vector, here stored as genres, times the items' vectors."""
 
     vectors: Floats
 
@@ -104,15 +104,15 @@ def loop(score: Score, cases: EvaluationSet, sort: Callable[[Floats], list[int]]
         ranked = [item for item in sort(score(row, users)) if item not in seen]
         relevant = set(cases.relevant[cases.relevant_offsets[row] : cases.relevant_offsets[row + 1]].tolist())
         hits = precision = gain = 0.0
-        for place, item in enumerate(ranked[:10], 1):
+        for rank, item in enumerate(ranked[:10], 1):
             if item in relevant:
                 hits += 1
-                precision += hits / place
-                gain += 1 / np.log2(1 + place)
+                precision += hits / rank
+                gain += 1 / np.log2(1 + rank)
         found["recall@10"].append(hits / len(relevant))
         found["precision@10"].append(hits / 10)
-        found["ndcg@10"].append(gain / sum(1 / np.log2(1 + place) for place in range(1, min(len(relevant), 10) + 1)))
-        found["mrr"].append(next(1 / place for place, item in enumerate(ranked, 1) if item in relevant))
+        found["ndcg@10"].append(gain / sum(1 / np.log2(1 + rank) for rank in range(1, min(len(relevant), 10) + 1)))
+        found["mrr"].append(next(1 / rank for rank, item in enumerate(ranked, 1) if item in relevant))
         found["hr@10"].append(float(hits > 0))
         found["map@10"].append(precision / len(relevant))
     return found
@@ -128,7 +128,7 @@ def by_sorted(scores: Floats) -> list[int]:
 
 
 def first(cases: EvaluationSet, count: int) -> EvaluationSet:
-    """The cases of the first users alone."""
+    """The cases of the first users."""
     return replace(
         cases,
         users=cases.users[:count],

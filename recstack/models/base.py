@@ -85,7 +85,7 @@ class Recommender(ABC):
         """Score the whole catalogue.
 
         Args:
-            users: B users; one that training never saw is scored by the features alone.
+            users: B users; one that training never saw is scored by features only.
             allowed: [B, I] which items may be recommended to each.
 
         Returns:

@@ -17,7 +17,7 @@ class RatingModel(Recommender):
     """Predicts what a user would rate each item, from the ratings that the user is known to have given.
 
     As a recommender it ranks by predicted rating. That is weak at top-N: people choose well-known items far more often
-    than they rate rare ones highly, and a model that learned from ratings alone has never seen what was not chosen
+    than they rate rare ones highly, and a model that learned only from ratings has never seen what was not chosen
     (Cremonesi, Koren, Turrin, "Performance of recommender algorithms on top-N recommendation tasks", RecSys 2010).
     """
 

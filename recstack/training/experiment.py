@@ -90,7 +90,7 @@ class Experiment:
 
         known = self.data(KNOWN[part])
         given = self.ingested.path / NEGATIVES_FOLDER
-        brought = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
+        supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
         return evaluation_set(
             self.protocol,
             interactions,
@@ -98,6 +98,6 @@ class Experiment:
             known.encoder,
             part,
             item_genres=known.items.genres,
-            negatives=pq.read_table(given) if brought else None,
+            negatives=pq.read_table(given) if supplied else None,
             positive_from=self.positive_from,
         )

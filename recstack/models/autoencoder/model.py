@@ -33,7 +33,7 @@ class Autoencoder(RatingModel, EpochModel):
 
     The user-based rating auto-encoder of Sedhain et al., "AutoRec: Autoencoders meet collaborative filtering", WWW
     2015, which answers new users; any number of layers, and SELU, as in Kuchaiev and Ginsburg, "Training deep
-    autoencoders for collaborative filtering", 2017. The loss is the squared error of rated items alone, here of those
+    autoencoders for collaborative filtering", 2017. The loss is the squared error of rated items only, here of those
     that the input does not hold: so the network can't learn to copy its input. Beside the rating, the input holds that
     an item was rated at all, which is evidence too (Koren, "Factorization meets the neighborhood", KDD 2008).
     """

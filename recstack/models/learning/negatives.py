@@ -35,7 +35,7 @@ class NegativeSampler:
         self._cumulative = self._share.cumsum(0)
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Distinct items of `count` draws with replacement, ascending, and the log probability of each to be there."""
+        """Distinct items of `count` draws with redevicement, ascending, and the log probability of each to be there."""
         uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=self._cumulative.device)
         drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         items = torch.unique(drawn.clamp(max=len(self._share) - 1))
@@ -96,10 +96,10 @@ class OwnNegatives:
 
     def _items(self, count: int, generator: torch.Generator) -> Tensor:
         """[count] items of the whole catalogue."""
-        place = self._positives.device
+        device = self._positives.device
         if self._uniform:
-            return torch.randint(self._n_items, (count,), generator=generator, device=place)
-        uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=place)
+            return torch.randint(self._n_items, (count,), generator=generator, device=device)
+        uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=device)
         drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         return drawn.clamp(max=self._n_items - 1)
 

@@ -1,4 +1,4 @@
-"""NeuMF as published: a vector for each user. The neural reference for models that know users by features alone."""
+"""NeuMF as published: a vector for each user. The neural reference for models that use only features."""
 
 from pathlib import Path
 from typing import ClassVar, Self

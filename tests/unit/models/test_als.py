@@ -40,7 +40,7 @@ def model(data: TrainingData) -> Als:
 
 
 def test_what_was_planted_is_found(model: Als) -> None:
-    """A stranger who chose two items of a block gets the block's other items first."""
+    """A new user who chose two items of a block gets the block's other items first."""
     for block in range(N_BLOCKS):
         own = list(range(block, N_ITEMS, N_BLOCKS))
         users = viewers(own[:2])

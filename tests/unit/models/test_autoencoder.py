@@ -1,4 +1,4 @@
-"""The auto-encoder learns what the offsets cannot say, from rated items alone, and keeps items in their places."""
+"""The auto-encoder learns more than the offsets, from rated items only, and keeps the positions of items."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ SMALL = {
 
 
 def low_rank(seed: int = 0) -> tuple[Log, Log]:
-    """Ratings 1..5 by a taste that splits the catalogue, which no offset can say: to learn from, and others."""
+    """Ratings 1..5 by a taste that splits the catalogue, which no offset can express: to learn from, and others."""
     random = np.random.default_rng(seed)
     taste, side = random.choice([-1.0, 1.0], N_USERS), random.choice([-1.0, 1.0], N_ITEMS)
     user, item, rating, learned = [], [], [], []
@@ -109,7 +109,7 @@ def test_the_loss_is_the_squared_error_of_what_is_hidden() -> None:
     loss = HiddenRatingsLoss(module, sparse.csr_array((1, 3), dtype=np.float32))
     row, item = torch.tensor([0, 0, 0]), torch.tensor([0, 1, 2])
     residual, shown = torch.tensor([1.0, 2.0, -1.0]), torch.tensor([True, False, False])
-    # The user's offset is 1 / (1 + 1), from what is shown alone.
+    # The user's offset is 1 / (1 + 1), from the shown ratings only.
     assert loss.squared_error(row, item, residual, shown, 1).item() == pytest.approx(1.5**2 + 1.5**2)
 
 
@@ -164,7 +164,7 @@ def test_it_stops_where_held_out_ratings_are_predicted_best_and_the_second_fit_e
     assert again.biases.counts.sum() == len(data.item) > searched.biases.counts.sum()
 
 
-def test_nobody_is_asked_for_a_rating_that_they_show() -> None:
+def test_a_rating_in_the_input_is_not_in_the_loss() -> None:
     residuals = sparse.csr_array(np.float32([[1.0, 0, -1.0], [0, 0.5, 0]]))
     everything = HiddenRatingsLoss(network(Config(hidden=(4,), shown=(1.0, 1.0)), 3), residuals)
     assert everything(TrainingBatch(0, torch.tensor([0, 1]), slice(0, 2), torch.Generator())).item() == 0.0

@@ -35,7 +35,7 @@ def parameters(model: GenreNCF) -> list[float]:
 
 @pytest.fixture(scope="module")
 def tastes() -> Log:
-    """Items 90, 91 and 92, one of each genre, are not in anybody's history."""
+    """Items 90, 91 and 92, one of each genre, are in no history."""
     return replace(of_one_genre(), n_items=93)
 
 
@@ -96,7 +96,7 @@ def test_a_user_of_whom_nothing_is_known_gets_finite_scores_of_the_right_shape(s
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4, atol=1e-5)
 
 
-def test_genres_speak_for_strangers_and_fall_silent_as_a_history_grows(small: TrainingData) -> None:
+def test_the_genre_prior_is_large_for_short_histories_and_vanishes_as_they_grow(small: TrainingData) -> None:
     learned = GenreNCF.fit(small, FitContext(options={"epochs": 1, "genre_prior": 0.0}))
     torch.nn.init.zeros_(learned.module.ranker.weight)
     module = GenreNCFModule(
@@ -130,8 +130,8 @@ class WithoutGenres(Log):
 
     def items(self) -> pa.Table:
         items = super().items()
-        place, none = items.schema.get_field_index(c.GENRE_INDICES), [[] for _ in range(self.n_items)]
-        return items.set_column(place, items.schema.field(place), pa.array(none, items.schema.field(place).type))
+        column, none = items.schema.get_field_index(c.GENRE_INDICES), [[] for _ in range(self.n_items)]
+        return items.set_column(column, items.schema.field(column), pa.array(none, items.schema.field(column).type))
 
     def encoder(self) -> Encoder:
         return replace(super().encoder(), genres=())
@@ -153,9 +153,9 @@ def test_one_interaction_of_one_user_is_enough_to_answer() -> None:
     assert np.isfinite(parameters(model)).all()
 
 
-def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
+def test_no_eligible_row_is_an_error_that_names_the_model(small: TrainingData) -> None:
     nobody = replace(small, eligible=np.zeros(len(small.item), dtype=bool))
-    with pytest.raises(UserError, match="no interaction is of a user whom the training filter admits"):
+    with pytest.raises(UserError, match="training filter admits none of the users"):
         GenreNCF.fit(nobody, FitContext())
 
 
@@ -166,8 +166,8 @@ def test_users_whom_the_filter_leaves_out_are_not_learned_from(small: TrainingDa
     assert parameters(GenreNCF.fit(other, FitContext(options={"epochs": 2}))) == parameters(
         GenreNCF.fit(data, FitContext(options={"epochs": 2}))
     )
-    everybody = replace(other, eligible=small.eligible)
-    assert parameters(GenreNCF.fit(everybody, FitContext(options={"epochs": 2}))) != parameters(
+    everyone = replace(other, eligible=small.eligible)
+    assert parameters(GenreNCF.fit(everyone, FitContext(options={"epochs": 2}))) != parameters(
         GenreNCF.fit(small, FitContext(options={"epochs": 2}))
     )
 

@@ -23,7 +23,7 @@ def training(history: Log) -> TrainingData:
 
 @pytest.fixture(scope="module")
 def tastes() -> Log:
-    """Users of one genre each, under ids that are no row numbers; items 90 to 92 are in nobody's history."""
+    """Users of one genre each, under ids that are no row numbers; items 90 to 92 are in no history."""
     history = of_one_genre()
     return replace(history, user=1_000 + 7 * history.user, n_items=93)
 
@@ -45,7 +45,7 @@ def share_of_genre(model: NeuMF, data: TrainingData, users: UserBatch, genres: n
     return float((best % len(GENRES) == genres[:, None]).mean())
 
 
-def test_each_training_user_has_a_vector_that_is_found_by_the_id_alone(
+def test_each_training_user_has_a_vector_that_only_the_id_selects(
     tasteful: tuple[TrainingData, NeuMF], tastes: Log
 ) -> None:
     data, model = tasteful
@@ -86,8 +86,8 @@ def test_ids_are_saved_beside_the_weights(tasteful: tuple[TrainingData, NeuMF], 
     model.save(tmp_path)
     assert np.load(tmp_path / "user_ids.npy").tolist() == np.unique(tastes.user).tolist()
     loaded = NeuMF.load(tmp_path, data.encoder, data.items)
-    everybody, allowed = nameless(data, np.unique(tastes.user).tolist()), np.ones((90, 93), dtype=bool)
-    np.testing.assert_array_equal(loaded.score(everybody, allowed), model.score(everybody, allowed))
+    users, allowed = nameless(data, np.unique(tastes.user).tolist()), np.ones((90, 93), dtype=bool)
+    np.testing.assert_array_equal(loaded.score(users, allowed), model.score(users, allowed))
     assert loaded.refit_options() == model.refit_options()
 
 

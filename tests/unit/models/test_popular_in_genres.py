@@ -36,7 +36,7 @@ def test_within_a_genre_popularity_decides(data: TrainingData) -> None:
 
 def test_without_a_profile_or_without_taste_it_is_popularity(data: TrainingData) -> None:
     plain = np.argsort(-scores(Popularity.fit(data, FitContext()), data, [0, 0, 0])[0], kind="stable").tolist()
-    stranger = scores(PopularInGenres.fit(data, FitContext()), data, [0, 0, 0])[0]
+    neutral = scores(PopularInGenres.fit(data, FitContext()), data, [0, 0, 0])[0]
     tasteless = scores(PopularInGenres.fit(data, FitContext(options={"taste": 0.0})), data, [0.1, 0.8, -0.2])[0]
-    assert np.argsort(-stranger, kind="stable").tolist() == plain
+    assert np.argsort(-neutral, kind="stable").tolist() == plain
     assert np.argsort(-tasteless, kind="stable").tolist() == plain

@@ -63,7 +63,7 @@ def test_the_order_of_a_history_matters(small: TrainingData) -> None:
     assert np.abs(one - other).max() > 1e-3
 
 
-def test_a_state_knows_its_own_item_and_earlier_ones_alone() -> None:
+def test_a_state_depends_only_on_its_own_item_and_earlier_ones() -> None:
     torch.manual_seed(0)
     data = training(random_log())
     module = loud_loss(data).module
@@ -166,7 +166,7 @@ def test_the_refit_ends_after_the_best_epoch_on_the_same_course(small: TrainingD
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
 
-def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
+def test_no_eligible_row_is_an_error_that_names_the_model(small: TrainingData) -> None:
     with pytest.raises(UserError, match="nothing for sasrec to learn from"):
         SASRec.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)), FitContext())
 

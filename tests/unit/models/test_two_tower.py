@@ -86,7 +86,7 @@ def test_sampled_negatives_are_the_shared_draw_corrected_by_its_inclusion(small:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_known_positive_is_nobodys_negative(small: TrainingData, kind: str) -> None:
+def test_a_known_positive_is_never_a_negative(small: TrainingData, kind: str) -> None:
     """The rows of one user push no item of that user down, however many of them are in the batch."""
     loss = loud_loss(small, kind)
     rows = torch.from_numpy(np.flatnonzero(small.user == small.user[0]))
@@ -124,7 +124,7 @@ def test_an_unknown_kind_of_negatives_is_an_error_that_names_the_known(small: Tr
         TwoTower.fit(small, FitContext(options={"negatives": "hard"}))
 
 
-def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
+def test_no_eligible_row_is_an_error_that_names_the_model(small: TrainingData) -> None:
     with pytest.raises(UserError, match="nothing for two_tower to learn from"):
         TwoTower.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)), FitContext())
 

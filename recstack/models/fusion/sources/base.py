@@ -30,7 +30,7 @@ class Past:
     n_items: int
     """I, the size of the catalogue."""
     timed: bool
-    """False where the order within a user says nothing."""
+    """False where the order within a user means nothing."""
     _pairs: dict[tuple[int, float, float | None], sparse.csr_array] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -82,7 +82,7 @@ class CandidateSource(ABC):
 
     @abstractmethod
     def learn(self, past: Past) -> sparse.csr_array:
-        """What `score` needs, from the past alone."""
+        """The matrix that `score` needs, from the past only."""
 
     @abstractmethod
     def score(self, users: UserBatch) -> Floats:

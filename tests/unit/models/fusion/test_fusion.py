@@ -27,7 +27,7 @@ def untimed(data: TrainingData) -> TrainingData:
 
 
 def new_users(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
-    """Users whom training never saw, who like these items; the last one is the newest."""
+    """Users that training never saw, who like these items; the last one is the newest."""
     now = int(history.time.max())
     rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)
     return data.encoder.users(rows, np.full(len(liked), now))

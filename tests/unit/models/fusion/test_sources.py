@@ -102,7 +102,7 @@ def test_ease_has_the_closed_form_of_the_paper() -> None:
     np.testing.assert_allclose(found, expected * (known.counts > 0) * (known.counts > 0)[:, None], atol=1e-5)
 
 
-def test_ease_models_the_most_popular_items_alone() -> None:
+def test_ease_models_only_the_most_popular_items() -> None:
     found = EaseSource(max_items=3).fit(past(random_log())).matrix.toarray()
     popular = np.argsort(-past(random_log()).counts, kind="stable")[:3]
     assert set(np.flatnonzero(found.any(axis=0))) <= set(popular)
@@ -142,13 +142,13 @@ def test_new_users_get_what_new_users_choose() -> None:
 
 def test_items_with_genres_and_years_of_the_newest_items_score_higher() -> None:
     data = training(random_log())
-    asked = users([0, 3], [])
-    shared, distance = likeness_to_recent(asked, data.items)
+    probe = users([0, 3], [])
+    shared, distance = likeness_to_recent(probe, data.items)
     np.testing.assert_allclose(shared[0], np.arange(45) % 3 == 0, atol=1e-6)
     assert not shared[1].any()
     assert not distance[1].any()
     assert distance[0].argmin() % 10 == 1  # items of 1990 and 1993, the newer of which weighs more
-    horror = replace(asked, genres=np.array([[0, 0.8, 0], [0, 0, 0]], dtype=np.float32))
+    horror = replace(probe, genres=np.array([[0, 0.8, 0], [0, 0, 0]], dtype=np.float32))
     affinity = genre_affinity(horror, data.items)
     np.testing.assert_allclose(affinity[0], np.arange(45) % 3 == 1, atol=1e-6)
     assert not affinity[1].any()

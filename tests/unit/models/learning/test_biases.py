@@ -57,7 +57,7 @@ def test_offsets_solve_the_ridge_equations(data: TrainingData) -> None:
     np.testing.assert_allclose(biases.of_users(biases.residuals(histories)), solved[:3], atol=1e-3)
 
 
-def test_the_offset_of_a_stranger_is_the_shrunk_mean_of_their_residuals() -> None:
+def test_the_offset_of_a_new_user_is_the_shrunk_mean_of_their_residuals() -> None:
     biases = Biases(3.0, np.float32([0.5, -0.5]), np.float32([9, 9]), user_shrinkage=2.0, low=1.0, high=5.0)
     residuals = biases.residuals(rated({0: 5.0, 1: 4.0}, {}))
     assert residuals.toarray().tolist() == [[1.5, 1.5], [0.0, 0.0]]
@@ -81,19 +81,19 @@ def test_a_predicted_rating_is_the_sum_of_the_three_offsets_within_the_scale(dat
     assert model.rate(rated(dict.fromkeys(range(4), 0.0))).min() == 1.0
 
 
-def test_of_a_stranger_without_history_the_items_offsets_are_known(data: TrainingData) -> None:
+def test_a_new_user_without_history_gets_the_offsets_of_items(data: TrainingData) -> None:
     model = Bias.fit(data, FitContext())
-    stranger = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
-    np.testing.assert_allclose(model.rate(stranger)[0], MEAN + model.biases.items)
+    new_user = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
+    np.testing.assert_allclose(model.rate(new_user)[0], MEAN + model.biases.items)
     assert model.biases.items[3] == 0.0
 
 
 def test_the_ranking_goes_beyond_the_scale_and_ties_go_to_what_more_people_rated() -> None:
     counts = np.float32([1, 50, 0])
     biases = Biases(4.9, np.float32([0.3, 0.3, 0.4]), counts, user_shrinkage=1.0, low=1.0, high=5.0)
-    stranger = rated({})
-    assert Bias(biases).rate(stranger).tolist() == [[5.0, 5.0, 5.0]]
-    scores = Bias(biases).score(stranger, np.array([[True, True, True]]))
+    new_user = rated({})
+    assert Bias(biases).rate(new_user).tolist() == [[5.0, 5.0, 5.0]]
+    scores = Bias(biases).score(new_user, np.array([[True, True, True]]))
     assert np.argsort(-scores[0]).tolist() == [2, 1, 0]
 
 

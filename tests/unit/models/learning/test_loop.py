@@ -22,7 +22,7 @@ TARGETS = FEATURES.sum(1, keepdim=True)
 
 
 class Fit:
-    """A small network with dropout; its loss uses the shared draws, and dies before a given batch if told to."""
+    """A small network with dropout; its loss uses the shared draws, and kills its process before a given batch, on request."""
 
     def __init__(self, seed: int = 0, hidden: int = 16, die_before: int | None = None) -> None:
         torch.manual_seed(seed)
@@ -89,7 +89,7 @@ def test_the_reported_loss_is_the_mean_over_rows() -> None:
     torch.manual_seed(0)
     fit.module.eval()
     plain = (fit.module(FEATURES) - TARGETS).square().mean()
-    assert fit.losses[0] == pytest.approx(float(plain.detach()), rel=0.2)  # dropout and noise are in the former alone
+    assert fit.losses[0] == pytest.approx(float(plain.detach()), rel=0.2)  # dropout and noise are only in the former
 
 
 def test_training_ends_with_the_weights_of_the_best_epoch() -> None:
