@@ -104,15 +104,17 @@ def loop(score: Score, cases: EvaluationSet, sort: Callable[[Floats], list[int]]
         ranked = [item for item in sort(score(row, users)) if item not in seen]
         relevant = set(cases.relevant[cases.relevant_offsets[row] : cases.relevant_offsets[row + 1]].tolist())
         hits = precision = gain = 0.0
-        for rank, item in enumerate(ranked[:10], 1):
+        for position, item in enumerate(ranked[:10], 1):
             if item in relevant:
                 hits += 1
-                precision += hits / rank
-                gain += 1 / np.log2(1 + rank)
+                precision += hits / position
+                gain += 1 / np.log2(1 + position)
         found["recall@10"].append(hits / len(relevant))
         found["precision@10"].append(hits / 10)
-        found["ndcg@10"].append(gain / sum(1 / np.log2(1 + rank) for rank in range(1, min(len(relevant), 10) + 1)))
-        found["mrr"].append(next(1 / rank for rank, item in enumerate(ranked, 1) if item in relevant))
+        found["ndcg@10"].append(
+            gain / sum(1 / np.log2(1 + position) for position in range(1, min(len(relevant), 10) + 1))
+        )
+        found["mrr"].append(next(1 / position for position, item in enumerate(ranked, 1) if item in relevant))
         found["hr@10"].append(float(hits > 0))
         found["map@10"].append(precision / len(relevant))
     return found

@@ -22,7 +22,7 @@ TARGETS = FEATURES.sum(1, keepdim=True)
 
 
 class Fit:
-    """A small network with dropout; its loss uses the shared draws, and kills its process before a given batch, on request."""
+    """A small network with dropout; its loss uses the shared draws, and kills its process before a given batch."""
 
     def __init__(self, seed: int = 0, hidden: int = 16, die_before: int | None = None) -> None:
         torch.manual_seed(seed)
