@@ -17,7 +17,7 @@ from recstack.models.config import ModelConfig
 from recstack.models.learning.biases import Biases, Ratings
 from recstack.models.learning.checkpoint import SCORE
 from recstack.models.learning.device import device
-from recstack.models.learning.epoch_model import EpochModel, read_config
+from recstack.models.learning.epoch_model import NetworkModel, read_config, read_weights
 from recstack.models.learning.loop import fit_epochs
 from recstack.models.rating_model import RatingModel
 from recstack.models.training_data import TrainingData
@@ -28,7 +28,7 @@ HELD_OUT_SEED = 0
 USERS_AT_ONCE = 512
 
 
-class Autoencoder(RatingModel, EpochModel):
+class Autoencoder(RatingModel, NetworkModel):
     """mu + b_u + b_i + the residual that the network predicts from the user's other residuals.
 
     The user-based rating auto-encoder of Sedhain et al., "AutoRec: Autoencoders meet collaborative filtering", WWW
@@ -40,6 +40,8 @@ class Autoencoder(RatingModel, EpochModel):
 
     name: ClassVar[str] = "autoencoder"
     config_class: ClassVar[type[ModelConfig]] = Config
+
+    module: AutoencoderModule
 
     def __init__(self, biases: Biases, module: AutoencoderModule, best_epoch: int = 0) -> None:
         """Wrap a trained module."""
@@ -125,7 +127,6 @@ class Autoencoder(RatingModel, EpochModel):
         """Write the offsets, `config.json` and `weights.pt` (a state dict)."""
         super().save(folder)
         self.biases.save(folder)
-        torch.save(self.module.state_dict(), folder / "weights.pt")
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
@@ -133,5 +134,5 @@ class Autoencoder(RatingModel, EpochModel):
         config, best_epoch = read_config(folder, Config)
         biases = Biases.load(folder)
         module = AutoencoderModule(config, items, biases.counts)
-        module.load_state_dict(torch.load(folder / "weights.pt", weights_only=True, map_location="cpu"))
+        module.load_state_dict(read_weights(folder))
         return cls(biases, module.to(device()), best_epoch)

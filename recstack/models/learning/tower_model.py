@@ -12,17 +12,19 @@ from recstack.features.arrays import Floats
 from recstack.features.encode import Encoder, ItemBatch
 from recstack.models.base import FitContext, Recommender
 from recstack.models.learning.device import device
-from recstack.models.learning.epoch_model import EpochModel, read_config
+from recstack.models.learning.epoch_model import NetworkModel, read_config, read_weights
 from recstack.models.learning.loop import TrainingBatch, fit_epochs
 from recstack.models.learning.towers import TowerConfig, Towers
 from recstack.models.training_data import TrainingData
 
 
-class TowerModel(EpochModel):
+class TowerModel(NetworkModel):
     """Trained towers; the vectors of the catalogue are computed once."""
 
     config_class: ClassVar[type[TowerConfig]]
     network: ClassVar[type[Towers]]
+
+    module: Towers
 
     def __init__(self, module: Towers, best_epoch: int = 0) -> None:
         """Wrap a module that is trained, or is being trained."""
@@ -82,13 +84,8 @@ class TowerModel(EpochModel):
         vectors: Floats = self.catalogue()[0].float().cpu().numpy()
         return vectors
 
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `weights.pt` (a state dict)."""
-        super().save(folder)
-        torch.save(self.module.state_dict(), folder / "weights.pt")
-
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote. Content and popularity come from `items`, as they are known now."""
         config, best_epoch = read_config(folder, cls.config_class)
-        return cls(cls.network.load(folder, config, items).to(device()), best_epoch)
+        return cls(cls.network.load(read_weights(folder), config, items).to(device()), best_epoch)

@@ -1,6 +1,5 @@
 """The two towers of `genre_ncf` and `two_tower`: users from their features, items from their ids and features."""
 
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -148,10 +147,8 @@ class Towers(nn.Module):
         return vectors, bias + self.popularity @ self.popularity_weight
 
     @classmethod
-    def load(cls, folder: Path, config: TowerConfig, items: ItemBatch) -> Self:
-        """The module of `weights.pt`, with content and popularity from `items`, as they are known now."""
-        # Mapped into memory, so that the parts that `items` replaces are never read.
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu", mmap=True)
+    def load(cls, weights: dict[str, Tensor], config: TowerConfig, items: ItemBatch) -> Self:
+        """The module with these weights, and with content and popularity from `items`, as they are known now."""
         module = cls(config, items.genres.shape[1], len(USER_SCALARS), items, weights["trained"].numpy())
         current = {name: value for name, value in module.state_dict().items() if name in _CATALOGUE_FACTS}
         module.load_state_dict({**weights, **current})

@@ -13,7 +13,7 @@ from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.learning.device import device
-from recstack.models.learning.epoch_model import EpochModel, read_config
+from recstack.models.learning.epoch_model import NetworkModel, read_config, read_weights
 from recstack.models.learning.loop import TrainingBatch, fit_epochs
 from recstack.models.learning.negatives import OwnNegatives
 from recstack.models.learning.search_space import Between, SearchSpace
@@ -27,7 +27,7 @@ DRAWN = 2**18
 """Positives whose negatives are drawn at once, which bounds the memory of a draw."""
 
 
-class NeuMF(EpochModel):
+class NeuMF(NetworkModel):
     """Neural matrix factorisation (He et al., "Neural collaborative filtering", WWW 2017), without pre-training.
 
     A user of the training part has a vector of their own, whatever happened since. A new user gets one by a fold-in: a
@@ -43,6 +43,8 @@ class NeuMF(EpochModel):
         "learning_rate": Between(2e-4, 5e-3, log=True),
         "weight_decay": Between(1e-6, 1e-2, log=True),
     }
+
+    module: NeuMFModule
 
     def __init__(self, module: NeuMFModule, user_ids: Ints, best_epoch: int = 0) -> None:
         """Wrap a trained module; `user_ids` [U] ascend and name the rows of its user embedding."""
@@ -99,7 +101,6 @@ class NeuMF(EpochModel):
         """Write `config.json`, `user_ids.npy` and `weights.pt` (a state dict)."""
         super().save(folder)
         np.save(folder / "user_ids.npy", self.user_ids)
-        torch.save(self.module.state_dict(), folder / "weights.pt")
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
@@ -107,7 +108,7 @@ class NeuMF(EpochModel):
         config, best_epoch = read_config(folder, Config)
         user_ids = np.load(folder / "user_ids.npy")
         module = NeuMFModule(config, len(user_ids), np.ones(len(items), dtype=bool))
-        module.load_state_dict(torch.load(folder / "weights.pt", weights_only=True, map_location="cpu"))
+        module.load_state_dict(read_weights(folder))
         return cls(module.to(device()), user_ids, best_epoch)
 
     def _vectors(self, users: UserBatch) -> Tensor:

@@ -13,7 +13,7 @@ from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.base import FitContext
 from recstack.models.config import ModelConfig
 from recstack.models.learning.device import device
-from recstack.models.learning.epoch_model import EpochModel, read_config
+from recstack.models.learning.epoch_model import NetworkModel, read_config, read_weights
 from recstack.models.learning.loop import TrainingBatch, fit_epochs
 from recstack.models.learning.negatives import NegativeSampler
 from recstack.models.learning.search_space import Between, SearchSpace
@@ -22,7 +22,7 @@ from recstack.models.sasrec.network import Config, SASRecModule
 from recstack.models.training_data import TrainingData
 
 
-class SASRec(EpochModel):
+class SASRec(NetworkModel):
     """Self-attentive sequential recommendation (Kang and McAuley, ICDM 2018) with a softmax over many negatives.
 
     One negative a positive, as in the paper, makes the model overconfident; with cross-entropy over many it is the
@@ -38,6 +38,8 @@ class SASRec(EpochModel):
         "learning_rate": Between(5e-4, 5e-3, log=True),
         "weight_decay": Between(1e-5, 1e-1, log=True),
     }
+
+    module: SASRecModule
 
     def __init__(self, module: SASRecModule, best_epoch: int = 0) -> None:
         """Wrap a trained module."""
@@ -93,16 +95,11 @@ class SASRec(EpochModel):
         vectors: Floats = self.module.item_embedding.weight.detach().float().cpu().numpy()
         return vectors
 
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `weights.pt` (a state dict)."""
-        super().save(folder)
-        torch.save(self.module.state_dict(), folder / "weights.pt")
-
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote. Popularity comes from `items`, as it is known now."""
         config, best_epoch = read_config(folder, Config)
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
+        weights = read_weights(folder)
         module = SASRecModule(config, items, weights["trained"].numpy().astype(np.int64))
         module.load_state_dict({**weights, "popularity": module.popularity})
         return cls(module.to(device()), best_epoch)
