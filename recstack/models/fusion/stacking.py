@@ -89,7 +89,7 @@ def ranker_examples(
     """
     sources = inputs_before(data, block.known)
     parts = []
-    for start in track(range(0, len(block.targets), USERS_AT_ONCE), "fusion: scoring training examples", unit="batch"):
+    for start in track(range(0, len(block.targets), USERS_AT_ONCE), "fusion: scoring training examples", unit="part"):
         rows = block.targets[start : start + USERS_AT_ONCE]
         users = rows_of(data.users, rows)
         table = sources.table(users, users.unseen(len(data.items)), candidates)

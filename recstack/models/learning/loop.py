@@ -78,7 +78,7 @@ def fit_epochs(
 
     last = schedule.epochs if schedule.stop_after is None else schedule.stop_after
     patience = last if schedule.patience is None else schedule.patience
-    with working(f"training {model}", total=last * batches, unit="batch") as step:
+    with working(f"training {model}", total=last * batches, unit="step") as step:
         step.advance(state.epoch * batches)
         while state.epoch < last and state.epoch - state.best_epoch < patience:
             module.train()
