@@ -49,7 +49,9 @@ class TowerModel(NetworkModel):
         config = cls.config_class.read(context.options, cls.name)
         torch.manual_seed(context.seed)
         sizes = data.users.genres.shape[1], data.users.scalars.shape[1]
-        module = cls.network(config, *sizes, data.items, data.item_counts > 0).to(device())
+        module = cls.network(config, *sizes, data.items, data.item_counts > 0)
+        module.initialise()
+        module.to(device())
         model = cls(module)
 
         def current() -> Recommender:
