@@ -66,6 +66,8 @@ class BprMf(EpochModel):
         "weight_decay": Between(1e-5, 1e-1, log=True),
     }
 
+    config: Config
+
     def __init__(self, vectors: Floats, biases: Floats, to_user: Floats, config: Config, best_epoch: int = 0) -> None:
         """Keep [I, d] item vectors, [I] biases, and the [d + 1, d] map from a history's mean and 1 to p."""
         self.vectors = vectors
@@ -123,7 +125,8 @@ class BprMf(EpochModel):
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote."""
         config, best_epoch = read_config(folder, Config)
-        return cls(*(np.load(folder / f"{name}.npy") for name in ARRAYS), config, best_epoch)
+        vectors, biases, to_user = (np.load(folder / f"{name}.npy") for name in ARRAYS)
+        return cls(vectors, biases, to_user, config, best_epoch)
 
     @classmethod
     def of(cls, module: BprModule, chosen: sparse.csr_array, config: Config, best_epoch: int = 0) -> Self:
