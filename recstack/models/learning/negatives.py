@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from recstack.models.learning.known_pairs import KnownPairs
-
 REDRAWS = 8
 """Draws of a negative until one is no known positive."""
 
@@ -69,7 +67,7 @@ class OwnNegatives:
         """
         self._n_items = n_items
         self._uniform = exponent == 0
-        self._known = KnownPairs(user * n_items + item)
+        self._positives = torch.unique(user * n_items + item)
         weights = torch.bincount(item, minlength=n_items).clamp(min=1).double() ** exponent
         self._cumulative = weights.cumsum(0)
 
@@ -80,13 +78,13 @@ class OwnNegatives:
         """
         first = (users * self._n_items).repeat_interleave(count)
         items = self._items(len(first), generator)
-        unfit = self._known.among(first + items)
+        unfit = self._known(first + items)
         for _ in range(REDRAWS - 1):
             if not len(unfit):
                 break
             again = self._items(len(unfit), generator)
             items[unfit] = again
-            unfit = unfit[self._known.among(first[unfit] + again)]
+            unfit = unfit[self._known(first[unfit] + again)]
         fit = torch.ones_like(items, dtype=torch.bool)
         fit[unfit] = False
         return items.view(-1, count), fit.view(-1, count)
@@ -99,3 +97,8 @@ class OwnNegatives:
         uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=device)
         drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         return drawn.clamp(max=self._n_items - 1)
+
+    def _known(self, pairs: Tensor) -> Tensor:
+        """Indices of those of [M] pairs user * n_items + item that are known positives, ascending."""
+        found = torch.searchsorted(self._positives, pairs).clamp(max=len(self._positives) - 1)
+        return (self._positives[found] == pairs).nonzero().squeeze(1)
