@@ -16,25 +16,26 @@ from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.experiments.prepare import ExperimentConfig, prepare
 from recstack.features.arrays import Doubles, Floats, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.ease.model import Ease
 from recstack.models.fusion.model import Fusion
 from recstack.models.fusion.sources.base import CandidateSource
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
-from recstack.models.fusion.sources.ease import Ease as EaseSource
+from recstack.models.fusion.sources.ease import EaseSource
 from recstack.models.fusion.sources.popular import Trending
 from recstack.models.fusion.stacking import past_of
 from recstack.models.popularity.model import Popularity
+from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 
 REGULARISATIONS = (30.0, 100.0, 300.0, 1000.0)
-FADINGS = (0.5, 1.0, 1.5)
+RECENCY_POWERS = (0.5, 1.0, 1.5)
 FOLLOWS, POPULAR = (0.25, 0.5, 1.0), (0.1, 0.3)
 """Weights of what follows the newest items, and of popularity; EASE weighs 1."""
 
 
 class Sum(Popularity):
-    """Recency-weighted EASE, what follows the newest items, and fading popularity, each over the user's best item."""
+    """Recency-weighted EASE, what follows the newest items, and recent popularity, each over the user's best item."""
 
     sources: list[CandidateSource]
     weights: tuple[float, ...]
@@ -53,16 +54,16 @@ def summed(data: TrainingData, regularisation: float, follows: float, popular: f
     past = past_of(data, np.ones(len(data.item), dtype=bool))
     model = Sum(past.counts)
     model.sources = [
-        EaseSource(regularisation=regularisation, fading=0.8, base=0.05).fit(past),
-        CoOccurrence(direction="forward", window=1, fading=0.5).fit(past),
+        EaseSource(regularisation=regularisation, recency_decay=0.8, base=0.05).fit(past),
+        CoOccurrence(direction="forward", window=1, recency_decay=0.5).fit(past),
         Trending(half_life=0.02).fit(past),
     ]
     model.weights = (1.0, follows, popular)
     return model
 
 
-def ease(data: TrainingData, regularisation: float, fading: float) -> Ease:
-    return Ease.fit(data, options={"regularisation": regularisation, "fading": fading})
+def ease(data: TrainingData, regularisation: float, recency_power: float) -> Ease:
+    return Ease.fit(data, FitContext(options={"regularisation": regularisation, "recency_power": recency_power}))
 
 
 def main() -> None:
@@ -70,18 +71,18 @@ def main() -> None:
     parser.add_argument("--dataset", default="movielens_100k")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    asked = parser.parse_args()
-    experiment = prepare(Settings(dataset=asked.dataset), ExperimentConfig(asked.data))
+    arguments = parser.parse_args()
+    experiment = prepare(Settings(dataset=arguments.dataset), ExperimentConfig(arguments.data))
     before, data = experiment.data((TRAIN,)), experiment.data((TRAIN, VALIDATION))
     validation, test = experiment.cases("validation"), experiment.cases("test")
 
     baselines = {
-        "ease, as in its paper": (ease, list(product(REGULARISATIONS, (0.0,)))),
-        "ease, older items fade": (ease, list(product(REGULARISATIONS, FADINGS))),
+        "ease, as published": (ease, list(product(REGULARISATIONS, (0.0,)))),
+        "ease, older items weigh less": (ease, list(product(REGULARISATIONS, RECENCY_POWERS))),
         "sum": (summed, list(product(REGULARISATIONS, FOLLOWS, POPULAR))),
     }
-    fused = _over_seeds(data, test, asked.seeds)
-    print(f"fusion, {asked.seeds} seeds: test NDCG@10 {fused.mean():.4f}")
+    fused = _over_seeds(data, test, arguments.seeds)
+    print(f"fusion, {arguments.seeds} seeds: test NDCG@10 {fused.mean():.4f}")
     for name, (fit, options) in baselines.items():
         tried = [ndcg(fit(before, *option), validation) for option in options]
         best = options[int(np.argmax(tried))]
@@ -91,7 +92,7 @@ def main() -> None:
 
 
 def _over_seeds(data: TrainingData, cases: EvaluationSet, seeds: int) -> Doubles:
-    return np.mean([user_ndcg(Fusion.fit(data, seed=seed), cases) for seed in range(seeds)], axis=0)
+    return np.mean([user_ndcg(Fusion.fit(data, FitContext(seed=seed)), cases) for seed in range(seeds)], axis=0)
 
 
 def _ratio(found: Interval) -> str:

@@ -10,8 +10,8 @@ from torch.utils.data import Dataset
 
 from recstack.features.encode import ITEM_SCALARS, POPULARITIES, USER_SCALARS, Encoder, ItemBatch, UserBatch
 from recstack.features.spec import RECENT_LENGTH
-from recstack.models.base import TrainingData
 from recstack.models.genre_ncf.network import Config
+from recstack.models.training_data import TrainingData
 
 BATCH = 256
 N_USERS, N_ITEMS, N_GENRES, N_ROWS = 1_000, 2_000, 20, 50_000

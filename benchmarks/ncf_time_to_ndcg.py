@@ -17,9 +17,10 @@ from recstack.data.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg
 from recstack.experiments.prepare import ExperimentConfig, prepare
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import Epoch, FitContext, Recommender
 from recstack.models.neumf.model import NeuMF
 from recstack.models.neumf.network import NeuMFModule
+from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 
 EPOCHS, SHARE, ROUNDS, THREADS = 8, 0.98, 3, 1
@@ -63,13 +64,13 @@ def our_curve(data: TrainingData, cases: EvaluationSet, seed: int, target: float
     class ReachedError(Exception):
         """Ends the fit."""
 
-    def report(progress: Progress) -> None:
-        curve.append((spent, progress.metrics["validation_ndcg@10"]))
+    def on_epoch(epoch: Epoch) -> None:
+        curve.append((spent, epoch.metrics["validation_ndcg@10"]))
         if curve[-1][1] >= target:
             raise ReachedError
 
     try:
-        NeuMF.fit(data, seed=seed, validate=validate, report=report)
+        NeuMF.fit(data, FitContext(seed=seed, validate=validate, on_epoch=on_epoch))
     except ReachedError:
         return curve
     raise SystemExit(f"our fit does not reach {target:.4f}: {curve}")

@@ -14,7 +14,9 @@ from ncf_tutorial import BATCH, CONFIG, FrameRows, ListRows, TensorRows, Tutoria
 from side_by_side import compare, interleaved
 
 from recstack.features.arrays import Ints
-from recstack.models.learning.loop import Schedule, fit_epochs
+from recstack.models.base import FitContext
+from recstack.models.learning.loop import fit_epochs
+from recstack.models.learning.schedule import Schedule
 from recstack.models.neumf.model import PairLoss
 from recstack.models.neumf.network import NeuMFModule
 
@@ -35,8 +37,8 @@ def made_up(n_users: int, n_items: int, n_rows: int) -> tuple[Ints, Ints]:
     return user, (n_items * draw.random(n_rows) ** 2).astype(np.int64)
 
 
-def loss_of(module: NeuMFModule, user: Ints, item: Ints, place: torch.device) -> PairLoss:
-    return PairLoss(module, torch.from_numpy(user).to(place), torch.from_numpy(item).to(place))
+def loss_of(module: NeuMFModule, user: Ints, item: Ints, device: torch.device) -> PairLoss:
+    return PairLoss(module, torch.from_numpy(user).to(device), torch.from_numpy(item).to(device))
 
 
 def check(user: Ints, item: Ints) -> str:
@@ -67,24 +69,24 @@ def check(user: Ints, item: Ints) -> str:
 
 
 def our_epoch(
-    user: Ints, item: Ints, shape: tuple[int, int], schedule: Schedule, place: torch.device
+    user: Ints, item: Ints, shape: tuple[int, int], schedule: Schedule, device: torch.device
 ) -> Callable[[], None]:
     """What `NeuMF.fit` does in an epoch."""
-    module = NeuMFModule(CONFIG, shape[0], np.ones(shape[1], dtype=bool)).to(place)
-    loss, rows = loss_of(module, user, item, place), torch.arange(len(item), device=place)
-    return lambda: void(fit_epochs(module, rows, loss, schedule, seed=0, validate=None, report=None, checkpoint=None))
+    module = NeuMFModule(CONFIG, shape[0], np.ones(shape[1], dtype=bool)).to(device)
+    loss, rows = loss_of(module, user, item, device), torch.arange(len(item), device=device)
+    return lambda: void(fit_epochs(module, rows, loss, schedule, FitContext(), model="neumf"))
 
 
 def our_batches(
-    user: Ints, item: Ints, shape: tuple[int, int], schedule: Schedule, place: torch.device
+    user: Ints, item: Ints, shape: tuple[int, int], schedule: Schedule, device: torch.device
 ) -> Callable[[], None]:
     """The sampler alone: negatives of an epoch, its order, and the numbers of each batch."""
-    loss = loss_of(NeuMFModule(CONFIG, shape[0], np.ones(shape[1], dtype=bool)).to(place), user, item, place)
-    draws = torch.Generator(place)
+    loss = loss_of(NeuMFModule(CONFIG, shape[0], np.ones(shape[1], dtype=bool)).to(device), user, item, device)
+    draws = torch.Generator(device)
 
     def feed() -> None:
         loss.draw(draws)
-        order = torch.randperm(len(item), generator=draws, device=place)
+        order = torch.randperm(len(item), generator=draws, device=device)
         for rows in order.split(schedule.batch_size):
             loss.gather(rows)
 
@@ -95,15 +97,15 @@ def void(_: object) -> None:
     """Drop a result."""
 
 
-def speed(work: Callable[[], None], samples: int, place: torch.device) -> Callable[[], float]:
+def speed(work: Callable[[], None], samples: int, device: torch.device) -> Callable[[], float]:
     """Samples a second: of the one thread, as the clock would have it if nothing else ran; with a GPU by the clock."""
 
     def measure() -> float:
-        clock = time.perf_counter if place.type == "cuda" else time.process_time
+        clock = time.perf_counter if device.type == "cuda" else time.process_time
         start = clock()
         work()
-        if place.type == "cuda":
-            torch.cuda.synchronize(place)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return samples / (clock() - start)
 
     return measure
@@ -112,18 +114,18 @@ def speed(work: Callable[[], None], samples: int, place: torch.device) -> Callab
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    place = torch.device(parser.parse_args().device)
-    gpu = place.type == "cuda"
+    device = torch.device(parser.parse_args().device)
+    gpu = device.type == "cuda"
     torch.set_num_threads(THREADS)
     shape, n_rows = ((GPU_USERS, GPU_ITEMS), GPU_ROWS) if gpu else ((N_USERS, N_ITEMS), N_ROWS)
     user, item = made_up(*shape, n_rows)
-    schedule = Schedule(1, None, 1, GPU_BATCH if gpu else CONFIG.batch_size, CONFIG.learning_rate, 0.0)
+    schedule = CONFIG.model_copy(update={"epochs": 1, "batch_size": GPU_BATCH if gpu else CONFIG.batch_size})
     same = check(*made_up(N_USERS, N_ITEMS, SMALL_PART))
     print(same)
 
     whole = {"our fit": our_epoch, "our batches alone": our_batches}
     works = {
-        name: speed(work(user, item, shape, schedule, place), n_rows * SAMPLES, place) for name, work in whole.items()
+        name: speed(work(user, item, shape, schedule, device), n_rows * SAMPLES, device) for name, work in whole.items()
     }
     forms = {
         "DataLoader, tensors": TensorRows,
@@ -134,14 +136,14 @@ def main() -> None:
     for name, rows in forms.items():
         part = slice(0, SMALL_PART if rows is FrameRows else PART)
         tutorials[name] = Tutorial(rows, user[part], item[part], shape)
-        tutorials[name].network.to(place)
-        works[name] = speed(tutorials[name].epoch, len(item[part]) * SAMPLES, place)
+        tutorials[name].network.to(device)
+        works[name] = speed(tutorials[name].epoch, len(item[part]) * SAMPLES, device)
     batches = tutorials["DataLoader, tensors"]
-    works["DataLoader's batches alone"] = speed(lambda: void(list(batches.loader())), PART * SAMPLES, place)
+    works["DataLoader's batches alone"] = speed(lambda: void(list(batches.loader())), PART * SAMPLES, device)
     works["our fit"](), works["our batches alone"]()  # the first time is slower
     measured = interleaved(works, ROUNDS)
 
-    size = f"{n_rows:,} interactions, {shape[0]:,} users, {shape[1]:,} items, {THREADS} thread, {place}"
+    size = f"{n_rows:,} interactions, {shape[0]:,} users, {shape[1]:,} items, {THREADS} thread, {device}"
     for ours, theirs in (
         *(("our fit", name) for name in forms),
         ("our batches alone", "DataLoader's batches alone"),

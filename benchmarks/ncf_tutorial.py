@@ -147,9 +147,9 @@ class Tutorial:
 
     def epoch(self) -> None:
         """Learn from every interaction and its negatives once."""
-        place = self.network.logit.weight.device
+        device = self.network.logit.weight.device
         for user, item, label in self.loader():
             self.optimizer.zero_grad()
-            logits = self.network(user.to(place), item.to(place))
-            F.binary_cross_entropy_with_logits(logits, label.float().to(place)).backward()
+            logits = self.network(user.to(device), item.to(device))
+            F.binary_cross_entropy_with_logits(logits, label.float().to(device)).backward()
             self.optimizer.step()

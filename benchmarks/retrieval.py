@@ -11,7 +11,7 @@ import numpy.typing as npt
 from side_by_side import compare, interleaved
 from threadpoolctl import threadpool_limits
 
-from recstack.models.base import top_k
+from recstack.models.learning.top_k import top_k
 
 Floats = npt.NDArray[np.float32]
 Search = Callable[[Floats], npt.NDArray[np.int64]]
@@ -125,12 +125,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--exact", type=int, nargs="*", default=[20_000, 60_000], help="numbers of items")
     parser.add_argument("--approximate", type=int, nargs="*", default=[1_000_000])
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with threadpool_limits(1):
         faiss.omp_set_num_threads(1)
-        for n_items in asked.exact:
+        for n_items in arguments.exact:
             exact(n_items)
-        for n_items in asked.approximate:
+        for n_items in arguments.approximate:
             large(n_items)
 
 

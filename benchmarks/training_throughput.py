@@ -14,14 +14,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from recstack.features.encode import USER_SCALARS
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import RANKED_BATCHES, SampledLoss
 from recstack.models.genre_ncf.network import GenreNCFModule
-from recstack.models.learning.loop import Batch, Schedule, fit_epochs
+from recstack.models.learning.loop import TrainingBatch, fit_epochs
 from recstack.models.learning.negatives import NegativeSampler
+from recstack.models.training_data import TrainingData
 
 BATCHES, ROUNDS = 40, 7
-CPU = torch.device("cpu")
 
 
 def network(data: TrainingData) -> GenreNCFModule:
@@ -34,7 +34,7 @@ def optimizer_of(module: GenreNCFModule) -> torch.optim.Optimizer:
 
 
 class Drawn:
-    """Stands in for the sampler's draw with negatives that rows brought along; `known` stays the sampler's."""
+    """Stands in for the sampler's draw with negatives that rows come with; `known` stays the sampler's."""
 
     def __init__(self, sampler: NegativeSampler, negatives: Tensor) -> None:
         self.known = sampler.known
@@ -45,9 +45,9 @@ class Drawn:
         return self.items, torch.zeros(len(self.items))
 
 
-def whole(rows: Tensor, number: int) -> Batch:
+def whole(rows: Tensor, number: int) -> TrainingBatch:
     """A batch of one process."""
-    return Batch(number, rows, slice(0, len(rows)), torch.Generator().manual_seed(number))
+    return TrainingBatch(number, rows, slice(0, len(rows)), torch.Generator().manual_seed(number))
 
 
 def collated_loss(loss: SampledLoss, sampler: NegativeSampler, batch: dict[str, Tensor], number: int) -> Tensor:
@@ -78,7 +78,7 @@ def pair_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> 
 def check(data: TrainingData) -> str:
     """Both sides take the same steps when they are given the same batches."""
     ours, theirs = network(data), network(data)
-    resident, collated = SampledLoss(ours, data, CPU), SampledLoss(theirs, data, CPU)
+    resident, collated = SampledLoss(ours, data), SampledLoss(theirs, data)
     sampler = resident.sampler
     steps = [optimizer_of(ours), optimizer_of(theirs)]
     for number, batch in enumerate(islice(DataLoader(Interactions(data), BATCH, shuffle=True), 3)):
@@ -104,15 +104,15 @@ def check(data: TrainingData) -> str:
 
 def our_fit(data: TrainingData) -> Callable[[], None]:
     module = network(data)
-    loss = SampledLoss(module, data, CPU)
+    loss = SampledLoss(module, data)
     rows = torch.from_numpy(np.random.default_rng(1).permutation(N_ROWS)[: BATCH * BATCHES])
-    schedule = Schedule(1, None, 1, BATCH, CONFIG.learning_rate, CONFIG.weight_decay)
-    return lambda: void(fit_epochs(module, rows, loss, schedule, seed=0, validate=None, report=None, checkpoint=None))
+    schedule = CONFIG.model_copy(update={"epochs": 1, "batch_size": BATCH})
+    return lambda: void(fit_epochs(module, rows, loss, schedule, FitContext(), model="genre_ncf"))
 
 
 def our_feed(data: TrainingData) -> Callable[[], None]:
     """What `SampledLoss` does before it computes: rows, negatives and whose positives they are."""
-    loss, draws = SampledLoss(network(data), data, CPU), torch.Generator().manual_seed(0)
+    loss, draws = SampledLoss(network(data), data), torch.Generator().manual_seed(0)
 
     def feed() -> None:
         for rows in torch.randperm(N_ROWS)[: BATCH * BATCHES].split(BATCH):
@@ -164,7 +164,7 @@ def main() -> None:
     data = made_up()
     same = check(data)
     interactions, pairs, frame_rows = Interactions(data), Pairs(data), FrameRows(data)
-    collated = SampledLoss(network(data), data, CPU)
+    collated = SampledLoss(network(data), data)
     sampler = collated.sampler
 
     def same_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> Tensor:

@@ -15,6 +15,7 @@ from recstack.spark import open_session
 from recstack.storage.lake import Build, opened
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
+from recstack.training.threads import use_threads
 
 
 @task
@@ -22,6 +23,7 @@ def rank_test_part(
     settings: Settings, interactions: Path, features: Path, trained: Path, baselines: list[str], seeds: int
 ) -> Build:
     """Fit the baselines, evaluate, and log to the model's MLflow run, unless this report is already published."""
+    use_threads(settings.threads)
     remote = remote_of(settings)
     for path in (interactions, features, trained):
         remote.fetch(path)

@@ -8,14 +8,13 @@ from prefect.artifacts import create_link_artifact
 
 from flows.console import say_build
 from flows.remote import remote_of
-from recstack.models.base import Progress
-from recstack.progress import working
 from recstack.release.candidate import build_candidate
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.storage.lake import Build, opened
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment, Target
+from recstack.training.threads import use_threads
 
 
 @task
@@ -29,19 +28,14 @@ def fit(
     target: Target,
 ) -> Build:
     """Train, track and publish the bundle, unless this version is already published."""
+    use_threads(settings.threads)
     remote = remote_of(settings)
     remote.fetch(interactions)
     remote.fetch(features)
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     experiment = Experiment(settings, spark, opened(interactions), opened(features), target)
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-    with working(f"train: fitting {model}", unit="epoch") as step:
-
-        def show(progress: Progress) -> None:
-            step.advance()
-            step.note(", ".join(f"{name} {value:.4f}" for name, value in progress.metrics.items()))
-
-        return build_candidate(experiment, model, tracker, seed=seed, options=options, report=show, remote=remote)
+    return build_candidate(experiment, model, tracker, seed=seed, options=options, remote=remote)
 
 
 @flow(name="train")

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     object_store_endpoint: str | None = Field(None, description="URL of an S3-compatible server; default: AWS")
     spark_master: str = "local[*]"
     spark_driver_memory: str = "2g"
+    threads: int | None = Field(None, ge=1, description="CPU threads of training and evaluation; default: all cores")
     feast_online: str = Field("sqlite", description="'sqlite' or a Redis connection string host:port,password=…")
     feast_registry: str = Field("file", description="'file' or a SQLAlchemy URL")
     feast_offline: Literal["duckdb", "spark"] = "duckdb"

@@ -1,8 +1,11 @@
 """Fixtures that many tests share: one Spark session, an S3 server, small source files of every dataset."""
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # matrices of tests are tiny; read when NumPy and PyTorch are imported
 
 import pytest
 import samples

@@ -13,7 +13,7 @@ from recstack.features.encode import Encoder, UserBatch
 from recstack.features.profile import Histories, ItemGenres, user_states
 from recstack.features.request import History, user_rows
 from recstack.features.spec import RECENT_LENGTH, schema
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 
 DAY = 86_400
 GENRES = ("comedy", "horror", "war")
@@ -51,16 +51,14 @@ class Log:
         return Log(self.user[mask], self.item[mask], self.rating[mask], self.time[mask], self.n_items)
 
     def live(self, timed: bool = True) -> LiveFeatures:
-        """Features from this log, strictly before the asked moment; from all of it where the moment is null."""
+        """Features from this log, strictly before each timestamp; from all of it where the timestamp is null."""
 
         def features(points: pa.Table) -> pa.Table:
             users = points[c.USER_ID].to_numpy()
-            moments = pc.fill_null(pc.cast(points[c.EVENT_TIMESTAMP], pa.int64()), 2**62).to_numpy() / 1e6
+            times = pc.fill_null(pc.cast(points[c.EVENT_TIMESTAMP], pa.int64()), 2**62).to_numpy() / 1e6
             start = np.searchsorted(self.user, users)
             end = np.searchsorted(self.user, users, side="right")
-            end = np.array(
-                [a + np.searchsorted(self.time[a:b], t) for a, b, t in zip(start, end, moments, strict=True)]
-            )
+            end = np.array([a + np.searchsorted(self.time[a:b], t) for a, b, t in zip(start, end, times, strict=True)])
             return user_states(Histories(self.item, self.rating, self.time, timed), start, end, self.genres)
 
         return features
@@ -113,7 +111,7 @@ def random_log(n_users: int = 60, n_items: int = 45, seed: int = 0) -> Log:
         taste = popularity * np.where(np.arange(n_items) % len(GENRES) == user % len(GENRES), 8.0, 1.0)
         chosen = random.choice(n_items, size=random.integers(5, 25), replace=False, p=taste / taste.sum())
         start = int(random.integers(0, 60))
-        rows += [(user, int(item), start + place // 3) for place, item in enumerate(chosen)]
+        rows += [(user, int(item), start + rank // 3) for rank, item in enumerate(chosen)]
     return log(rows, n_items)
 
 
@@ -127,15 +125,15 @@ def of_one_genre(n_users: int = 90, n_items: int = 90) -> Log:
     return log(rows, n_items)
 
 
-def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
-    """Users whom training never saw, who like these items; the last one is the newest."""
+def new_users(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
+    """Users that training never saw, who like these items; the last one is the newest."""
     now = int(history.time.max())
     rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)
     return data.encoder.users(rows, np.full(len(liked), now))
 
 
 def viewers(*histories: list[int], genres: list[list[float]] | None = None) -> UserBatch:
-    """Users of whom nothing is known but the items of their histories, newest first, and a centred genre profile."""
+    """Users with nothing but the items of their histories, newest first, and a centred genre profile."""
     count = len(histories)
     recent = np.full((count, RECENT_LENGTH), -1)
     for row, items in enumerate(histories):

@@ -11,7 +11,8 @@ from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.genre_metrics import diversity, genre_shares, miscalibration, overall_genres
 from recstack.features.arrays import Doubles, Floats, Ints, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import Recommender, top_k
+from recstack.models.base import Recommender
+from recstack.models.learning.top_k import top_k
 from recstack.progress import Step, working
 
 BATCH_SIZE = 512

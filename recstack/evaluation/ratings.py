@@ -8,7 +8,7 @@ from recstack.evaluation.bootstrap import TAIL, resampled_means
 from recstack.evaluation.estimates import Estimate, Metrics
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.features.arrays import Doubles
-from recstack.models.learning.rating_model import RatingModel
+from recstack.models.rating_model import RatingModel
 
 
 def rating_errors(model: RatingModel, cases: EvaluationSet, batch_size: int = 512) -> Doubles:

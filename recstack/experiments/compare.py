@@ -14,8 +14,8 @@ from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.report import Curve, Report, build_report
 from recstack.features.arrays import Doubles
 from recstack.models import models
-from recstack.models.base import Progress, Recommender
-from recstack.models.learning.rating_model import RatingModel
+from recstack.models.base import Epoch, FitContext, Recommender
+from recstack.models.rating_model import RatingModel
 from recstack.progress import say, working
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
@@ -43,7 +43,7 @@ def compare(
     *,
     seeds: int = 1,
     candidate: Bundle | None = None,
-    candidate_curve: Sequence[Progress] = (),
+    candidate_curve: Sequence[Epoch] = (),
     reference: str | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
 ) -> Report:
@@ -83,12 +83,12 @@ def compare(
                 trained = train(experiment, name, options=(options or {}).get(name))
                 model, chosen, epochs = trained.model, trained.options, trained.epochs
         if epochs:
-            results.curves[name] = [progress.metrics for progress in epochs]
+            results.curves[name] = [epoch.metrics for epoch in epochs]
         for seed in range(seeds):
             fit = f"{seed + 1} of {seeds}"
             if seed:
                 with working(f"evaluate: fitting {name}, {fit}"):
-                    model = models()[name].fit(data, seed=seed, options=chosen)
+                    model = models()[name].fit(data, FitContext(seed, chosen))
             results.add(name, model, cases, f"evaluate: {name}, fit {fit}")
             results.seconds[name] = round(time.monotonic() - start, 2)
             say(f"{name}: fit {fit} evaluated after {results.seconds[name]:.1f} s")

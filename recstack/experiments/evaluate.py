@@ -17,6 +17,7 @@ from recstack.settings import Settings
 from recstack.storage.lake import write_atomically
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
+from recstack.training.threads import use_threads
 
 
 def evaluate_dataset(
@@ -46,6 +47,7 @@ def evaluate_dataset(
         choose("model", name, models())
     if reference is not None:
         choose("reference", reference, dict.fromkeys(chosen))
+    use_threads(settings.threads)
     experiment = prepare(settings, config)
     options = {name: _tuned_options(experiment, name) for name in chosen} if tuned else {}
     for name, found in options.items():
@@ -68,6 +70,7 @@ def tune_dataset(
     Raises:
         UserError: unknown dataset, protocol or target, bad data, or a model that has nothing to tune.
     """
+    use_threads(settings.threads)
     experiment = prepare(settings, config)
     result = tune(
         experiment,

@@ -13,8 +13,8 @@ from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError, choose
 from recstack.evaluation.ranking import ndcg
 from recstack.models import models
-from recstack.models.base import Progress
-from recstack.models.learning.loop import SCORE
+from recstack.models.base import Epoch, FitContext
+from recstack.models.learning.checkpoint import SCORE
 from recstack.models.learning.search_space import Between, OneOf
 from recstack.progress import say, working
 from recstack.tracking.tracker import Tracker
@@ -81,10 +81,10 @@ def tune(
         trial.set_user_attr(OPTIONS, options)
         pruned = False
 
-        def prune_if_bad(progress: Progress) -> None:
+        def prune_if_bad(epoch: Epoch) -> None:
             nonlocal pruned
-            if SCORE in progress.metrics:
-                trial.report(progress.metrics[SCORE], progress.epoch)
+            if SCORE in epoch.metrics:
+                trial.report(epoch.metrics[SCORE], epoch.number)
                 if pruned := trial.should_prune():
                     raise optuna.TrialPruned
 
@@ -92,9 +92,8 @@ def tune(
         with working(what), run.child(f"trial {trial.number}") as child:
             child.params({"model": name, **options})
             with suppress(optuna.TrialPruned):
-                fitted = model.fit(
-                    data, seed=seed, validate=lambda each: ndcg(each, cases), report=prune_if_bad, options=options
-                )
+                context = FitContext(seed, options, validate=lambda each: ndcg(each, cases), on_epoch=prune_if_bad)
+                fitted = model.fit(data, context)
                 value = ndcg(fitted, cases)
                 child.metrics({SCORE: value})
             child.tags({"pruned": str(pruned)})

@@ -1,8 +1,8 @@
 """The contract that every model keeps; evaluation, archive and serving know nothing else of a model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -10,78 +10,74 @@ import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.config import ModelConfig
 from recstack.models.learning.search_space import SearchSpace
+from recstack.models.learning.top_k import top_k
+from recstack.models.training_data import TrainingData
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """What a model may learn from: interactions before the split, and the features as they were at each of them."""
-
-    encoder: Encoder
-    items: ItemBatch
-    """The catalogue as known at the end of the training part."""
-    user: Ints
-    """[N] user of each training interaction, as a dense number 0..n_users-1; sorted by (user, time)."""
-    item: Ints
-    """[N] item of each training interaction, a position in the catalogue."""
-    rating: Floats
-    """[N] its rating."""
-    timestamp: Ints
-    """[N] its epoch second; `features.user.TIMELESS` in data without time."""
-    users: UserBatch
-    """[N] the user's features just before each training interaction (without its own contribution)."""
-    popularity: Floats
-    """[S, I, 3] log1p popularity at the S dates of the item snapshots."""
-    snapshot: Ints
-    """[N] which of the S snapshots was the newest at each interaction."""
-    eligible: Mask
-    """[N] False for interactions of users whom the training filter leaves out."""
-
-
-@dataclass(frozen=True)
-class Progress:
+class Epoch:
     """What `fit` reports after each epoch."""
 
-    epoch: int
+    number: int
+    """From 1."""
     metrics: dict[str, float]
+
+
+def ignore(epoch: Epoch) -> None:
+    """Do nothing after an epoch."""
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """What a fit needs beside the data. A model that has no use for a field ignores it."""
+
+    seed: int = 0
+    """Of every random draw."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Values of fields of the model's `Config`; the others keep their defaults."""
+    validate: Callable[["Recommender"], float] | None = None
+    """NDCG@10 of a model on the validation part, for early stopping; None where there is no such part."""
+    on_epoch: Callable[[Epoch], None] = ignore
+    """Called after each epoch."""
+    checkpoint: Path | None = None
+    """File that a killed fit resumes from; models that train in seconds need none."""
+
+    def validation_of(self, current: Callable[[], "Recommender"]) -> Callable[[], float] | None:
+        """A function that scores the model which `current` returns at that time; None without a validation part."""
+        validate = self.validate
+        return None if validate is None else lambda: validate(current())
 
 
 class Recommender(ABC):
     """A trained model.
 
-    `score` answers for everybody, users whom training never saw included, and knows them by their features. A user id
-    may do one thing: find a vector that training made for that user.
+    `score` answers for every user by their features, also for users that training never saw. A user id may only select
+    a vector that training learned for that user.
     """
 
     name: ClassVar[str]
+    config_class: ClassVar[type[ModelConfig]] = ModelConfig
+    """The model's options and their defaults."""
     space: ClassVar[SearchSpace] = {}
-    """What `recstack tune` may choose."""
+    """Options that `recstack tune` may choose."""
 
     @classmethod
     @abstractmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[["Recommender"], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
         """Train on `data`.
 
         Args:
             data: the training part.
-            seed: of every random draw.
-            validate: NDCG@10 of a model on the validation part; for early stopping.
-            report: called after each epoch.
-            checkpoint: file to resume from after a kill; models that train in seconds ignore it.
-            options: overrides of the model's `Config` fields.
+            context: seed, options, validation, what to call after an epoch, checkpoint.
+
+        Raises:
+            UserError: an option is unknown or of a wrong type, or the data have nothing to learn from.
         """
 
     def refit_options(self) -> dict[str, Any]:
-        """Options that make a second `fit`, on more data and without validation, end where this one was best."""
+        """Options with which a second fit, on more data and without validation, ends where this one was best."""
         return {}
 
     @abstractmethod
@@ -89,7 +85,7 @@ class Recommender(ABC):
         """Score the whole catalogue.
 
         Args:
-            users: B users, known or strangers; a stranger is scored by the features alone.
+            users: B users; one that training never saw is scored by features only.
             allowed: [B, I] which items may be recommended to each.
 
         Returns:
@@ -97,7 +93,7 @@ class Recommender(ABC):
         """
 
     def best(self, users: UserBatch, allowed: Mask, k: int) -> tuple[Ints, Floats]:
-        """The k best items of each user. A model overrides this if it can tell them without the scores of all.
+        """The k best items of each user. A model that finds them without scoring all items overrides this.
 
         Args:
             users: B users.
@@ -105,8 +101,8 @@ class Recommender(ABC):
             k: at least 1.
 
         Returns:
-            [B, min(k, I)] positions, best first, ties by position, and as many scores: those of `score`, -inf where
-            fewer items are allowed or have a number.
+            [B, min(k, I)] positions, best first, ties by position, and their scores as `score` gives them; -inf where
+            fewer items are allowed or have a finite score.
         """
         scores = self.score(users, allowed)
         usable = np.where(allowed & np.isfinite(scores), scores, -np.inf)
@@ -121,35 +117,3 @@ class Recommender(ABC):
     @abstractmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote, for the catalogue `items` encoded by `encoder`."""
-
-
-GROUP = 128
-"""Items of a group in `top_k`, at most."""
-
-
-def top_k(scores: Floats, k: int) -> Ints:
-    """[B, k] positions of the best items, best first; ties by position, i.e. by item id.
-
-    Raises:
-        ValueError: scores that are not numbers leave fewer than k items to name.
-    """
-    rows, n_items = scores.shape
-    k = min(k, n_items)
-    order = np.empty((rows, k), dtype=np.int64)
-    if not k:
-        return order
-    # One pass finds the best of each of many groups. The k-th of these is a score that the k best items reach and few
-    # others do; among those a stable sort decides.
-    size = max(1, min(GROUP, n_items // (8 * k)))
-    groups = n_items // size
-    best = scores[:, : size * groups].reshape(rows, size, groups).max(axis=1)
-    bounds = np.partition(best, groups - k, axis=1)[:, groups - k]
-    for row, (values, bound) in enumerate(zip(scores, bounds, strict=True)):
-        reached = np.flatnonzero(values >= bound)
-        if len(reached) < k:
-            raise ValueError(f"row {row} holds scores that are not numbers (NaN)")
-        if len(reached) > 8 * k:  # most of a row may be tied at the bound: no sort of those
-            tied = values[reached] == bound
-            reached = np.concatenate([reached[~tied], reached[tied][:k]])
-        order[row] = reached[np.argsort(-values[reached], kind="stable")[:k]]
-    return order

@@ -1,6 +1,5 @@
 """Builds a release candidate: trains a model, tracks it in MLflow and publishes it as a bundle."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from recstack.archive.bundle import Facts, write_bundle
 from recstack.data.traits import Traits
 from recstack.errors import choose
 from recstack.models import models
-from recstack.models.base import Progress
 from recstack.recommend.request import RatingScale
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, version_of
 from recstack.tracking.results import record_training
@@ -28,7 +26,6 @@ def build_candidate(
     *,
     seed: int,
     options: dict[str, Any],
-    report: Callable[[Progress], None],
     remote: Remote = NO_REMOTE,
 ) -> Build:
     """Train a model and publish it with its bundle, unless this version is already published.
@@ -39,7 +36,6 @@ def build_candidate(
         tracker: the training becomes one run of it.
         seed: of every random draw.
         options: fields of the model's `Config`.
-        report: called after each epoch.
         remote: remote copy of the published models.
 
     Raises:
@@ -55,9 +51,7 @@ def build_candidate(
     def build(draft: Path) -> dict[str, Any]:
         traits = Traits.of(experiment.ingested)
         with tracker.run(f"{model} {version}") as run:
-            trained = train(
-                experiment, model, seed=seed, options=options, report=report, checkpoints=root / "checkpoints" / version
-            )
+            trained = train(experiment, model, seed=seed, options=options, checkpoints=root / "checkpoints" / version)
             manifest = write_training(draft, trained, experiment) | {"run_id": run.run_id, "run_url": run.url}
             record_training(run, draft, trained, experiment)
             facts = Facts(

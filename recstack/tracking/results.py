@@ -27,12 +27,12 @@ def record_training(run: Run, folder: Path, trained: Trained, experiment: Experi
         }
     )
     run.dataset(experiment.settings.dataset, features.path, experiment.fingerprint)
-    for progress in trained.epochs:
-        run.metrics(progress.metrics, step=progress.epoch)
+    for epoch in trained.epochs:
+        run.metrics(epoch.metrics, step=epoch.number)
     if len(trained.validation):
         run.metrics({"validation_ndcg@10_best": float(trained.validation.mean())})
     if trained.epochs:
-        write_png(plot_learning_curve([progress.metrics for progress in trained.epochs]), folder / "learning_curve.png")
+        write_png(plot_learning_curve([epoch.metrics for epoch in trained.epochs]), folder / "learning_curve.png")
         run.file(folder / "learning_curve.png", "plots")
     run.file(folder / TRAINING)
 

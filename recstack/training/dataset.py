@@ -13,7 +13,7 @@ from recstack.features.arrays import Ints
 from recstack.features.build import without_own
 from recstack.features.encode import Encoder
 from recstack.features.user import TIMELESS
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 from recstack.storage.lake import Build
 
@@ -23,7 +23,7 @@ MICROSECOND = 1_000_000
 def training_data(
     settings: Settings, features: Build, parts: tuple[str, ...], positive_from: float | None = None
 ) -> TrainingData:
-    """Join the interactions of `parts` with Feast's features at their moments.
+    """Join the interactions of `parts` with Feast's features as of their timestamps.
 
     Timestamped data: Feast's historical retrieval finds the newest user snapshot before each interaction and the
     items' popularity at the newest item snapshot. Data without time: the rows whose own contribution the feature job
@@ -90,7 +90,7 @@ def newest_items(settings: Settings, features: Build) -> pa.Table:
 def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | None) -> pa.Table:
     if not len(rows):
         raise DataError(
-            f"the split leaves nothing in {' + '.join(parts)}, so there is nothing to learn from: bring more data"
+            f"the split leaves nothing in {' + '.join(parts)}, so there is nothing to learn from: add data"
             " or choose another protocol"
         )
     if positive_from is None:
@@ -114,11 +114,11 @@ def _catalogue(features: Build) -> Ints:
     return ids
 
 
-def _snapshot_dates(features: Build, last_moment: int) -> Ints:
+def _snapshot_dates(features: Build, last: int) -> Ints:
     """Epoch seconds of the item snapshots that the training part may see."""
     stamps = pq.read_table(features.path / "item", columns=[c.EVENT_TIMESTAMP])[c.EVENT_TIMESTAMP]
     seconds = np.unique(_seconds(stamps))
-    return seconds[seconds <= last_moment]
+    return seconds[seconds <= last]
 
 
 def _item_snapshots(settings: Settings, features: Build, dates: Ints) -> list[pa.Table]:

@@ -14,11 +14,12 @@ from recstack.data.splits import TRAIN, VALIDATION
 from recstack.data.traits import Traits
 from recstack.errors import UserError, choose
 from recstack.models import models
-from recstack.models.base import Progress
+from recstack.models.base import Epoch, FitContext
 from recstack.settings import Settings
 from recstack.storage.lake import Build, current, opened
 from recstack.training.dataset import training_data
 from recstack.training.experiment import Target
+from recstack.training.threads import use_threads
 
 
 def train_distributed(
@@ -56,13 +57,12 @@ def train_distributed(
     if first and out.exists():
         raise UserError(f"{out} is there already; remove it or name another folder")
 
-    def print_epoch(progress: Progress) -> None:
-        print(
-            f"epoch {progress.epoch}:", *(f"{key} {value:.4f}" for key, value in progress.metrics.items()), flush=True
-        )
+    def print_epoch(epoch: Epoch) -> None:
+        print(f"epoch {epoch.number}:", *(f"{name} {value:.4f}" for name, value in epoch.metrics.items()), flush=True)
 
     data = training_data(settings, features, (TRAIN, VALIDATION), _positive_from(settings, features, target))
-    model = recommender.fit(data, seed=seed, report=print_epoch, checkpoint=checkpoint, options=options)
+    context = FitContext(seed=seed, options=options or {}, on_epoch=print_epoch, checkpoint=checkpoint)
+    model = recommender.fit(data, context)
     if first:
         draft = out.with_name(f".{out.name}-{os.getpid()}")
         draft.mkdir(parents=True)
@@ -101,6 +101,7 @@ def main(
             torch.cuda.set_device(dist.get_node_local_rank())
     try:
         settings = Settings(dataset=dataset)
+        use_threads(settings.threads)
         build = opened(features) if features is not None else current(settings.lake / "features")
         try:
             chosen = json.loads(options)

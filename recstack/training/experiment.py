@@ -18,7 +18,8 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
 from recstack.features import vocabulary
 from recstack.features.live import live_features
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
+from recstack.progress import working
 from recstack.settings import Settings
 from recstack.storage.lake import Build, digest
 from recstack.training.dataset import training_data
@@ -60,7 +61,8 @@ class Experiment:
         """Point-in-time training rows of these parts of the split; read once."""
         key = tuple(parts)
         if key not in self._data:
-            self._data[key] = training_data(self.settings, self.features, key, self.positive_from)
+            with working(f"reading the rows of {' and '.join(key)} with their features"):
+                self._data[key] = training_data(self.settings, self.features, key, self.positive_from)
         return self._data[key]
 
     def cases(self, part: Part) -> EvaluationSet:
@@ -69,7 +71,8 @@ class Experiment:
         They are encoded as models are that have learned from everything before the part.
         """
         if part not in self._cases:
-            self._cases[part] = self._evaluation_set(part)
+            with working(f"computing the features of the {part} part's rankings"):
+                self._cases[part] = self._evaluation_set(part)
         return self._cases[part]
 
     def _evaluation_set(self, part: Part) -> EvaluationSet:
@@ -90,7 +93,7 @@ class Experiment:
 
         known = self.data(TRAINED_PARTS[part])
         given = self.ingested.path / NEGATIVES_FOLDER
-        brought = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
+        supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
         return build_evaluation_set(
             self.protocol,
             interactions,
@@ -98,6 +101,6 @@ class Experiment:
             known.encoder,
             part,
             item_genres=known.items.genres,
-            negatives=pq.read_table(given) if brought else None,
+            negatives=pq.read_table(given) if supplied else None,
             positive_from=self.positive_from,
         )

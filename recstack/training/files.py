@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recstack.models.base import Progress
+from recstack.models.base import Epoch
 from recstack.training.experiment import Experiment
 from recstack.training.train import Trained
 
@@ -18,7 +18,7 @@ TRAINING = "training.json"
 def write_training(folder: Path, trained: Trained, experiment: Experiment) -> dict[str, Any]:
     """Write the learning curve and each validation user's NDCG@10 into `folder`; returns facts for the manifest."""
     np.save(folder / VALIDATION, trained.validation)
-    curve = [asdict(progress) for progress in trained.epochs]
+    curve = [asdict(epoch) for epoch in trained.epochs]
     (folder / TRAINING).write_text(json.dumps({"options": trained.options, "epochs": curve}, indent=2))
     return {
         "data": experiment.fingerprint,
@@ -29,6 +29,6 @@ def write_training(folder: Path, trained: Trained, experiment: Experiment) -> di
     }
 
 
-def read_curve(folder: Path) -> list[Progress]:
+def read_curve(folder: Path) -> list[Epoch]:
     """The learning curve that `write_training` wrote."""
-    return [Progress(**epoch) for epoch in json.loads((folder / TRAINING).read_text())["epochs"]]
+    return [Epoch(**epoch) for epoch in json.loads((folder / TRAINING).read_text())["epochs"]]

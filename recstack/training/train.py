@@ -1,7 +1,6 @@
 """Trains one model: how long is found on the validation part, then it learns from training and validation together."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.features.arrays import Doubles
 from recstack.models import models
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import Epoch, FitContext, Recommender
+from recstack.models.training_data import TrainingData
+from recstack.progress import working
 from recstack.training.experiment import Experiment
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Trained:
     """Options of the final fit."""
     validation: Doubles
     """[U] NDCG@10 of each validation user, by the model that had not seen the validation part; empty without any."""
-    epochs: list[Progress]
+    epochs: list[Epoch]
     """Learning curve of the first fit; empty for models without epochs."""
 
 
@@ -41,7 +42,6 @@ def train(
     *,
     seed: int = 0,
     options: dict[str, Any] | None = None,
-    report: Callable[[Progress], None] | None = None,
     checkpoints: Path | None = None,
 ) -> Trained:
     """Fit with early stopping, then again on training + validation for the number of epochs that was best.
@@ -51,38 +51,34 @@ def train(
         name: in `recstack.models.models()`.
         seed: of every draw.
         options: of the model's `Config`.
-        report: called after each epoch of both fits.
         checkpoints: folder of resume files, removed at the end; None for none.
 
     Raises:
-        UserError: no such model.
+        UserError: no such model, or no such option of it.
     """
     recommender = choose("model", name, models())
     chosen = dict(options or {})
+    recommender.config_class.read(chosen, name)  # before minutes of work
     files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
 
     first = experiment.data((TRAIN,))
     cases = validation_cases(experiment)
-    curve: list[Progress] = []
+    curve: list[Epoch] = []
 
-    def note(progress: Progress) -> None:
-        curve.append(progress)
-        if report is not None:
-            report(progress)
-
-    searched = recommender.fit(
-        first,
+    context = FitContext(
         seed=seed,
-        validate=None if cases is None else lambda model: ndcg(model, cases),
-        report=note,
-        checkpoint=files[0],
         options=chosen,
+        validate=None if cases is None else lambda model: ndcg(model, cases),
+        on_epoch=curve.append,
+        checkpoint=files[0],
     )
-    validation = np.zeros(0) if cases is None else user_ndcg(searched, cases)
+    searched = recommender.fit(first, context)
+    with working(f"train {name}: ranking the validation part"):
+        validation = np.zeros(0) if cases is None else user_ndcg(searched, cases)
     chosen |= searched.refit_options()
 
     data = experiment.data((TRAIN, VALIDATION))
-    model = recommender.fit(data, seed=seed, report=report, checkpoint=files[1], options=chosen)
+    model = recommender.fit(data, FitContext(seed=seed, options=chosen, checkpoint=files[1]))
     for file in files:
         if file is not None:
             file.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 import json
-from dataclasses import fields, replace
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,12 @@ import pytest
 import torch
 from histories import random_log
 
+from recstack.errors import UserError
 from recstack.features.arrays import Mask
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.models import models
-from recstack.models.base import Recommender, TrainingData
+from recstack.models.base import FitContext, Recommender
+from recstack.models.training_data import TrainingData
 
 MODELS = sorted(models())
 HISTORY = random_log()
@@ -24,7 +25,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request: pytest.FixtureRequest, data: TrainingData) -> Recommender:
-    return models()[request.param].fit(data, seed=0)
+    return models()[request.param].fit(data, FitContext(seed=0))
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +46,18 @@ def test_every_model_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("name", [name for name, cls in models().items() if cls.space])
 def test_every_tuned_name_is_an_option_of_the_model(name: str) -> None:
-    config = vars(import_module(models()[name].__module__))["Config"]
-    assert models()[name].space.keys() <= {field.name for field in fields(config)}
+    assert models()[name].space.keys() <= models()[name].config_class.model_fields.keys()
+
+
+def test_an_unknown_option_is_refused_by_name(model: Recommender, data: TrainingData) -> None:
+    with pytest.raises(UserError, match=f"{model.name} has no option 'nonsense'; its options are: "):
+        type(model).fit(data, FitContext(options={"nonsense": 1}))
+
+
+def test_a_text_for_a_number_is_refused_by_the_name_of_the_option(model: Recommender, data: TrainingData) -> None:
+    for option in model.config_class.model_fields:
+        with pytest.raises(UserError, match=f"option {option} of {model.name} can't be '32'"):
+            type(model).fit(data, FitContext(options={option: "32"}))
 
 
 def test_scores_cover_users_and_catalogue(model: Recommender, users: UserBatch, allowed: Mask) -> None:
@@ -106,7 +117,7 @@ def test_saved_files_are_read_without_pickle(model: Recommender, tmp_path: Path)
 def test_the_same_seed_gives_the_same_scores(
     model: Recommender, users: UserBatch, allowed: Mask, data: TrainingData
 ) -> None:
-    again = type(model).fit(data, seed=0)
+    again = type(model).fit(data, FitContext(seed=0))
     np.testing.assert_array_equal(again.score(users, allowed), model.score(users, allowed))
 
 

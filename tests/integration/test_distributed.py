@@ -11,6 +11,7 @@ from workspace import Shop, Workspace
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.errors import UserError
 from recstack.features.encode import Encoder
+from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import GenreNCF
 from recstack.training.dataset import training_data
 from recstack.training.distributed import train_distributed
@@ -29,7 +30,7 @@ def torchrun(shop: Workspace, *arguments: str) -> "subprocess.CompletedProcess[s
 
 def test_two_processes_end_with_the_weights_of_one(shop: Workspace, tmp_path: Path) -> None:
     data = training_data(shop.settings, shop.features, (TRAIN, VALIDATION))
-    alone = GenreNCF.fit(data, options=OPTIONS)
+    alone = GenreNCF.fit(data, FitContext(options=OPTIONS))
 
     out, checkpoint = tmp_path / "model", tmp_path / "fit.pt"
     done = torchrun(shop, "--out", str(out), "--options", json.dumps(OPTIONS), "--checkpoint", str(checkpoint))

@@ -14,6 +14,7 @@ from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_
 from recstack.evaluation.ranking import rank
 from recstack.features.live import live_features
 from recstack.models import models
+from recstack.models.base import FitContext
 
 PARTS: list[Part] = ["validation", "test"]
 
@@ -78,7 +79,7 @@ def test_the_features_of_a_held_out_user_are_those_of_the_fold_in_history(held_o
 def test_features_that_hold_the_targets_of_a_held_out_user_are_refused(held_out_shop: Workspace) -> None:
     shop = held_out_shop
     data = shop.experiment.data((TRAIN, VALIDATION))
-    model = models()["popularity"].fit(data)
+    model = models()["popularity"].fit(data, FitContext())
     assert np.isfinite(rank(model, shop.experiment.cases("test")).values["ndcg@100"]).all()
 
     frame = shop.frame("interactions")

@@ -8,6 +8,7 @@ from recstack.evaluation.evaluation_set import user_means
 from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.features.arrays import Doubles
+from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import GenreNCF
 
 N_ITEMS, N_USERS, LENGTH, TEST_DAY = 40, 200, 12, 50
@@ -36,7 +37,7 @@ def ndcg(history: Log) -> Doubles:
     """NDCG@10 of each test user by `global-time`, for a model that reads the last two items."""
     known = history.time < TEST_DAY * DAY
     encoder = history.encoder()
-    model = GenreNCF.fit(history.rows(known).training(encoder), options={**QUICK, **NO_DROPOUT})
+    model = GenreNCF.fit(history.rows(known).training(encoder), FitContext(options={**QUICK, **NO_DROPOUT}))
     cases = build_evaluation_set(
         "global-time", history.table(np.where(known, "train", "test")), history.live(), encoder
     )

@@ -19,7 +19,8 @@ from recstack.feature_store.offline import historical
 from recstack.features import spec
 from recstack.features.live import live_features
 from recstack.models import models
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
+from recstack.models.training_data import TrainingData
 
 
 def entities(shop: Workspace) -> pa.Table:
@@ -155,7 +156,7 @@ def shifted_cases(shop: Workspace, data: TrainingData, seconds: int) -> Evaluati
 
 def test_a_ranking_whose_features_hold_the_target_is_refused(shop: Workspace) -> None:
     data = shop.experiment.data((TRAIN, VALIDATION))
-    model = models()["popularity"].fit(data)
+    model = models()["popularity"].fit(data, FitContext())
     honest = shop.experiment.cases("test")
     assert len(honest) == shop.features.manifest["split"][TEST]
     assert np.isfinite(rank(model, honest).values["ndcg@10"]).all()

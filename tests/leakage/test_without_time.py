@@ -17,7 +17,8 @@ from recstack.features.arrays import Ints
 from recstack.features.build import without_own
 from recstack.features.live import live_features
 from recstack.models import models
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
+from recstack.models.training_data import TrainingData
 
 PARTS = [(TRAIN,), (TRAIN, VALIDATION)]
 
@@ -108,7 +109,7 @@ def test_test_ratings_change_no_popularity_that_training_or_ranking_uses(timeles
 
 def test_a_ranking_whose_features_come_from_the_test_part_too_is_refused(timeless_shop: Workspace) -> None:
     data: TrainingData = timeless_shop.experiment.data((TRAIN, VALIDATION))
-    model = models()["popularity"].fit(data)
+    model = models()["popularity"].fit(data, FitContext())
     assert np.isfinite(rank(model, timeless_shop.experiment.cases("test")).values["ndcg@10"]).all()
 
     frame, genres = timeless_shop.frame("interactions"), timeless_shop.genres

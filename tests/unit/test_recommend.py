@@ -11,7 +11,8 @@ import tiny_catalogue as tiny
 from recstack import columns as c
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import USER_SCALARS, Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import Epoch, Recommender
+from recstack.models.training_data import TrainingData
 from recstack.recommend import Answer, Catalogue, Engine
 
 
@@ -47,7 +48,7 @@ class Fixed(Recommender):
         *,
         seed: int = 0,
         validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
+        report: Callable[[Epoch], None] | None = None,
         checkpoint: Path | None = None,
         options: dict[str, Any] | None = None,
     ) -> Self:

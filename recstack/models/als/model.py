@@ -1,31 +1,28 @@
-"""Implicit ALS: matrix factorisation by Spark, whose item factors alone answer requests."""
+"""Implicit ALS: matrix factorisation by Spark; its item factors are enough to answer requests."""
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from recstack.errors import UserError
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import FitContext, Recommender
+from recstack.models.config import ModelConfig
 from recstack.models.learning.search_space import Between, SearchSpace
+from recstack.models.training_data import TrainingData
 
 TIE_BREAK = np.float32(1e-6)
 """Weight of popularity (0..1), for users without history and items without factors."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(ModelConfig):
     """Chosen on the validation parts of MovieLens-100K and MovieLens latest-small, global time."""
 
     rank: int = 64
     regularisation: float = 0.1
-    """λ, times the number of interactions of the user or item, as Spark has it (weighted-λ regularisation)."""
+    """λ, times the number of interactions of the user or item, as in Spark (weighted-λ regularisation)."""
     confidence: float = 1.0
     """α: an interaction has confidence 1 + α, everything else 1."""
     iterations: int = 8
@@ -36,11 +33,12 @@ class Als(Recommender):
 
     x = (Yᵀ C Y + λ n I)⁻¹ Yᵀ C p, where p is 1 for the n items of the history and C is 1 + α for them, else 1
     (Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008, equation 4; λ n
-    instead of λ as in Spark). Spark's own last step is this, so that users of the training part get the factors that
-    Spark gives them, and strangers theirs without retraining. Without history popularity decides.
+    instead of λ as in Spark). Spark's own last step is this: users of the training part get the factors that Spark
+    found for them, and new users get theirs without retraining. Without history popularity decides.
     """
 
     name: ClassVar[str] = "als"
+    config_class: ClassVar[type[ModelConfig]] = Config
     space: ClassVar[SearchSpace] = {
         "rank": Between(16, 128, log=True),
         "regularisation": Between(0.003, 1.0, log=True),
@@ -54,31 +52,18 @@ class Als(Recommender):
         self.config = config
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Factorise all training interactions, also of users whom the training filter leaves out.
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Factorise all training interactions, also those of users that the training filter leaves out.
 
         Raises:
             UserError: there is no interaction.
         """
-        from recstack.models.learning.spark_als import factorise  # what serves loads this module, and no Spark
+        from recstack.models.learning.spark_als import factorise  # serving loads this module without Spark
 
-        config = Config(**(options or {}))
-        if not len(data.item):
-            raise UserError("there is nothing for als to learn from: the training part is empty")
-        _, found = factorise(data.user, data.item, seed=seed, **asdict(config))
-        factors = np.zeros((len(data.items), config.rank), dtype=np.float32)
-        factors[: len(found)] = found
-        counts = np.bincount(data.item, minlength=len(data.items)).astype(np.float32)
-        return cls(factors, counts / counts.max(), config)
+        config = Config.read(context.options, cls.name)
+        data.require_rows(cls.name)
+        _, factors = factorise(data.user, data.item, n_items=len(data.items), seed=context.seed, **config.model_dump())
+        return cls(factors, data.popularity_share, config)
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I] dot products, -inf where not allowed."""
@@ -103,10 +88,10 @@ class Als(Recommender):
         """Write `factors.npy`, `popularity.npy` and `config.json`."""
         np.save(folder / "factors.npy", self.factors)
         np.save(folder / "popularity.npy", self.popularity)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2))
+        (folder / "config.json").write_text(self.config.model_dump_json(indent=2))
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote."""
-        config = Config(**json.loads((folder / "config.json").read_text()))
+        config = Config.model_validate_json((folder / "config.json").read_text())
         return cls(np.load(folder / "factors.npy"), np.load(folder / "popularity.npy"), config)

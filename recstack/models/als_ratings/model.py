@@ -1,27 +1,25 @@
 """Spark ALS on explicit ratings: the matrix factorisation that every rating model is compared with."""
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Floats
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import FitContext
+from recstack.models.config import ModelConfig
 from recstack.models.learning.biases import Biases, Ratings
-from recstack.models.learning.rating_model import RatingModel
+from recstack.models.rating_model import RatingModel
+from recstack.models.training_data import TrainingData
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(ModelConfig):
     """Chosen on held-out training ratings of MovieLens latest-small, stratified.
 
-    RMSE there was 0.853 with rank 30 and 0.854 with rank 10 (with regularisation 0.1 0.868), and 0.883 on ratings as
-    they are instead of what the offsets leave.
+    RMSE there was 0.853 with rank 30 and 0.854 with rank 10 (with regularisation 0.1 0.868), and 0.883 on the ratings
+    themselves instead of their residuals.
     """
 
     rank: int = 30
@@ -33,16 +31,17 @@ class Config:
 
 
 class AlsRatings(RatingModel):
-    """mu + b_u + b_i + p_u q_i, the factors by alternating least squares on what the offsets leave.
+    """mu + b_u + b_i + p_u q_i; the factors are found by alternating least squares on the residuals r - mu - b_u - b_i.
 
     Weighted-lambda regularisation as in Zhou et al., "Large-scale parallel collaborative filtering for the Netflix
-    prize", AAIM 2008, which is what `pyspark.ml.recommendation.ALS` does with `implicitPrefs=False`. Of its result the
-    item factors q are kept. A user's p is solved from the history given, by the same ridge regression that ALS ends
-    with, so that strangers have one. Where Spark would answer NaN for items and users that it has no factors of
-    (`coldStartStrategy`), the offsets remain.
+    prize", AAIM 2008, which is what `pyspark.ml.recommendation.ALS` does with `implicitPrefs=False`. The item factors q
+    are kept. A user's p is solved from the history given, by the same ridge regression that ALS ends with, so that new
+    users have one. Where Spark would answer NaN (`coldStartStrategy`), because it has no factors of the user or item,
+    the offsets remain.
     """
 
     name: ClassVar[str] = "als_ratings"
+    config_class: ClassVar[type[ModelConfig]] = Config
 
     def __init__(self, biases: Biases, factors: Floats, config: Config) -> None:
         """Keep the offsets and the [I, rank] item factors, 0 for items that nobody rated."""
@@ -51,30 +50,21 @@ class AlsRatings(RatingModel):
         self.config = config
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Learn from all training ratings, also those of users whom the training filter leaves out.
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Learn from all training ratings, also those of users that the training filter leaves out.
 
         Raises:
             UserError: there is none.
         """
-        config = Config(**(options or {}))
+        config = Config.read(context.options, cls.name)
         ratings = Ratings.of(data)
         biases = Biases.fit(ratings, config.user_shrinkage, config.item_shrinkage)
         residuals = biases.training_residuals(ratings)
         residuals.data -= np.repeat(biases.of_users(residuals), np.diff(residuals.indptr))
-        return cls(biases, _item_factors(residuals, config, seed), config)
+        return cls(biases, _item_factors(residuals, config, context.seed), config)
 
     def predict(self, users: UserBatch) -> Floats:
-        """[B, I]; of a stranger nothing but mu + b_i is known."""
+        """[B, I]; mu + b_i for a user without ratings."""
         residuals = self.biases.residuals(users)
         offsets = self.biases.of_users(residuals)
         residuals.data -= np.repeat(offsets, np.diff(residuals.indptr))
@@ -85,12 +75,12 @@ class AlsRatings(RatingModel):
         """Write the offsets, `factors.npy` and `config.json`."""
         self.biases.save(folder)
         np.save(folder / "factors.npy", self.factors)
-        (folder / "config.json").write_text(json.dumps(asdict(self.config), indent=2))
+        (folder / "config.json").write_text(self.config.model_dump_json(indent=2))
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote."""
-        config = Config(**json.loads((folder / "config.json").read_text()))
+        config = Config.model_validate_json((folder / "config.json").read_text())
         return cls(Biases.load(folder), np.load(folder / "factors.npy"), config)
 
 
@@ -114,19 +104,16 @@ def fold_in(residuals: sparse.csr_array, factors: Floats, regularisation: float)
 
 def _item_factors(residuals: sparse.csr_array, config: Config, seed: int) -> Floats:
     """[I, rank] from [U, I] by Spark."""
-    from recstack.models.learning.spark_als import factorise  # what serves loads this module, and no Spark
+    from recstack.models.learning.spark_als import factorise  # serving loads this module without Spark
 
-    user = np.repeat(np.arange(residuals.shape[0]), np.diff(residuals.indptr))
-    item, values = residuals.indices.astype(np.int64), residuals.data
-    _, found = factorise(
-        user,
-        item,
-        values,
+    _, factors = factorise(
+        np.repeat(np.arange(residuals.shape[0]), np.diff(residuals.indptr)),
+        residuals.indices.astype(np.int64),
+        residuals.data,
+        n_items=residuals.shape[1],
         rank=config.rank,
         regularisation=config.regularisation,
         iterations=config.iterations,
         seed=seed,
     )
-    factors = np.zeros((residuals.shape[1], config.rank), dtype=np.float32)
-    factors[: len(found)] = found
     return factors

@@ -1,19 +1,18 @@
-"""User and item bias: some people are strict, some films are good. The baseline of every rating model."""
+"""User and item bias: some users rate strictly, some items are rated well. The baseline of every rating model."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from recstack.features.arrays import Floats
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import FitContext
+from recstack.models.config import ModelConfig
 from recstack.models.learning.biases import Biases, Ratings
-from recstack.models.learning.rating_model import RatingModel
+from recstack.models.rating_model import RatingModel
+from recstack.models.training_data import TrainingData
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(ModelConfig):
     """Chosen on held-out training ratings of MovieLens latest-small, stratified; 3 to 8 differ by 0.001 in RMSE."""
 
     user_shrinkage: float = 5.0
@@ -21,31 +20,23 @@ class Config:
 
 
 class Bias(RatingModel):
-    """Predicts mu + b_u + b_i, see `Biases`; the user's offset comes from the history given, so strangers have one."""
+    """Predicts mu + b_u + b_i, see `Biases`; the user's offset comes from the history given, so every user has one."""
 
     name: ClassVar[str] = "bias"
+    config_class: ClassVar[type[ModelConfig]] = Config
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Learn from all training ratings, also those of users whom the training filter leaves out.
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Learn from all training ratings, also those of users that the training filter leaves out.
 
         Raises:
             UserError: there is none.
         """
-        config = Config(**(options or {}))
+        config = Config.read(context.options, cls.name)
         return cls(Biases.fit(Ratings.of(data), config.user_shrinkage, config.item_shrinkage))
 
     def predict(self, users: UserBatch) -> Floats:
-        """[B, I]; of a stranger nothing but mu + b_i is known."""
+        """[B, I]; mu + b_i for a user without ratings."""
         return self.biases.baseline(self.biases.of_users(self.biases.residuals(users)))
 
     def save(self, folder: Path) -> None:

@@ -1,133 +1,86 @@
-"""EASE-R: an item-item model in closed form, hard to beat for what it costs; also a source of candidates."""
+"""EASE-R: an item-item model in closed form, hard to beat for what it costs."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import sparse
 
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
-from recstack.models.learning.history import faded
+from recstack.models.base import FitContext, Recommender
+from recstack.models.config import ModelConfig
+from recstack.models.learning.ease import ease_weights
+from recstack.models.learning.history import power_weights
 from recstack.models.learning.search_space import Between, SearchSpace
-
-BLOCK = 512
-"""Rows of the matrix of weights that are in work at the same time."""
+from recstack.models.training_data import TrainingData
 
 TIE_BREAK = np.float32(1e-6)
-"""Weight of popularity (0..1): it decides where nothing is known of the user or of the item."""
+"""Weight of popularity (0..1): it decides for a user without history, and for items without weights."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(ModelConfig):
     """Chosen on the validation parts of MovieLens-100K and MovieLens latest-small, global time."""
 
     regularisation: float = 300.0
     """λ of the paper."""
-    fading: float = 1.0
-    """The r-th newest item of a history weighs r ^ -fading in its scores; 0 is the paper's model."""
+    recency_power: float = 1.0
+    """The r-th newest item of a history weighs r ^ -recency_power in its scores; 0 is the paper's model."""
     neighbours: int = 500
-    """Weights kept of each item, the largest by absolute value; the catalogue's size is the paper's model."""
+    """Weights kept of each item, the largest by magnitude; the catalogue's size is the paper's model."""
     max_items: int = 20_000
     """Most popular items that are modelled; all others score as if unrelated to anything."""
 
 
 class Ease(Recommender):
-    """Scores are X B, where B minimises |X - X B|² + λ |B|² over the training users' rows X with a zero diagonal.
+    """Scores are X B with the item-item weights B of `ease_weights`.
 
-    With P = (XᵀX + λ I)⁻¹ that is B_ij = -P_ij / P_jj for i ≠ j (Steck, "Embarrassingly shallow autoencoders for
-    sparse data", WWW 2019, equation 8). Who is scored is a row like X's, the whole history, in which older items may
-    weigh less. Without history popularity decides.
-
-    The inverse takes about n³ multiplications and 4 n² bytes for n items, a minute and 1.6 GB for 20,000 of them. Of a
-    larger catalogue the most popular `Config.max_items` are modelled.
+    X holds the user's whole history, in which older items may weigh less. Without history popularity decides.
     """
 
     name: ClassVar[str] = "ease"
-    space: ClassVar[SearchSpace] = {"regularisation": Between(10.0, 3000.0, log=True), "fading": Between(0.0, 2.0)}
+    config_class: ClassVar[type[ModelConfig]] = Config
+    space: ClassVar[SearchSpace] = {
+        "regularisation": Between(10.0, 3000.0, log=True),
+        "recency_power": Between(0.0, 2.0),
+    }
 
-    def __init__(self, weights: sparse.csr_array, popularity: Floats, fading: float) -> None:
+    def __init__(self, weights: sparse.csr_array, popularity: Floats, recency_power: float) -> None:
         """Keep the sparse [I, I] weights B, row i for item i of the history, and the [I] popularity scaled to 0..1."""
         self.weights = weights
         self.popularity = popularity
-        self.fading = fading
+        self.recency_power = recency_power
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Solve for all training interactions, also of users whom the training filter leaves out.
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Solve for all training interactions, also those of users that the training filter leaves out.
 
-        In data without time there is no newest item, and nothing fades.
+        In data without time there is no newest item, and all items of a history weigh the same.
         """
-        config = Config(**(options or {}))
-        n_items = len(data.items)
-        counts = np.bincount(data.item, minlength=n_items).astype(np.float32)
-        modelled = np.sort(np.argsort(-counts, kind="stable")[: config.max_items])
-        modelled = modelled[counts[modelled] > 0]
-        shape = (int(data.user.max(initial=-1)) + 1, n_items)
-        chosen = sparse.csr_array((np.ones(len(data.item), dtype=np.float32), (data.user, data.item)), shape=shape)
-        weights = _solve(chosen[:, modelled], config).tocoo()
-        placed = (weights.data, (modelled[weights.row], modelled[weights.col]))
-        timed = bool((data.timestamp != data.timestamp[:1]).any())
-        return cls(
-            sparse.csr_array(placed, shape=(n_items, n_items)),
-            counts / max(counts.max(initial=0), 1),
-            config.fading if timed else 0.0,
+        config = Config.read(context.options, cls.name)
+        weights = ease_weights(
+            data.by_user(),
+            regularisation=config.regularisation,
+            neighbours=config.neighbours,
+            max_items=config.max_items,
         )
+        return cls(weights, data.popularity_share, config.recency_power if data.has_time else 0.0)
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I] history times weights, -inf where not allowed."""
-        history = faded(users, len(self.popularity), self.fading)
+        history = power_weights(users, len(self.popularity), self.recency_power)
         scores = (history @ self.weights).toarray() + TIE_BREAK * self.popularity
         return np.where(allowed, scores, np.float32(-np.inf)).astype(np.float32, copy=False)
 
     def save(self, folder: Path) -> None:
-        """Write `weights.npz`, `popularity.npy` and `fading.json`."""
+        """Write `weights.npz`, `popularity.npy` and `recency_power.json`."""
         sparse.save_npz(folder / "weights.npz", self.weights)
         np.save(folder / "popularity.npy", self.popularity)
-        (folder / "fading.json").write_text(json.dumps(self.fading))
+        (folder / "recency_power.json").write_text(json.dumps(self.recency_power))
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote."""
-        fading = json.loads((folder / "fading.json").read_text())
-        return cls(sparse.load_npz(folder / "weights.npz"), np.load(folder / "popularity.npy"), fading)
-
-
-def _solve(chosen: sparse.csr_array, config: Config) -> sparse.csr_array:
-    """[n, n] weights of the n items of the [U, n] interactions; float32, and in place, as the matrix is large."""
-    n_items = chosen.shape[1]
-    by_item = chosen.T.tocsr()
-    matrix = np.empty((n_items, n_items), dtype=np.float32, order="F")
-    for start in range(0, n_items, BLOCK):  # symmetric, so that columns are as good as rows
-        matrix[:, start : start + BLOCK] = (by_item[start : start + BLOCK] @ chosen).toarray().T
-    matrix[np.diag_indices(n_items)] += np.float32(config.regularisation)
-    matrix = linalg.inv(matrix, overwrite_a=True, assume_a="pos")
-    diagonal = matrix.diagonal().copy()
-    blocks = []
-    for start in range(0, n_items, BLOCK):
-        block = matrix[:, start : start + BLOCK].T / -diagonal
-        rows = np.arange(len(block))
-        block[rows, start + rows] = 0.0
-        blocks.append(sparse.csr_array(_largest(block, config.neighbours)))
-    return sparse.vstack(blocks, format="csr")
-
-
-def _largest(block: Floats, count: int) -> Floats:
-    """Zero all but the `count` largest of each row by absolute value; ties with the last stay."""
-    if count < block.shape[1]:
-        least = -np.partition(-np.abs(block), count - 1, axis=1)[:, count - 1 : count]
-        block[np.abs(block) < least] = 0.0
-    return block
+        recency_power = json.loads((folder / "recency_power.json").read_text())
+        return cls(sparse.load_npz(folder / "weights.npz"), np.load(folder / "popularity.npy"), recency_power)

@@ -1,4 +1,4 @@
-"""From candidate sources to the table that the ranker of `fusion` reads: one row a user, one column a candidate."""
+"""The sources of `fusion` and the table that its ranker reads: one row a user, one column a candidate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,35 +13,36 @@ from recstack.features.encode import ItemBatch, UserBatch
 from recstack.models.fusion.sources.base import CandidateSource, Past
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
-from recstack.models.fusion.sources.cosine import Cosine
-from recstack.models.fusion.sources.ease import Ease
+from recstack.models.fusion.sources.cosine import CosineSource
+from recstack.models.fusion.sources.ease import EaseSource
 from recstack.models.fusion.sources.item_to_item import ItemToItem
 from recstack.models.fusion.sources.popular import AtThisStage, Trending
+from recstack.progress import track
 
 SOURCES: Mapping[str, CandidateSource] = {
-    "ease": Ease(fading=0.8, base=0.05),
-    "ease_whole_history": Ease(fading=0.8, base=1.0),
-    "ease_light": Ease(fading=0.0, base=1.0, regularisation=50.0),
-    "cosine": Cosine(fading=0.75),
-    "cosine_whole_history": Cosine(fading=0.0, base=1.0),
-    "next": CoOccurrence(fading=0.5, direction="forward", window=1),
-    "soon_after": CoOccurrence(fading=0.7, direction="forward"),
-    "shortly_before": CoOccurrence(fading=0.7, direction="backward"),
+    "ease": EaseSource(recency_decay=0.8, base=0.05),
+    "ease_whole_history": EaseSource(recency_decay=0.8, base=1.0),
+    "ease_light": EaseSource(recency_decay=0.0, base=1.0, regularisation=50.0),
+    "cosine": CosineSource(recency_decay=0.75),
+    "cosine_whole_history": CosineSource(recency_decay=0.0, base=1.0),
+    "next": CoOccurrence(recency_decay=0.5, direction="forward", window=1),
+    "soon_after": CoOccurrence(recency_decay=0.7, direction="forward"),
+    "shortly_before": CoOccurrence(recency_decay=0.7, direction="backward"),
     "after": CoOccurrence(direction="forward", window=40, decay=0.93, scale="cosine"),
     "before": CoOccurrence(direction="backward", window=40, decay=0.93, scale="cosine"),
-    "around": CoOccurrence(fading=0.95, window=40, decay=0.93, scale="cosine"),
-    "around_of_late": CoOccurrence(window=30, decay=0.93, scale="cosine", shrinkage=2.0, half_life=0.25),
-    "around_many": CoOccurrence(fading=0.85, window=40, decay=0.93, scale="log"),
+    "around": CoOccurrence(recency_decay=0.95, window=40, decay=0.93, scale="cosine"),
+    "around_recent": CoOccurrence(window=30, decay=0.93, scale="cosine", shrinkage=2.0, half_life=0.25),
+    "around_many": CoOccurrence(recency_decay=0.85, window=40, decay=0.93, scale="log"),
     "hot": Trending(half_life=0.005),
     "trending": Trending(half_life=0.02),
-    "popular_of_late": Trending(half_life=0.08),
+    "popular_recently": Trending(half_life=0.08),
     "popular": Trending(half_life=0.3),
     "stage": AtThisStage(),
 }
-"""Kinds and windows were tried one by one on blocks of time before the test part of MovieLens-100K and latest-small."""
+"""Chosen on blocks of time before the test parts of MovieLens-100K and latest-small: see benchmarks/NOTES.md."""
 
 _RECIPES = {SOURCES[name].recipe(): name for name in reversed(list(SOURCES))}
-"""What there is to be learned, by the first source that needs it."""
+"""Each matrix that has to be learned once, with the first source that uses it."""
 
 RELATED = [name for name, source in SOURCES.items() if isinstance(source, ItemToItem)]
 OTHERS = [name for name in SOURCES if name not in RELATED]
@@ -52,17 +53,17 @@ RETRIEVING = (
     "soon_after",
     "shortly_before",
     "after",
-    "around_of_late",
+    "around_recent",
     "cosine",
 )
 """Sources whose sum chooses the candidates."""
 
 FACTS = ("interactions", "rating", "age")
 TOP = 10
-"""Candidates whose mean score is a source's unit: sources of different pasts become comparable."""
+"""A source's scores are divided by the mean of the user's ten best, because the scale of counts grows with the log."""
 
 
-class Table(NamedTuple):
+class CandidateTable(NamedTuple):
     """B users and their K candidates."""
 
     candidates: Ints
@@ -74,7 +75,7 @@ class Table(NamedTuple):
     context: Floats
     """[B, C] of each user."""
     retrieval: Floats
-    """[B, I] what chose the candidates, -inf where not allowed."""
+    """[B, I] scores that chose the candidates, -inf where not allowed."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,12 @@ class FusionInputs:
     @classmethod
     def fit(cls, past: Past, items: ItemBatch) -> Self:
         """Fit every source to `past`; `items` as they were known at its end."""
-        learned = {recipe: recipe.learn(past) for recipe in _RECIPES}
+        learned = {recipe: recipe.learn(past) for recipe in track(_RECIPES, "fusion: fitting sources", unit="source")}
         sources = {name: source.with_learned(learned[source.recipe()]) for name, source in SOURCES.items()}
         return cls(sources, _facts(past), items)
 
-    def table(self, users: UserBatch, allowed: Mask, count: int, prior: Floats | None = None) -> Table:
-        """The `count` best candidates of the retrieval (fewer in a smaller catalogue) and what is known of them.
+    def table(self, users: UserBatch, allowed: Mask, count: int, prior: Floats | None = None) -> CandidateTable:
+        """The `count` best candidates of the retrieval (fewer in a smaller catalogue), and the ranker's inputs.
 
         Args:
             users: B users.
@@ -110,7 +111,7 @@ class FusionInputs:
             retrieval = retrieval + prior
         retrieval = np.where(allowed, retrieval, -np.inf).astype(np.float32)
         count = min(count, len(self.items))
-        # Ascending, so that what a user gets does not depend on how the partition happened to go.
+        # Ascending, so that the result does not depend on the order that the partition leaves.
         chosen = np.sort(np.argpartition(-retrieval, count - 1, axis=1)[:, :count], axis=1)
         alive = np.take_along_axis(retrieval, chosen, axis=1) > -np.inf
 
@@ -122,7 +123,7 @@ class FusionInputs:
         columns += [of(genre_affinity(users, self.items)), *(of(e) for e in likeness_to_recent(users, self.items))]
         own = np.concatenate([self.facts, self.items.popularity, self.items.scalars], axis=1)[chosen]
         inputs = np.concatenate([np.stack(columns, axis=2), own], axis=2).astype(np.float32)
-        return Table(chosen, alive, inputs, _context(users), retrieval)
+        return CandidateTable(chosen, alive, inputs, _context(users), retrieval)
 
     def save(self, folder: Path) -> None:
         """Write `source_<name>.npz` of each matrix, by the first source that uses it, and `facts.npy`."""
@@ -139,12 +140,13 @@ class FusionInputs:
 
 
 def _context(users: UserBatch) -> Floats:
-    """[B, 8] counts, means, recency, frequency and intensity, and the length of the history."""
+    """[B, 8] the user's scalars, the length of the history, and whether it is empty."""
     known = np.diff(users.seen_offsets)[:, None]
     return np.concatenate([users.scalars, np.log1p(known), known == 0], axis=1).astype(np.float32)
 
 
 def _facts(past: Past) -> Floats:
+    """[I, 3] `FACTS`: log count, mean rating (shrunk to the mean of all), age of the oldest interaction."""
     counts = past.counts
     mean = past.rating.mean() if len(past.rating) else 0.0
     rating = (np.bincount(past.item, past.rating, minlength=past.n_items) + 5 * mean) / (counts + 5)

@@ -1,4 +1,6 @@
-"""The learned ranker of `fusion`: a small network over what the sources say of a candidate and who asks."""
+"""The network and the options of `fusion`: a small ranker over the sources' scores of a candidate and the user."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -6,13 +8,39 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.arrays import Floats
+from recstack.models.base import FitContext
+from recstack.models.fusion.stacking import RankerExamples
+from recstack.models.learning.device import device
+from recstack.models.learning.loop import TrainingBatch, fit_epochs
+from recstack.models.learning.schedule import Schedule
 
 CLIP = 5.0
-"""Standard deviations beyond which inputs say no more."""
+"""Standard deviations at which inputs are cut."""
+
+
+class Config(Schedule):
+    """Chosen on blocks of time before the test parts of MovieLens-100K and latest-small: see benchmarks/NOTES.md."""
+
+    candidates: int = 200
+    """Items that the ranker puts in order."""
+    blocks: int = 5
+    """Blocks of time that the ranker learns from, each with sources fitted to what came before."""
+    rows_per_user: int = 40
+    """Choices of a user in a block that the ranker learns from, at most."""
+    negatives: int = 48
+    """Candidates that were not chosen, in each training example."""
+    hidden: int = 32
+    dropout: float = 0.1
+    genre_prior: float = 2.0
+    """What the genres of a user without history add to an item that carries just them; it is not learned."""
+    batch_size: int = 256
+    epochs: int = 24
+    """All are trained; `patience` does nothing, because no validation part decides."""
+    weight_decay: float = 1e-3
 
 
 class FusionRanker(nn.Module):
-    """One score a candidate: a weighted sum of its inputs, plus what two hidden layers make of them and the user."""
+    """One score a candidate: a weighted sum of its inputs, plus two hidden layers over these and the user's context."""
 
     input_scale: Tensor
     """[2, F] means and deviations."""
@@ -20,7 +48,7 @@ class FusionRanker(nn.Module):
     """[2, C] the same."""
 
     def __init__(self, n_inputs: int, n_context: int, hidden: int, dropout: float) -> None:
-        """Start from all candidates alike."""
+        """All candidates score the same at first."""
         super().__init__()
         for name, size in (("input_scale", n_inputs), ("context_scale", n_context)):
             self.register_buffer(name, torch.stack([torch.zeros(size), torch.ones(size)]))
@@ -29,7 +57,7 @@ class FusionRanker(nn.Module):
         self.context = nn.Linear(n_context, hidden, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Linear(hidden, hidden)
-        self.out = nn.Linear(hidden, 1, bias=False)  # all candidates alike: a bias would do nothing
+        self.out = nn.Linear(hidden, 1, bias=False)  # a bias would be the same for all candidates
         nn.init.zeros_(self.plain.weight)
         nn.init.zeros_(self.out.weight)
 
@@ -48,3 +76,39 @@ class FusionRanker(nn.Module):
         hidden = F.gelu(self.hidden(self.dropout(hidden)))
         scores: Tensor = (self.plain(inputs) + self.out(hidden)).squeeze(-1)
         return scores
+
+
+def train_ranker(ranker: FusionRanker, examples: Sequence[RankerExamples], config: Config, context: FitContext) -> None:
+    """Minimise the softmax cross-entropy of the chosen item, weighted by user, in place.
+
+    Args:
+        ranker: new.
+        examples: at least one.
+        config: schedule.
+        context: seed, what to call after an epoch, checkpoint.
+    """
+    widest = max(part.inputs.shape[1] for part in examples)
+    inputs = np.concatenate([_padded(part.inputs, widest) for part in examples])
+    alive = np.concatenate([_padded(part.alive.astype(np.float32), widest) for part in examples]) > 0
+    users = np.concatenate([part.context for part in examples])
+    weight = np.concatenate([part.weight for part in examples])
+    ranker.standardise(inputs[alive], users)
+    ranker.to(device())
+    columns = [torch.from_numpy(each).to(device()) for each in (inputs, alive, users, weight)]
+
+    def loss(batch: TrainingBatch) -> Tensor:
+        rows = batch.rows[batch.share]
+        candidates, possible, user, weights = (column[rows] for column in columns)
+        logits = ranker(candidates, user).masked_fill(~possible, -torch.inf)
+        target = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
+        each = F.cross_entropy(logits.float(), target, reduction="none")
+        return (each * weights).sum() / len(batch.rows)
+
+    fit_epochs(ranker, torch.arange(len(users), device=device()), loss, config, context, model="the ranker of fusion")
+
+
+def _padded(values: Floats, width: int) -> Floats:
+    """[M, K, ...] padded with zeros to [M, width, ...]."""
+    missing = [(0, width - values.shape[1]) if axis == 1 else (0, 0) for axis in range(values.ndim)]
+    padded: Floats = np.pad(values, missing)
+    return padded

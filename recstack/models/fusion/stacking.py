@@ -1,4 +1,4 @@
-"""Rows for the ranker of `fusion`, scored by sources that have not seen them: stacking, block of time by block."""
+"""Training examples for the ranker of `fusion`, scored by sources that have not seen them: stacking by time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,24 +7,28 @@ import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
 from recstack.models.fusion.inputs import FusionInputs
 from recstack.models.fusion.sources.base import Past
+from recstack.models.training_data import TrainingData
+from recstack.progress import track
+
+USERS_AT_ONCE = 256
+"""Rows that all sources score at the same time, which bounds memory."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """What the sources may know, and the rows that the ranker learns from with them."""
+    """One block of time: which rows its sources may know, and which rows the ranker learns from."""
 
     known: Mask
     """[N] training rows that the sources are fitted to."""
-    asked: Ints
-    """Training rows to be ranked; none of them is known."""
+    targets: Ints
+    """Rows whose items the ranker has to find; none of them is known."""
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """M choices, each among the chosen item, which comes first, and candidates that were not chosen."""
+class RankerExamples:
+    """M training examples: the chosen item, which comes first, among candidates that were not chosen."""
 
     inputs: Floats
     """[M, 1 + negatives, F]."""
@@ -33,20 +37,20 @@ class Lesson:
     context: Floats
     """[M, C]."""
     weight: Floats
-    """[M] mean 1; who is asked n times weighs sqrt(n) in all."""
+    """[M] mean 1; a user with n examples weighs sqrt(n) in all."""
 
 
 def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Generator) -> Iterator[Block]:
     """Divide the newer half of the time into `count` blocks; the sources of each know all that happened before it.
 
-    A row's features are as of its own moment, sources and popularity as of the beginning of its block: that is how a
-    model in service meets its users. Data without time have one block, a random tenth of the rows, and sources know
-    the others.
+    A row's features are as of its own timestamp, sources and popularity as of the beginning of its block: a served
+    model is in the same position. Data without time have one block, a random tenth of the rows, and sources know the
+    others.
 
     Args:
         data: the training part.
         count: blocks.
-        per_user: rows of a user that are asked in a block, at most.
+        per_user: targets of a user in a block, at most.
         random: of the draw of these rows.
     """
     first, last = (data.timestamp.min(), data.timestamp.max()) if len(data.timestamp) else (0, 0)
@@ -62,7 +66,7 @@ def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Gene
 
 
 def past_of(data: TrainingData, known: Mask) -> Past:
-    """The known rows as sources want them."""
+    """The known rows, as sources learn from them."""
     lengths = np.diff(data.users.seen_offsets)
     return Past.of(
         data.user[known], data.item[known], data.rating[known], data.timestamp[known], lengths[known], len(data.items)
@@ -75,49 +79,49 @@ def inputs_before(data: TrainingData, known: Mask) -> FusionInputs:
     return FusionInputs.fit(past_of(data, known), replace(data.items, popularity=data.popularity[newest]))
 
 
-def lessons(
+def ranker_examples(
     data: TrainingData, block: Block, candidates: int, negatives: int, random: np.random.Generator
-) -> Lesson | None:
-    """Let the block's sources score its rows; rows whose item is not among the candidates teach nothing.
+) -> list[RankerExamples]:
+    """Let the block's sources score its targets; a target that is not among the candidates gives no example.
 
     Returns:
-        None if no row is left.
+        One batch of examples; an empty list if there is no example.
     """
     sources = inputs_before(data, block.known)
     parts = []
-    for start in range(0, len(block.asked), 256):
-        rows = block.asked[start : start + 256]
+    for start in track(range(0, len(block.targets), USERS_AT_ONCE), "fusion: scoring training examples", unit="part"):
+        rows = block.targets[start : start + USERS_AT_ONCE]
         users = rows_of(data.users, rows)
         table = sources.table(users, users.unseen(len(data.items)), candidates)
         right = table.candidates == data.item[rows][:, None]
         reached = np.flatnonzero((right & table.alive).any(axis=1))
-        lots = random.random(right.shape) - 2 * right + 2 * ~table.alive  # the item first, the forbidden last
-        picked = np.argsort(lots[reached], axis=1)[:, : 1 + negatives]
+        order = random.random(right.shape) - 2 * right + 2 * ~table.alive  # the target first, items not allowed last
+        picked = np.argsort(order[reached], axis=1)[:, : 1 + negatives]
         row = reached[:, None]
         parts.append(
             (table.inputs[row, picked], table.alive[row, picked], table.context[reached], data.user[rows[reached]])
         )
     if not sum(len(part[-1]) for part in parts):
-        return None
+        return []
     inputs, alive, context, user = (np.concatenate(column) for column in zip(*parts, strict=True))
     _, owner, times = np.unique(user, return_inverse=True, return_counts=True)
     weight = 1 / np.sqrt(times[owner])
-    return Lesson(inputs, alive, context, (weight / weight.mean()).astype(np.float32))
+    return [RankerExamples(inputs, alive, context, (weight / weight.mean()).astype(np.float32))]
 
 
 def rows_of(users: UserBatch, rows: Ints) -> UserBatch:
     """These rows of a batch, in this order."""
     lengths = np.diff(users.seen_offsets)[rows]
     offsets = np.append(0, np.cumsum(lengths))
-    places = np.repeat(users.seen_offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    entries = np.repeat(users.seen_offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
     return UserBatch(
         users.genres[rows],
         users.scalars[rows],
         users.recent[rows],
         users.recent_ratings[rows],
         offsets,
-        users.seen[places],
-        users.seen_ratings[places],
+        users.seen[entries],
+        users.seen_ratings[entries],
         users.ids[rows],
     )
 

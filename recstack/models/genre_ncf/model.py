@@ -1,9 +1,7 @@
-"""Genre-aware neural collaborative filter: who you are is what you did, so strangers are scored without retraining."""
+"""Genre-aware neural collaborative filter: users are their features, so new users are scored without retraining."""
 
 import warnings
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,19 +10,20 @@ from torch import Tensor
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData, top_k
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
-from recstack.models.learning.loop import Batch, Schedule, device, eligible_rows, fit_epochs
+from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.negatives import NegativeSampler
 from recstack.models.learning.search_space import Between, SearchSpace
+from recstack.models.learning.top_k import top_k
 from recstack.models.learning.tower_model import TowerModel
 from recstack.models.learning.towers import TowerConfig, Towers
+from recstack.models.training_data import TrainingData
 
 RANKED_BATCHES, RANKED_ROWS = 8, 2
 """The ranker is small and learns from every second row of every eighth batch; more costs time and adds nothing."""
 
-FADED = 100
-"""Interactions from which on `_prior` is below the last bit of a score and is left out."""
+PRIOR_LENGTH = 100
+"""Length of a history from which on the genre prior is below the last bit of a score and is left out."""
 
 
 class GenreNCF(TowerModel):
@@ -32,7 +31,7 @@ class GenreNCF(TowerModel):
 
     name: ClassVar[str] = "genre_ncf"
     network: ClassVar[type[Towers]] = GenreNCFModule
-    sizes: ClassVar[type[TowerConfig]] = Config
+    config_class: ClassVar[type[TowerConfig]] = Config
     space: ClassVar[SearchSpace] = {
         "dropout": Between(0.1, 0.5),
         "negatives": Between(1, 8, log=True),
@@ -49,7 +48,7 @@ class GenreNCF(TowerModel):
         self._parts: tuple[Tensor, Tensor] | None = None
 
     def forget(self) -> None:
-        """The weights have changed: compute what follows from them anew."""
+        """Drop what was computed from the weights, because they have changed."""
         super().forget()
         self._parts = None
 
@@ -57,66 +56,23 @@ class GenreNCF(TowerModel):
     def catalogue_parts(self) -> tuple[Tensor, Tensor]:
         """The ranker's parts [I, ranker_hidden] of all items and their genres [I, G], which are sparse.
 
-        As of the first call since `forget`; made for each request they would be most of its cost.
+        As of the first call since `forget`; computing them for each request would be most of its cost.
         """
         if self._parts is None:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
                 genres = self.module.genres.to_sparse_csr()
-                # MKL wants indices of 32 bits; it would turn longer ones into such at each product.
-                where = genres.crow_indices().int(), genres.col_indices().int()
-                genres = torch.sparse_csr_tensor(*where, genres.values(), genres.shape, check_invariants=True)
+                # MKL takes indices of 32 bits; it would convert longer ones at each product.
+                indices = genres.crow_indices().int(), genres.col_indices().int()
+                genres = torch.sparse_csr_tensor(*indices, genres.values(), genres.shape, check_invariants=True)
             self._parts = self.module.ranker_item(self.catalogue()[0]), genres
         return self._parts
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Sampled softmax over the batch's shared negatives; see `Recommender.fit` and `Config`.
-
-        Raises:
-            UserError: no row is eligible, or the checkpoint is of another model.
-        """
-        rows = eligible_rows(data, cls.name)
-        config = Config(**(options or {}))
-        torch.manual_seed(seed)
-        trained = np.bincount(data.item, minlength=len(data.items)) > 0
-        module = GenreNCFModule(config, data.users.genres.shape[1], data.users.scalars.shape[1], data.items, trained)
-        place = device()
-        module.to(place)
-        loss = SampledLoss(module, data, place)
-        model = cls(module)
-
-        def score() -> float:
-            model.forget()
-            return validate(model) if validate is not None else 0.0
-
-        fitted = fit_epochs(
-            module,
-            rows.to(place),
-            loss,
-            Schedule(
-                config.epochs,
-                config.stop_after,
-                config.patience,
-                config.batch_size,
-                config.learning_rate,
-                config.weight_decay,
-            ),
-            seed=seed,
-            validate=score if validate is not None else None,
-            report=report,
-            checkpoint=checkpoint,
-        )
-        return cls(module, fitted.best_epoch)
+    def loss(cls, module: Towers, data: TrainingData) -> "SampledLoss":
+        """Sampled softmax over the batch's shared negatives, and the ranker's."""
+        assert isinstance(module, GenreNCFModule)
+        return SampledLoss(module, data)
 
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
@@ -125,7 +81,7 @@ class GenreNCF(TowerModel):
         kept = ranked > -torch.inf
         most = torch.finfo(ranked.dtype).max
         floor = ranked.masked_fill(~kept, most).amin(1, keepdim=True) - 1e-3
-        # All others sink by one amount, which keeps their order.
+        # All other items are lowered by one amount, which keeps their order.
         sunk = (retrieved.masked_fill(~kept, most).amin(1, keepdim=True) - floor).clamp(min=0)
         ordered = torch.where(scores.isnan(), scores, (scores - sunk).scatter(1, items, ranked))
         result: Floats = ordered.float().cpu().numpy()
@@ -142,21 +98,21 @@ class GenreNCF(TowerModel):
         return np.take_along_axis(items, order, axis=1), np.take_along_axis(ranked, order, axis=1)
 
     def _rank(self, users: UserBatch, allowed: Mask) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the retrieval says of all items [B, I], and of its C candidates [B, C] which they are and their scores.
+        """Retrieval over the catalogue, and the ranker on its C best items.
 
         Returns:
-            Scores of the retrieval, those of the candidates, the candidates, and what the ranker makes of their scores;
-            -inf where an item is not allowed.
+            [B, I] scores of the retrieval, [B, C] those of the candidates, [B, C] positions of the candidates, and
+            [B, C] their scores by the ranker; -inf where an item is not allowed.
         """
         module = self.module
-        place = module.content.device
-        genres = torch.from_numpy(users.genres).to(place)
+        device = module.content.device
+        genres = torch.from_numpy(users.genres).to(device)
         vector = module.encode(users)
         catalogue, offset = self.catalogue()
         catalogue_parts, catalogue_genres = self.catalogue_parts()
         plain = torch.addmm(offset, vector, catalogue.T)
         scores = self._with_prior(plain, users, genres, catalogue_genres)
-        scores.masked_fill_(torch.from_numpy(~allowed).to(place), -torch.inf)
+        scores.masked_fill_(torch.from_numpy(~allowed).to(device), -torch.inf)
         retrieved, items = _candidates(scores, min(module.config.candidates, scores.shape[1]))
         kept = retrieved > -torch.inf
         without_prior = plain.gather(1, items).masked_fill(~kept, 0.0)
@@ -166,13 +122,13 @@ class GenreNCF(TowerModel):
         return scores, retrieved, items, (retrieved + correction).masked_fill(~kept, -torch.inf)
 
     def _with_prior(self, plain: Tensor, users: UserBatch, genres: Tensor, catalogue: Tensor) -> Tensor:
-        """[B, I] plus what genres alone say: cosine of profile and item, fading as e^(-n / 5) with n interactions.
+        """[B, I] scores plus the genre prior: cosine of profile and item, times e^(-n / 5) after n interactions.
 
-        Who names three documentaries means documentaries; the log knows mostly what else such people rated.
+        A user who names three documentaries wants documentaries; the log mostly holds what else such users rated.
         """
         scores = plain.clone()
         known = np.diff(users.seen_offsets)
-        rows = torch.from_numpy(np.flatnonzero(known < FADED)).to(plain.device)
+        rows = torch.from_numpy(np.flatnonzero(known < PRIOR_LENGTH)).to(plain.device)
         if len(rows):
             weight = self.module.config.genre_prior * torch.exp(-torch.from_numpy(known).to(genres)[rows] / 5)
             scores.index_add_(0, rows, (catalogue @ (weight[:, None] * F.normalize(genres[rows], dim=1)).T).T)
@@ -182,7 +138,7 @@ class GenreNCF(TowerModel):
 def _candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """[B, count] best scores and their positions, NaN last.
 
-    On a CPU torch's own choice takes three times as long for a catalogue of 20,000.
+    On a CPU torch's own `topk` takes three times as long for a catalogue of 20,000 (docs/performance/answer.md).
     """
     scores = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     if scores.is_cuda:
@@ -194,12 +150,13 @@ def _candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
 class SampledLoss:
     """Sampled softmax of a batch, and the ranker's own softmax over the retrieval's best."""
 
-    def __init__(self, module: GenreNCFModule, data: TrainingData, place: torch.device) -> None:
-        """Move the training rows to where the module is, once."""
+    def __init__(self, module: GenreNCFModule, data: TrainingData) -> None:
+        """Move the training rows to the module's device, once."""
         self.module = module
+        device = module.content.device
         newest = slice(module.config.recent)
         self.genres, self.scalars, self.recent, self.ratings, self.user, self.item, self.snapshot = (
-            torch.from_numpy(np.ascontiguousarray(array)).to(place)
+            torch.from_numpy(np.ascontiguousarray(array)).to(device)
             for array in (
                 data.users.genres,
                 data.users.scalars,
@@ -210,11 +167,11 @@ class SampledLoss:
                 data.snapshot,
             )
         )
-        self.popularity = torch.from_numpy(data.popularity).to(place)
+        self.popularity = torch.from_numpy(data.popularity).to(device)
         exponent = module.config.popularity_exponent
         self.sampler = NegativeSampler(self.user, self.item, len(data.items), exponent)
 
-    def __call__(self, batch: Batch) -> Tensor:
+    def __call__(self, batch: TrainingBatch) -> Tensor:
         """See `fit_epochs`."""
         module, config = self.module, self.module.config
         negatives, log_inclusion = self.sampler.draw(config.negatives * len(batch.rows), batch.draws)
@@ -227,9 +184,9 @@ class SampledLoss:
         vectors, own_vectors = torch.split(all_vectors, [len(negatives), len(rows)])
         bias, own_bias = torch.split(all_bias, [len(negatives), len(rows)])
         right = (user * own_vectors).sum(1) + own_bias + self.popularity[snapshot, positives] @ module.popularity_weight
-        present, place = torch.unique(snapshot, return_inverse=True)
+        present, which = torch.unique(snapshot, return_inverse=True)
         trend = self.popularity[present[:, None], negatives] @ module.popularity_weight  # [snapshots of the batch, M]
-        offset = F.embedding(place, trend + bias - log_inclusion)
+        offset = F.embedding(which, trend + bias - log_inclusion)
         wrong = torch.addmm(offset, user, vectors.T)
         with torch.no_grad():  # their softmax is 0, and so is their gradient
             wrong[self.sampler.known(self.user[rows], negatives)] = -torch.inf
@@ -265,7 +222,7 @@ class SampledLoss:
     ) -> Tensor:
         """Loss of the ranker on the rows whose positive the retrieval itself ranks among its candidates.
 
-        Others would teach it that the odd one out is right.
+        In other rows the positive differs from all candidates, and the ranker would learn to prefer what is different.
         """
         module, config = self.module, self.module.config
         best, columns = wrong.topk(min(config.candidates, wrong.shape[1]), dim=1, sorted=False)

@@ -1,6 +1,4 @@
-"""The network of `genre_ncf` and its sizes: the two towers, and a ranker on top of them."""
-
-from dataclasses import dataclass
+"""The network and the options of `genre_ncf`: two towers, and a ranker on top of them."""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +9,6 @@ from recstack.features.encode import ItemBatch
 from recstack.models.learning.towers import TowerConfig, Towers
 
 
-@dataclass(frozen=True)
 class Config(TowerConfig):
     """Defaults were chosen on the validation part of MovieLens-100K, global time."""
 
@@ -22,15 +19,8 @@ class Config(TowerConfig):
     """Candidates that the ranker learns from, beside the positive."""
     negatives: int = 4
     """Draws a positive; all rows of a batch share the batch's draws."""
-    popularity_exponent: float = 0.5
     genre_prior: float = 5.0
-    """Logits that a stranger's genres add to an item that carries just them; nothing is learned from it."""
-    batch_size: int = 512
-    epochs: int = 10
-    stop_after: int | None = None
-    patience: int = 3
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
+    """Logits that the genres of a user without history add to an item that carries just them; it is not learned."""
 
 
 class GenreNCFModule(Towers):
@@ -48,8 +38,11 @@ class GenreNCFModule(Towers):
         self.ranker_user = nn.Linear(config.dimension, config.ranker_hidden)
         self.ranker_item = nn.Linear(config.dimension, config.ranker_hidden, bias=False)
         self.ranker_facts = nn.Linear(3 + items.popularity.shape[1], config.ranker_hidden, bias=False)
-        self.ranker = nn.Linear(config.ranker_hidden, 1, bias=False)  # all candidates alike: a bias would do nothing
-        self.initialise()
+        self.ranker = nn.Linear(config.ranker_hidden, 1, bias=False)  # a bias would be the same for all candidates
+
+    def initialise(self) -> None:
+        """Start values: the ranker changes nothing at first."""
+        super().initialise()
         nn.init.zeros_(self.ranker.weight)
 
     def rerank(
@@ -68,7 +61,7 @@ class GenreNCFModule(Towers):
             user: [B, d].
             genres: [B, G] profiles.
             items: [B, C] candidates.
-            parts: [B, C, ranker_hidden] what `ranker_item` makes of the candidates' vectors.
+            parts: [B, C, ranker_hidden] `ranker_item` of the candidates' vectors.
             popularity: [B, C, 3] of the candidates.
             scores: [B, C].
             level: [B, 1] mean score of all candidates of the user, which makes scores comparable between users.

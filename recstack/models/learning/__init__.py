@@ -1,1 +1,1 @@
-"""What models share to learn: the training loop, negatives, histories, towers, offsets, search spaces."""
+"""What models share: formulas, histories, negatives, the training loop, towers, search spaces."""

@@ -1,4 +1,4 @@
-"""How far users and items lie from the mean rating: what every rating model starts from."""
+"""How far ratings of a user and of an item lie from the mean rating: the base of every rating model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,10 @@ from scipy import sparse
 from recstack.errors import UserError
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 
 SWEEPS = 10
-"""Turns of users and items; the offsets stand still to four digits by then."""
+"""Turns of users and items; by then the offsets no longer change in the first four digits."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Ratings:
         user, item, value = data.user[kept], data.item[kept], data.rating[kept]
         if not len(value):
             raise UserError("there is nothing for a rating model to learn from: the training part has no ratings")
-        return cls(user, item, value, int(data.user.max()) + 1, len(data.items))
+        return cls(user, item, value, data.n_users, len(data.items))
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Biases:
     """b_ui = mu + b_u + b_i (Koren, Bell, Volinsky, "Matrix factorization techniques", Computer 2009, equation 3).
 
     Offsets are shrunk means of what remains: b_i = sum of (r - mu - b_u) / (item_shrinkage + number of ratings), and
-    likewise b_u (Koren, "Factor in the neighbors", TKDD 2010, section 2.1), in turns until both hold.
+    likewise b_u (Koren, "Factor in the neighbors", TKDD 2010, section 2.1), computed in turns.
     """
 
     mean: float
@@ -71,7 +71,7 @@ class Biases:
 
         Args:
             ratings: at least one.
-            user_shrinkage: ratings of mu + b_i that every user is taken to have given beside their own.
+            user_shrinkage: imagined ratings of mu + b_i added to the user's own.
             item_shrinkage: the same for items.
         """
         user, item = ratings.user, ratings.item
@@ -80,24 +80,24 @@ class Biases:
         mean = float(ratings.value.mean(dtype=np.float64))
         users, items = np.zeros(n_users), np.zeros(n_items)
         for _ in range(SWEEPS):
-            left = np.bincount(item, ratings.value - mean - users[user], minlength=n_items)
-            items = left / (item_shrinkage + by_item).clip(min=1e-9)
-            left = np.bincount(user, ratings.value - mean - items[item], minlength=n_users)
-            users = left / (user_shrinkage + by_user).clip(min=1e-9)
+            rest = np.bincount(item, ratings.value - mean - users[user], minlength=n_items)
+            items = rest / (item_shrinkage + by_item).clip(min=1e-9)
+            rest = np.bincount(user, ratings.value - mean - items[item], minlength=n_users)
+            users = rest / (user_shrinkage + by_user).clip(min=1e-9)
         low, high = float(ratings.value.min()), float(ratings.value.max())
         return cls(mean, items.astype(np.float32), by_item.astype(np.float32), user_shrinkage, low, high)
 
     def residuals(self, users: UserBatch) -> sparse.csr_array:
-        """[B, I] r - mu - b_i of what the users are known to have rated; entries may be 0."""
+        """[B, I] r - mu - b_i of the items that each user is known to have rated; entries may be 0."""
         known = ~np.isnan(users.seen_ratings)
         before = np.concatenate([[0], np.cumsum(known)])
         items = users.seen[known]
-        values = self._left(items, users.seen_ratings[known].astype(np.float32))
+        values = self._without_item_offset(items, users.seen_ratings[known].astype(np.float32))
         return sparse.csr_array((values, items, before[users.seen_offsets]), shape=(len(users), len(self.items)))
 
     def training_residuals(self, ratings: Ratings) -> sparse.csr_array:
         """[U, I] the same of training ratings, by user number."""
-        values = self._left(ratings.item, ratings.value)
+        values = self._without_item_offset(ratings.item, ratings.value)
         return sparse.csr_array((values, (ratings.user, ratings.item)), shape=(ratings.n_users, ratings.n_items))
 
     def of_users(self, residuals: sparse.csr_array) -> Floats:
@@ -121,5 +121,5 @@ class Biases:
             numbers = {name: float(state[name]) for name in ("mean", "user_shrinkage", "low", "high")}
             return cls(items=state["items"], counts=state["counts"], **numbers)
 
-    def _left(self, items: Ints, values: Floats) -> Floats:
+    def _without_item_offset(self, items: Ints, values: Floats) -> Floats:
         return values - np.float32(self.mean) - self.items[items]

@@ -1,23 +1,58 @@
-"""A user's history as one sparse row of weights: what linear models multiply with what they learned."""
+"""Users' histories as sparse rows of weights: what linear models multiply with what they learned.
+
+A history's order is known for the last `RECENT_LENGTH` items only (`UserBatch.recent`); older ones are in
+`UserBatch.seen`.
+"""
 
 import numpy as np
 from scipy import sparse
 
+from recstack.features.arrays import Floats, Ints
 from recstack.features.encode import UserBatch
 from recstack.features.spec import RECENT_LENGTH
 
 
-def faded(users: UserBatch, n_items: int, fading: float) -> sparse.csr_array:
-    """[B, n_items] weights r ^ -fading of each user's items, where r = 1 is the newest.
+def interaction_matrix(user: Ints, item: Ints, n_items: int) -> sparse.csr_array:
+    """[U, n_items] how often each user chose each item, float32.
 
-    The order is known of the last `RECENT_LENGTH` items alone; all older ones weigh what the next rank would. With
-    fading 0 every item of the history weighs 1.
+    Args:
+        user: [N] dense user numbers.
+        item: [N] positions in the catalogue.
+        n_items: size of the catalogue.
     """
-    ones = np.ones(len(users.seen), dtype=np.float32)
-    history = sparse.csr_array((ones, users.seen, users.seen_offsets), shape=(len(users), n_items))
-    if not fading:
-        return history
-    weights = np.arange(1, RECENT_LENGTH + 2, dtype=np.float32) ** np.float32(-fading)
-    row, place = np.nonzero(users.recent >= 0)
-    extra = (weights[place] - weights[-1], (row, users.recent[row, place]))
-    return weights[-1] * history + sparse.csr_array(extra, shape=history.shape)
+    shape = (int(user.max(initial=-1)) + 1, n_items)
+    return sparse.csr_array((np.ones(len(item), dtype=np.float32), (user, item)), shape=shape)
+
+
+def equal_weights(users: UserBatch, n_items: int, weight: float = 1.0) -> sparse.csr_array:
+    """[B, n_items] the same weight for every item of each user's history."""
+    weights = np.full(len(users.seen), weight, dtype=np.float32)
+    return sparse.csr_array((weights, users.seen, users.seen_offsets), shape=(len(users), n_items))
+
+
+def decay_weights(users: UserBatch, n_items: int, recency_decay: float, base: float = 0.0) -> sparse.csr_array:
+    """[B, n_items] weights recency_decay ^ r + base, where r = 0 is the newest item; `base` beyond the recent items.
+
+    With `recency_decay` 0 only `base` counts.
+    """
+    ranks = np.arange(RECENT_LENGTH, dtype=np.float32)
+    weights = np.float32(recency_decay) ** ranks if recency_decay else np.zeros(RECENT_LENGTH, dtype=np.float32)
+    recent = _by_rank(users, n_items, weights)
+    return recent + equal_weights(users, n_items, base) if base else recent
+
+
+def power_weights(users: UserBatch, n_items: int, recency_power: float) -> sparse.csr_array:
+    """[B, n_items] weights r ^ -recency_power, where r = 1 is the newest item.
+
+    All items beyond the recent ones weigh what the next rank would. With `recency_power` 0 every item weighs 1.
+    """
+    if not recency_power:
+        return equal_weights(users, n_items)
+    weights = np.arange(1, RECENT_LENGTH + 2, dtype=np.float32) ** np.float32(-recency_power)
+    return equal_weights(users, n_items, weights[-1]) + _by_rank(users, n_items, weights[:-1] - weights[-1])
+
+
+def _by_rank(users: UserBatch, n_items: int, weights: Floats) -> sparse.csr_array:
+    """[B, n_items] `weights[r]` for the r-th newest item, from 0."""
+    row, rank = np.nonzero(users.recent >= 0)
+    return sparse.csr_array((weights[rank], (row, users.recent[row, rank])), shape=(len(users), n_items))

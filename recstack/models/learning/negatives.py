@@ -6,9 +6,6 @@ from torch import Tensor
 REDRAWS = 8
 """Draws of a negative until one is no known positive."""
 
-SLOTS = 8
-"""Of the table that tells most negatives from positives without a search, a positive."""
-
 
 class NegativeSampler:
     """Draws items in proportion to popularity ** `exponent` and corrects the softmax for it.
@@ -37,7 +34,7 @@ class NegativeSampler:
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Distinct items of `count` draws with replacement, ascending, and the log probability of each to be there."""
         uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=self._cumulative.device)
-        drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+        drawn: Tensor = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         items = torch.unique(drawn.clamp(max=len(self._share) - 1))
         inclusion = -torch.expm1(count * torch.log1p(-self._share[items]))
         return items, inclusion.clamp(min=1e-12).log().float()
@@ -71,15 +68,13 @@ class OwnNegatives:
         self._n_items = n_items
         self._uniform = exponent == 0
         self._positives = torch.unique(user * n_items + item)
-        self._marked = torch.zeros(_power_of_two(SLOTS * len(self._positives)), dtype=torch.bool, device=user.device)
-        self._marked[self._positives & (len(self._marked) - 1)] = True
         weights = torch.bincount(item, minlength=n_items).clamp(min=1).double() ** exponent
         self._cumulative = weights.cumsum(0)
 
     def draw(self, users: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """[B, count] items for B users, and where they are fit to be negatives.
+        """[B, count] items for B users, and [B, count] where they are fit to be negatives.
 
-        A known positive is drawn again, at most `REDRAWS` times: who has chosen nearly everything has few negatives.
+        A known positive is drawn again, at most `REDRAWS` times: a user who chose nearly everything has few negatives.
         """
         first = (users * self._n_items).repeat_interleave(count)
         items = self._items(len(first), generator)
@@ -96,23 +91,14 @@ class OwnNegatives:
 
     def _items(self, count: int, generator: torch.Generator) -> Tensor:
         """[count] items of the whole catalogue."""
-        place = self._positives.device
+        device = self._cumulative.device
         if self._uniform:
-            return torch.randint(self._n_items, (count,), generator=generator, device=place)
-        uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=place)
-        drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+            return torch.randint(self._n_items, (count,), generator=generator, device=device)
+        uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=device)
+        drawn: Tensor = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         return drawn.clamp(max=self._n_items - 1)
 
     def _known(self, pairs: Tensor) -> Tensor:
-        """Where user * n_items + item of these is a known positive.
-
-        Most pairs fall on a slot that no positive marks, and need no search.
-        """
-        suspects = torch.take(self._marked, pairs & (len(self._marked) - 1)).nonzero().squeeze(1)
-        pairs = pairs[suspects]
+        """Indices of those of [M] pairs user * n_items + item that are known positives, ascending."""
         found = torch.searchsorted(self._positives, pairs).clamp(max=len(self._positives) - 1)
-        return suspects[self._positives[found] == pairs]
-
-
-def _power_of_two(least: int) -> int:
-    return 1 << (least - 1).bit_length()
+        return (self._positives[found] == pairs).nonzero().squeeze(1)

@@ -1,30 +1,73 @@
-"""What a model of two towers is beside its loss and its scores: item vectors, and files."""
+"""What models of two towers share: training towers in epochs, item vectors, and files."""
 
-from dataclasses import asdict
+from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from recstack.features.arrays import Floats
 from recstack.features.encode import Encoder, ItemBatch
-from recstack.models.base import Recommender
-from recstack.models.learning.loop import device
+from recstack.models.base import FitContext, Recommender
+from recstack.models.learning.device import device
+from recstack.models.learning.epoch_model import NetworkModel, read_config, read_weights
+from recstack.models.learning.loop import TrainingBatch, fit_epochs
 from recstack.models.learning.towers import TowerConfig, Towers
+from recstack.models.training_data import TrainingData
 
 
-class TowerModel(Recommender):
-    """Trained towers, which compute the vectors of the catalogue once."""
+class TowerModel(NetworkModel):
+    """Trained towers; the vectors of the catalogue are computed once."""
 
+    config_class: ClassVar[type[TowerConfig]]
     network: ClassVar[type[Towers]]
-    sizes: ClassVar[type[TowerConfig]]
+
+    module: Towers
 
     def __init__(self, module: Towers, best_epoch: int = 0) -> None:
         """Wrap a module that is trained, or is being trained."""
         self.module = module.eval()
+        self.config = module.config
         self.best_epoch = best_epoch
         self._catalogue: tuple[Tensor, Tensor] | None = None
+
+    @classmethod
+    @abstractmethod
+    def loss(cls, module: Towers, data: TrainingData) -> Callable[[TrainingBatch], Tensor]:
+        """The loss that `fit` minimises; the module is on its device."""
+
+    @classmethod
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Train on the rows of users that the training filter admits; see `loss`.
+
+        Raises:
+            UserError: no row is eligible, an option is wrong, or the checkpoint is of another model.
+        """
+        rows = torch.from_numpy(data.eligible_rows(cls.name))
+        config = cls.config_class.read(context.options, cls.name)
+        torch.manual_seed(context.seed)
+        sizes = data.users.genres.shape[1], data.users.scalars.shape[1]
+        module = cls.network(config, *sizes, data.items, data.item_counts > 0)
+        module.initialise()
+        module.to(device())
+        model = cls(module)
+
+        def current() -> Recommender:
+            model.forget()
+            return model
+
+        best_epoch = fit_epochs(
+            module,
+            rows.to(device()),
+            cls.loss(module, data),
+            config,
+            context,
+            model=cls.name,
+            validate=context.validation_of(current),
+        )
+        return cls(module, best_epoch)
 
     @torch.inference_mode()
     def catalogue(self) -> tuple[Tensor, Tensor]:
@@ -34,25 +77,17 @@ class TowerModel(Recommender):
         return self._catalogue
 
     def forget(self) -> None:
-        """The weights have changed: compute the vectors anew."""
+        """Drop the computed vectors, because the weights have changed."""
         self._catalogue = None
 
     @property
     def item_vectors(self) -> Floats:
-        """[I, d] vectors of the catalogue; their cosine is the model's idea of similar items."""
+        """[I, d] vectors of the catalogue; items with a high cosine are similar to the model."""
         vectors: Floats = self.catalogue()[0].float().cpu().numpy()
         return vectors
-
-    def refit_options(self) -> dict[str, Any]:
-        """The best epoch as the last one, and the same configuration otherwise."""
-        return {**asdict(self.module.config), "stop_after": self.best_epoch}
-
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `weights.pt` (a state dict)."""
-        self.module.save(folder, self.best_epoch)
 
     @classmethod
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote. Content and popularity come from `items`, as they are known now."""
-        module, best_epoch = cls.network.load(folder, cls.sizes, items)
-        return cls(module.to(device()), best_epoch)
+        config, best_epoch = read_config(folder, cls.config_class)
+        return cls(cls.network.load(read_weights(folder), config, items).to(device()), best_epoch)

@@ -1,8 +1,5 @@
-"""The towers of `genre_ncf` and `two_tower`: users from what they did, items from their ids and what is known."""
+"""The two towers of `genre_ncf` and `two_tower`: users from their features, items from their ids and features."""
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,24 +8,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.arrays import Mask
-from recstack.features.encode import ItemBatch, UserBatch
+from recstack.features.encode import USER_SCALARS, ItemBatch, UserBatch
 from recstack.features.spec import RECENT_LENGTH
+from recstack.models.learning.schedule import Schedule
 
 
-@dataclass(frozen=True)
-class TowerConfig:
+class TowerConfig(Schedule):
     """Defaults were chosen on the validation part of MovieLens-100K, global time."""
 
     dimension: int = 64
     recent: int = 10
     """Newest items of the history that the user tower reads, at most `spec.RECENT_LENGTH`."""
     heads: int = 2
-    """Poolings of the recent items, each with its own learned fading by position."""
+    """Poolings of the recent items, each with its own learned weight of each position."""
     hidden: int = 128
     dropout: float = 0.3
     history_dropout: float = 0.2
     id_dropout: float = 0.1
     """Share of items that are trained as if unknown, so that new items get a meaningful vector."""
+    popularity_exponent: float = 0.5
+    """Negatives are drawn in proportion to popularity to this power."""
 
 
 class Dropout(nn.Module):
@@ -50,7 +49,7 @@ class Towers(nn.Module):
     """User vectors and item vectors whose dot product, plus the item's offset, is the score.
 
     The user's embedding is replaced by features: the genre profile, RFM scalars, and H attention poolings of the recent
-    items. A subclass adds its own layers and then calls `initialise`.
+    items. `initialise` sets the start values of training.
     """
 
     genres: Tensor
@@ -84,15 +83,14 @@ class Towers(nn.Module):
         self.unknown = catalogue
         row = np.append(np.where(trained, np.arange(catalogue), catalogue), catalogue)
         self.register_buffer("row", torch.from_numpy(row), persistent=False)
-        self.n_user_scalars = n_user_scalars
         self.history_embedding = nn.Embedding(catalogue + 1, size)
         self.item_embedding = nn.Embedding(catalogue + 1, size)
         self.item_bias = nn.Embedding(catalogue + 1, 1)
         self.item_content = nn.Linear(content.shape[1], size, bias=False)
         self.popularity_weight = nn.Parameter(torch.zeros(items.popularity.shape[1]))
-        # Heads start with different memories: the last item, the last few, the last dozens, all.
-        fading = 2.0 * 4.0 ** torch.arange(heads, dtype=torch.float32)
-        self.position = nn.Parameter(-torch.arange(min(config.recent, RECENT_LENGTH)) / fading[:, None])
+        # Heads start with memories of different length: the last item, the last few, the last dozens, all.
+        memory = 2.0 * 4.0 ** torch.arange(heads, dtype=torch.float32)
+        self.position = nn.Parameter(-torch.arange(min(config.recent, RECENT_LENGTH)) / memory[:, None])
         self.rating_weight = nn.Parameter(torch.zeros(heads))
         self.attention = nn.Embedding(catalogue + 1, heads)
         self.head_weight = nn.Parameter(torch.full((heads, size), 1.0 / heads))
@@ -148,23 +146,13 @@ class Towers(nn.Module):
         vectors, bias = self.items(torch.arange(self.unknown, device=self.content.device))
         return vectors, bias + self.popularity @ self.popularity_weight
 
-    def save(self, folder: Path, best_epoch: int) -> None:
-        """Write `config.json` and `weights.pt` (a state dict)."""
-        facts = {"config": asdict(self.config), "best_epoch": best_epoch, "n_user_scalars": self.n_user_scalars}
-        (folder / "config.json").write_text(json.dumps(facts, indent=2))
-        torch.save(self.state_dict(), folder / "weights.pt")
-
     @classmethod
-    def load(cls, folder: Path, config: type[TowerConfig], items: ItemBatch) -> tuple[Self, int]:
-        """What `save` wrote, and the best epoch. Content and popularity come from `items`, as they are known now."""
-        facts = json.loads((folder / "config.json").read_text())
-        # Mapped, so that what the catalogue says anew is never read.
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu", mmap=True)
-        chosen, trained = config(**facts["config"]), weights["trained"].numpy()
-        module = cls(chosen, items.genres.shape[1], facts["n_user_scalars"], items, trained)
+    def load(cls, weights: dict[str, Tensor], config: TowerConfig, items: ItemBatch) -> Self:
+        """The module with these weights, and with content and popularity from `items`, as they are known now."""
+        module = cls(config, items.genres.shape[1], len(USER_SCALARS), items, weights["trained"].numpy())
         current = {name: value for name, value in module.state_dict().items() if name in _CATALOGUE_FACTS}
         module.load_state_dict({**weights, **current})
-        return module, facts["best_epoch"]
+        return module
 
 
 _CATALOGUE_FACTS = {"genres", "content", "popularity"}

@@ -1,6 +1,5 @@
-"""The network of `neumf` and its sizes: two ways to compare a user's vector with an item's, and where strangers go."""
+"""The network and the options of `neumf`: two ways to compare a user with an item, and vectors of new users."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.arrays import Mask
-from recstack.models.learning.loop import Schedule
+from recstack.models.learning.schedule import Schedule
 
 
-@dataclass(frozen=True)
 class Config(Schedule):
     """Sizes are those of the authors' code; batch and learning rate are the best of seven tried on two seeds.
 
@@ -28,12 +26,10 @@ class Config(Schedule):
     popularity_exponent: float = 0.0
     """0 draws negatives uniformly, 1 by popularity."""
     ridge: float = 1.0
-    """Of the regression from a history to a user's vector, for strangers."""
+    """Penalty of the regression from a history to a user's vector, for new users."""
     batch_size: int = 1024
     """Positives of a step."""
     epochs: int = 12
-    stop_after: int | None = None
-    patience: int = 3
     learning_rate: float = 1e-2
     weight_decay: float = 0.0
 
@@ -46,7 +42,7 @@ class NeuMFModule(nn.Module):
     """
 
     row: Tensor
-    """[I] row of each item; those that training never saw share the last one, which is a negative and nothing else."""
+    """[I] row of each item; items that training never saw share the last one, which is only ever a negative."""
     mean_user: Tensor
     mean_history: Tensor
     fold_in: Tensor
@@ -81,17 +77,17 @@ class NeuMFModule(nn.Module):
         return logits[..., 0]
 
     def project_users(self, vectors: Tensor) -> "Projected":
-        """What [..., D] user vectors bring to the branches."""
+        """First layer of the branches for [..., D] user vectors."""
         factors = self.config.factors
         return Projected(vectors[..., :factors], self.mlp_user(vectors[..., factors:]))
 
     def project_items(self, vectors: Tensor) -> "Projected":
-        """What [..., D] item vectors bring to the branches."""
+        """First layer of the branches for [..., D] item vectors."""
         factors = self.config.factors
         return Projected(vectors[..., :factors], self.mlp_item(vectors[..., factors:]))
 
     def catalogue(self) -> "Projected":
-        """All I items, for everybody."""
+        """All I items, for all users."""
         return self.project_items(self.item.weight).take(self.row[None])
 
     def pairs(self, users: Tensor, items: Tensor) -> Tensor:
@@ -119,8 +115,8 @@ class NeuMFModule(nn.Module):
         penalty = self.config.ridge * x.square().sum().clamp(min=1e-12) / x.shape[1] * torch.eye(x.shape[1]).to(x)
         self.fold_in = torch.linalg.solve(x.T @ x + penalty, x.T @ y).float()
 
-    def strangers(self, offsets: Tensor, items: Tensor) -> Tensor:
-        """[B, D] vectors of users whom training never saw; the mean user's without any history."""
+    def new_users(self, offsets: Tensor, items: Tensor) -> Tensor:
+        """[B, D] vectors of users that training never saw; without a history that of the mean user."""
         lengths = offsets.diff()[:, None]
         moved = (self._histories(offsets, items) - self.mean_history) @ self.fold_in
         return self.mean_user + moved * lengths / (lengths + SHORT)
@@ -131,7 +127,7 @@ class NeuMFModule(nn.Module):
 
 
 class Projected(NamedTuple):
-    """Users or items just before they meet: the first layer of the MLP, over [user, item], is computed in parts."""
+    """Users or items after the first layer of the MLP, which is a sum of a user's part and an item's."""
 
     gmf: Tensor
     """[..., f]."""
@@ -139,10 +135,10 @@ class Projected(NamedTuple):
     """[..., 4f] the part of the first layer, before the parts are added."""
 
     def take(self, rows: Tensor) -> "Projected":
-        """Those of some rows, in the shape of `rows`; a CPU sums the gradients of `index_select` faster than others."""
+        """Those of some rows, in the shape of `rows`; a CPU sums gradients of `index_select` fastest."""
         flat, shape = rows.flatten(), rows.shape
         return Projected(*(part.index_select(0, flat).view(*shape, part.shape[1]) for part in self))
 
 
 SHORT = 5
-"""A history of n items moves a stranger n / (n + SHORT) of the way from the mean user."""
+"""A history of n items moves a new user n / (n + SHORT) of the way from the mean user."""

@@ -1,21 +1,20 @@
-"""Popular in your genres: what everybody chooses, moved up where it fits the profile. The simplest personal one."""
+"""Popular in your genres: popularity, raised for items that fit the user's genre profile."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import FitContext, Recommender
+from recstack.models.config import ModelConfig
 from recstack.models.learning.search_space import Between, SearchSpace
+from recstack.models.training_data import TrainingData
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(ModelConfig):
     """Chosen on the validation parts of MovieLens-100K and MovieLens latest-small, global time."""
 
     taste: float = 4.0
@@ -30,6 +29,7 @@ class PopularInGenres(Recommender):
     """
 
     name: ClassVar[str] = "popular_in_genres"
+    config_class: ClassVar[type[ModelConfig]] = Config
     space: ClassVar[SearchSpace] = {"taste": Between(0.0, 20.0)}
 
     def __init__(self, popularity: Floats, items: ItemBatch, taste: float) -> None:
@@ -39,20 +39,10 @@ class PopularInGenres(Recommender):
         self.taste = taste
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Count all training interactions, also those of users whom the training filter leaves out."""
-        config = Config(**(options or {}))
-        counts = np.bincount(data.item, minlength=len(data.items))
-        return cls(np.log1p(counts).astype(np.float32), data.items, config.taste)
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Count all training interactions, also those of users that the training filter leaves out."""
+        config = Config.read(context.options, cls.name)
+        return cls(np.log1p(data.item_counts).astype(np.float32), data.items, config.taste)
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I], -inf where not allowed."""
@@ -60,7 +50,7 @@ class PopularInGenres(Recommender):
         return np.where(allowed, scores, np.float32(-np.inf))
 
     def save(self, folder: Path) -> None:
-        """Write `popularity.npy` and `taste.json`; genres are features, not the model's own."""
+        """Write `popularity.npy` and `taste.json`; genres are features and not part of the model."""
         np.save(folder / "popularity.npy", self.popularity)
         (folder / "taste.json").write_text(json.dumps(self.taste))
 

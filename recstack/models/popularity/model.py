@@ -1,14 +1,15 @@
-"""Popularity: what everybody watched. The baseline that any personal model has to beat."""
+"""Popularity: what most users chose. The baseline that any personal model has to beat."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import FitContext, Recommender
+from recstack.models.config import ModelConfig
+from recstack.models.training_data import TrainingData
 
 
 class Popularity(Recommender):
@@ -21,20 +22,10 @@ class Popularity(Recommender):
         self.counts = counts
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Count all training interactions, also those of users whom the training filter leaves out."""
-        if options:
-            raise ValueError(f"popularity has no options, but got {sorted(options)}")
-        return cls(np.bincount(data.item, minlength=len(data.items)).astype(np.float32))
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Count all training interactions, also those of users that the training filter leaves out."""
+        ModelConfig.read(context.options, cls.name)
+        return cls(data.item_counts.astype(np.float32))
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I] counts, -inf where not allowed."""

@@ -1,26 +1,24 @@
-"""Recently popular: what others choose just now. A baseline that forgets."""
+"""Recent popularity: what users choose now. A baseline that forgets."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from recstack.errors import UserError
-from recstack.features.arrays import Floats, Mask
+from recstack.features.arrays import Doubles, Floats, Mask
 from recstack.features.encode import DAY, Encoder, ItemBatch, UserBatch
-from recstack.models.base import Progress, Recommender, TrainingData
-from recstack.models.learning.loop import SCORE
+from recstack.models.base import Epoch, FitContext, Recommender
+from recstack.models.config import ModelConfig
+from recstack.models.learning.checkpoint import SCORE
+from recstack.models.training_data import TrainingData
 
 TIE_BREAK = 1e-6
-"""Weight of an interaction that is forgotten, which keeps items that nobody chose lately in order of popularity."""
+"""Weight added to each interaction, so that items that nobody chose lately stay in order of popularity."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(ModelConfig):
     """Options of the model."""
 
     half_lives: tuple[float, ...] = (30.0, 10.0, 100.0, 300.0, 1000.0)
@@ -37,41 +35,32 @@ class RecentPopularity(Recommender):
     """
 
     name: ClassVar[str] = "recent_popularity"
+    config_class: ClassVar[type[ModelConfig]] = Config
 
     def __init__(self, counts: Floats, half_life: float) -> None:
-        """Keep the [I] faded interaction counts, and the days that they faded with."""
+        """Keep the [I] weighted counts, and the half-life in days that they were counted with."""
         self.counts = counts
         self.half_life = half_life
 
     @classmethod
-    def fit(
-        cls,
-        data: TrainingData,
-        *,
-        seed: int = 0,
-        validate: Callable[[Recommender], float] | None = None,
-        report: Callable[[Progress], None] | None = None,
-        checkpoint: Path | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> Self:
-        """Count all training interactions, also those of users whom the training filter leaves out.
+    def fit(cls, data: TrainingData, context: FitContext) -> Self:
+        """Count all training interactions, also those of users that the training filter leaves out.
 
         Raises:
             UserError: there is no half-life to try.
         """
-        config = Config(**(options or {}))
+        config = Config.read(context.options, cls.name)
         if not config.half_lives:
             raise UserError("recent_popularity needs a half-life to try, but half_lives is empty")
         age = (data.timestamp.max(initial=0) - data.timestamp) / DAY
         half_lives = config.half_lives if age.any() else config.half_lives[:1]
-        candidates = [cls(_faded(data, age, half_life), half_life) for half_life in half_lives]
-        if validate is None:
+        candidates = [cls(_weighted_counts(data, age, half_life), half_life) for half_life in half_lives]
+        if context.validate is None:
             return candidates[0]
         scores = []
         for trial, model in enumerate(candidates, 1):
-            scores.append(validate(model))
-            if report is not None:
-                report(Progress(trial, {"half_life": model.half_life, SCORE: scores[-1]}))
+            scores.append(context.validate(model))
+            context.on_epoch(Epoch(trial, {"half_life": model.half_life, SCORE: scores[-1]}))
         return candidates[int(np.argmax(scores))]
 
     def refit_options(self) -> dict[str, Any]:
@@ -79,7 +68,7 @@ class RecentPopularity(Recommender):
         return {"half_lives": [self.half_life]}
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
-        """[B, I] faded counts, -inf where not allowed."""
+        """[B, I] weighted counts, -inf where not allowed."""
         return np.where(allowed, self.counts, np.float32(-np.inf))
 
     def save(self, folder: Path) -> None:
@@ -93,6 +82,7 @@ class RecentPopularity(Recommender):
         return cls(np.load(folder / "popularity.npy"), json.loads((folder / "half_life.json").read_text()))
 
 
-def _faded(data: TrainingData, age: npt.NDArray[np.float64], half_life: float) -> Floats:
+def _weighted_counts(data: TrainingData, age: Doubles, half_life: float) -> Floats:
+    """[I] from the [N] ages in days."""
     weights = np.exp2(-age / half_life) + TIE_BREAK
     return np.bincount(data.item, weights, minlength=len(data.items)).astype(np.float32)

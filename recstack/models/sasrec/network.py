@@ -1,6 +1,4 @@
-"""The network of `sasrec` and its sizes: causal self-attention over a history, a state after each of its items."""
-
-from dataclasses import dataclass
+"""The network and the options of `sasrec`: causal self-attention over a history, with a state after each item."""
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +7,9 @@ from torch import Tensor, nn
 from recstack.features.arrays import Ints
 from recstack.features.encode import ItemBatch
 from recstack.features.spec import RECENT_LENGTH
-from recstack.models.learning.loop import Schedule
+from recstack.models.learning.schedule import Schedule
 
 
-@dataclass(frozen=True)
 class Config(Schedule):
     """Hardly searched; see below.
 
@@ -31,20 +28,15 @@ class Config(Schedule):
     popularity_exponent: float = 0.5
     batch_size: int = 16
     """Windows of a step, each with up to `recent` rows."""
-    epochs: int = 10
-    stop_after: int | None = None
-    patience: int = 3
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
 
 
 class SASRecModule(nn.Module):
     """Stacked self-attention blocks; the state after an item is compared with the embeddings of all items.
 
-    Kang and McAuley, "Self-attentive sequential recommendation" (ICDM 2018), section III. Unlike there, attention knows
-    distances (Shaw et al., NAACL 2018) instead of places, since windows begin anywhere in a history; an item of a
-    history and the same item as the next one have embeddings of their own; a token for the beginning stands for an
-    empty history; tokens carry their ratings; and scores add a bias and popularity.
+    Kang and McAuley, "Self-attentive sequential recommendation" (ICDM 2018), section III. Unlike there, attention uses
+    distances (Shaw et al., NAACL 2018) instead of positions, since windows begin anywhere in a history; an item has one
+    embedding as part of a history and another as the next item; a token for the beginning stands for an empty history;
+    tokens carry their ratings; and scores add a bias and popularity.
     """
 
     popularity: Tensor
@@ -60,8 +52,8 @@ class SASRecModule(nn.Module):
         self.config = config
         self.register_buffer("popularity", torch.from_numpy(items.popularity))
         self.register_buffer("trained", torch.from_numpy(counts > 0))
-        place = torch.arange(tokens)
-        self.register_buffer("distance", place[:, None] - place, persistent=False)
+        position = torch.arange(tokens)
+        self.register_buffer("distance", position[:, None] - position, persistent=False)
         self.history_embedding = nn.Embedding(len(counts), size)
         self.item_embedding = nn.Embedding(len(counts), size)
         share = torch.from_numpy((counts + 1) / (counts + 1).sum()).float()
@@ -74,7 +66,7 @@ class SASRecModule(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.history_embedding.weight, std=size**-0.5)
         nn.init.normal_(self.item_embedding.weight, std=0.05)
-        with torch.no_grad():  # and so it stays for items of which nothing is learned: they are ranked by their bias
+        with torch.no_grad():  # items that training never saw keep zeros: their bias ranks them
             self.item_embedding.weight *= self.trained[:, None]
 
     def forward(self, items: Tensor, ratings: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import Ranking, rank
 from recstack.evaluation.report.report import Report, build_report
+from recstack.models.base import FitContext
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity
 
@@ -30,8 +31,11 @@ def cases() -> EvaluationSet:
 @pytest.fixture(scope="package")
 def rankings(cases: EvaluationSet) -> dict[str, list[Ranking]]:
     data = HISTORY.rows(~IN_TEST).training(HISTORY.encoder())
-    runs = [ItemItem.fit(data, options={"shrinkage": shrinkage}) for shrinkage in (1.0, 50.0)]
-    return {"popularity": [rank(Popularity.fit(data), cases)], "item_item": [rank(run, cases) for run in runs]}
+    runs = [ItemItem.fit(data, FitContext(options={"shrinkage": shrinkage})) for shrinkage in (1.0, 50.0)]
+    return {
+        "popularity": [rank(Popularity.fit(data, FitContext()), cases)],
+        "item_item": [rank(run, cases) for run in runs],
+    }
 
 
 @pytest.fixture(scope="package")

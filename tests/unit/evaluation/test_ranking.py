@@ -9,6 +9,7 @@ from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import ndcg, rank
 from recstack.features.arrays import Floats, Mask
 from recstack.features.encode import UserBatch
+from recstack.models.base import FitContext
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity
 
@@ -39,7 +40,7 @@ def cases(history: Log) -> EvaluationSet:
 @pytest.fixture(scope="module")
 def item_item(history: Log) -> ItemItem:
     _, test = by_day(history, 45)
-    return ItemItem.fit(history.rows(~test).training(history.encoder()))
+    return ItemItem.fit(history.rows(~test).training(history.encoder()), FitContext())
 
 
 def test_the_batch_size_does_not_change_the_result(item_item: ItemItem, cases: EvaluationSet) -> None:
@@ -86,7 +87,7 @@ def test_live_features_that_look_one_day_ahead_are_refused(history: Log) -> None
     ahead = replace(history, time=history.time - 86_400)
     cases = build_evaluation_set("global-time", history.table(split), ahead.live(), history.encoder())
     with pytest.raises(ValueError, match="know the future"):
-        rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
+        rank(Popularity.fit(history.rows(~test).training(history.encoder()), FitContext()), cases)
 
 
 @pytest.mark.parametrize("protocol", ["leave-last-out", "leave-last-out-99"])
@@ -96,7 +97,7 @@ def test_one_target_among_the_recent_items_is_refused_also_where_the_seen_ones_c
     split = np.array(["train"] * len(history.user))
     split[np.append(np.flatnonzero(np.diff(history.user)), -1)] = "test"
     ahead = replace(history, time=history.time - 86_400)  # features as of one day later
-    model = Popularity.fit(history.training(history.encoder()))
+    model = Popularity.fit(history.training(history.encoder()), FitContext())
     honest, peeking = (
         build_evaluation_set(protocol, history.table(split), source.live(), history.encoder())
         for source in (history, ahead)
@@ -120,7 +121,7 @@ def test_lists_of_items_with_genres_have_diversity_and_calibration(history: Log,
     genres = history.training(encoder).items.genres
     with_genres = build_evaluation_set("global-time", history.table(split), history.live(), encoder, item_genres=genres)
     values = rank(item_item, with_genres).values
-    popular = rank(Popularity.fit(history.rows(~test).training(encoder)), with_genres).values
+    popular = rank(Popularity.fit(history.rows(~test).training(encoder), FitContext()), with_genres).values
     # Users of this log have a favourite genre: item_item finds it, popularity does not.
     assert values["diversity"].mean() < popular["diversity"].mean()
     assert values["miscalibration"].mean() < popular["miscalibration"].mean()
@@ -146,7 +147,7 @@ def test_lists_are_shorter_than_ten_when_little_is_left_to_recommend() -> None:
     history = log(rows, n_items=4)
     split, test = by_day(history, 5)
     cases = build_evaluation_set("global-time", history.table(split), history.live(), history.encoder())
-    answer = rank(Popularity.fit(history.rows(~test).training(history.encoder())), cases)
+    answer = rank(Popularity.fit(history.rows(~test).training(history.encoder()), FitContext()), cases)
     assert answer.coverage == 0.75
     assert answer.values["novelty"].tolist() == pytest.approx([1.0])  # one of two users chose each of the three
 

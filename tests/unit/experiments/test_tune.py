@@ -14,7 +14,7 @@ from recstack.errors import UserError
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import build_evaluation_set
 from recstack.experiments.tune import tune
-from recstack.models.base import TrainingData
+from recstack.models.training_data import TrainingData
 from recstack.tracking.tracker import Tracker
 
 HISTORY = random_log(n_users=40)

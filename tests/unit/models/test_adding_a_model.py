@@ -13,7 +13,8 @@ from contract.test_models import *  # noqa: F403  the tests of the contract, her
 import recstack.models
 from recstack.features.encode import UserBatch
 from recstack.models import models
-from recstack.models.base import Progress, Recommender, TrainingData
+from recstack.models.base import Epoch, FitContext, Recommender
+from recstack.models.training_data import TrainingData
 
 PAGE = ROOT / "docs" / "adding-a-model.md"
 NAME = "recent_in_genres"
@@ -37,7 +38,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Recommend
 
 @pytest.fixture(scope="module")
 def model(example: type[Recommender], data: TrainingData) -> Recommender:
-    return example.fit(data, seed=0)
+    return example.fit(data, FitContext(seed=0))
 
 
 def test_the_example_prefers_the_genres_that_a_user_likes(model: Recommender, data: TrainingData) -> None:
@@ -50,11 +51,13 @@ def test_the_example_prefers_the_genres_that_a_user_likes(model: Recommender, da
 
 
 def test_the_example_keeps_the_weight_that_validation_prefers(example: type[Recommender], data: TrainingData) -> None:
-    told: list[Progress] = []
-    searched = example.fit(data, validate=lambda model: -abs(vars(model)["taste"] - 1.0), report=told.append)
+    epochs: list[Epoch] = []
+    searched = example.fit(
+        data, FitContext(validate=lambda model: -abs(vars(model)["taste"] - 1.0), on_epoch=epochs.append)
+    )
     assert searched.refit_options() == {"tastes": [1.0]}
-    assert [progress.epoch for progress in told] == [1, 2, 3, 4]
-    again = example.fit(data, options=searched.refit_options())
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    again = example.fit(data, FitContext(options=searched.refit_options()))
     assert again.refit_options() == searched.refit_options()
 
 

@@ -12,9 +12,10 @@ from pyspark.sql import SparkSession
 
 from recstack.errors import UserError
 from recstack.models.als.model import Als
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.learning.spark_als import factorise
 from recstack.models.popularity.model import Popularity
+from recstack.models.training_data import TrainingData
 
 OPTIONS = {"rank": 4, "regularisation": 0.1, "confidence": 5.0, "iterations": 15}
 N_USERS, N_ITEMS, N_BLOCKS = 40, 24, 4
@@ -35,11 +36,11 @@ def data(spark: SparkSession) -> TrainingData:
 
 @pytest.fixture(scope="module")
 def model(data: TrainingData) -> Als:
-    return Als.fit(data, options=OPTIONS)
+    return Als.fit(data, FitContext(options=OPTIONS))
 
 
 def test_what_was_planted_is_found(model: Als) -> None:
-    """A stranger who chose two items of a block gets the block's other items first."""
+    """A new user who chose two items of a block gets the block's other items first."""
     for block in range(N_BLOCKS):
         own = list(range(block, N_ITEMS, N_BLOCKS))
         users = viewers(own[:2])
@@ -66,7 +67,7 @@ def test_folding_in_solves_the_papers_equation(model: Als) -> None:
 
 def test_without_history_popularity_decides(model: Als, data: TrainingData) -> None:
     allowed = np.ones((1, N_ITEMS + 1), dtype=bool)
-    ours, plain = model.score(viewers([]), allowed), Popularity.fit(data).score(viewers([]), allowed)
+    ours, plain = model.score(viewers([]), allowed), Popularity.fit(data, FitContext()).score(viewers([]), allowed)
     assert np.argsort(-ours, kind="stable").tolist() == np.argsort(-plain, kind="stable").tolist()
 
 
@@ -76,13 +77,13 @@ def test_an_item_that_training_never_saw_has_no_factors(model: Als) -> None:
 
 
 def test_another_seed_gives_other_factors(model: Als, data: TrainingData) -> None:
-    assert not np.allclose(Als.fit(data, seed=1, options=OPTIONS).factors, model.factors)
+    assert not np.allclose(Als.fit(data, FitContext(seed=1, options=OPTIONS)).factors, model.factors)
 
 
 def test_an_empty_training_part_is_refused(data: TrainingData) -> None:
     nothing = np.zeros(0, dtype=np.int64)
     with pytest.raises(UserError, match="nothing for als to learn from"):
-        Als.fit(replace(data, user=nothing, item=nothing))
+        Als.fit(replace(data, user=nothing, item=nothing), FitContext())
 
 
 SCORE_ELSEWHERE = """

@@ -12,8 +12,9 @@ from scipy import sparse
 
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.models.als_ratings.model import AlsRatings, fold_in
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.bias.model import Bias
+from recstack.models.training_data import TrainingData
 
 N_USERS, N_ITEMS, RATED = 60, 30, 18
 
@@ -38,7 +39,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def model(spark: SparkSession, data: TrainingData) -> AlsRatings:
-    return AlsRatings.fit(data, options={"rank": 2, "regularisation": 0.02})
+    return AlsRatings.fit(data, FitContext(options={"rank": 2, "regularisation": 0.02}))
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +67,13 @@ def test_a_users_factors_solve_the_ridge_regression_of_als() -> None:
 def test_it_predicts_what_the_offsets_cannot_say(model: AlsRatings, data: TrainingData, before_last: UserBatch) -> None:
     last = np.append(np.flatnonzero(np.diff(data.user)), len(data.user) - 1)
     errors = {}
-    for each in (model, Bias.fit(data)):
-        asked = each.rate(before_last)[np.arange(N_USERS), HISTORY.item[last]]
-        errors[each.name] = np.sqrt(np.mean((asked - HISTORY.rating[last]) ** 2))
+    for each in (model, Bias.fit(data, FitContext())):
+        predicted = each.rate(before_last)[np.arange(N_USERS), HISTORY.item[last]]
+        errors[each.name] = np.sqrt(np.mean((predicted - HISTORY.rating[last]) ** 2))
     assert errors["als_ratings"] < 0.4 * errors["bias"]
 
 
-def test_of_an_item_that_nobody_rated_and_of_a_stranger_the_offsets_remain(
+def test_an_item_or_user_without_ratings_gets_the_offsets(
     model: AlsRatings, data: TrainingData, before_last: UserBatch
 ) -> None:
     bias = Bias(model.biases)
@@ -80,8 +81,8 @@ def test_of_an_item_that_nobody_rated_and_of_a_stranger_the_offsets_remain(
     np.testing.assert_allclose(
         model.rate(before_last)[:, N_ITEMS - 1], bias.rate(before_last)[:, N_ITEMS - 1], rtol=1e-6
     )
-    stranger = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
-    np.testing.assert_allclose(model.rate(stranger), bias.rate(stranger), rtol=1e-6)
+    new_user = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
+    np.testing.assert_allclose(model.rate(new_user), bias.rate(new_user), rtol=1e-6)
 
 
 def test_ratings_belong_to_the_same_items_after_a_round_trip(

@@ -1,4 +1,4 @@
-"""The auto-encoder learns what the offsets cannot say, from rated items alone, and keeps items in their places."""
+"""The auto-encoder learns more than the offsets, from rated items only, and keeps the positions of items."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from recstack.errors import UserError
 from recstack.features.encode import Encoder, ItemBatch, UserBatch, empty_rows
 from recstack.models.autoencoder.model import Autoencoder
 from recstack.models.autoencoder.network import AutoencoderModule, Config, HiddenRatingsLoss
-from recstack.models.base import Progress, TrainingData
+from recstack.models.base import Epoch, FitContext
 from recstack.models.bias.model import Bias
-from recstack.models.learning.loop import Batch
+from recstack.models.learning.loop import TrainingBatch
+from recstack.models.training_data import TrainingData
 
 N_USERS, N_ITEMS, RATED = 120, 40, 24
 SMALL = {
@@ -29,7 +30,7 @@ SMALL = {
 
 
 def low_rank(seed: int = 0) -> tuple[Log, Log]:
-    """Ratings 1..5 by a taste that splits the catalogue, which no offset can say: to learn from, and others."""
+    """Ratings 1..5 by a taste that splits the catalogue, which no offset can express: to learn from, and others."""
     random = np.random.default_rng(seed)
     taste, side = random.choice([-1.0, 1.0], N_USERS), random.choice([-1.0, 1.0], N_ITEMS)
     user, item, rating, learned = [], [], [], []
@@ -53,7 +54,7 @@ def data() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def model(data: TrainingData) -> Autoencoder:
-    return Autoencoder.fit(data, options=SMALL)
+    return Autoencoder.fit(data, FitContext(options=SMALL))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def network(config: Config, n_items: int) -> AutoencoderModule:
 
 
 def test_it_beats_the_offsets_where_tastes_differ(data: TrainingData, model: Autoencoder, users: UserBatch) -> None:
-    assert rmse(model, users) < 0.6 * rmse(Bias.fit(data), users)
+    assert rmse(model, users) < 0.6 * rmse(Bias.fit(data, FitContext()), users)
 
 
 def test_items_that_a_user_did_not_rate_have_no_part_in_the_loss() -> None:
@@ -89,9 +90,9 @@ def test_items_that_a_user_did_not_rate_have_no_part_in_the_loss() -> None:
         with torch.no_grad():
             for table in (module.items, module.rated, module.seen):
                 table.weight[3:] = planted  # nobody rated items 3 and 4
-        loss = HiddenRatingsLoss(module, residuals, torch.device("cpu"))
+        loss = HiddenRatingsLoss(module, residuals)
         torch.manual_seed(1)
-        value = loss(Batch(0, torch.arange(9), slice(0, 9), torch.Generator()))
+        value = loss(TrainingBatch(0, torch.arange(9), slice(0, 9), torch.Generator()))
         value.backward()
         for table in (module.items, module.rated, module.seen):
             assert table.weight.grad is not None
@@ -105,18 +106,18 @@ def test_the_loss_is_the_squared_error_of_what_is_hidden() -> None:
     module = network(Config(hidden=(4,), dropout=0.0, user_shrinkage=1.0), 3).eval()
     for table in (module.items, module.item_content):
         torch.nn.init.zeros_(table.weight)  # nothing is predicted but the offset
-    loss = HiddenRatingsLoss(module, sparse.csr_array((1, 3), dtype=np.float32), torch.device("cpu"))
+    loss = HiddenRatingsLoss(module, sparse.csr_array((1, 3), dtype=np.float32))
     row, item = torch.tensor([0, 0, 0]), torch.tensor([0, 1, 2])
     residual, shown = torch.tensor([1.0, 2.0, -1.0]), torch.tensor([True, False, False])
-    # The user's offset is 1 / (1 + 1), from what is shown alone.
+    # The user's offset is 1 / (1 + 1), from the shown ratings only.
     assert loss.squared_error(row, item, residual, shown, 1).item() == pytest.approx(1.5**2 + 1.5**2)
 
 
 def test_what_is_shown_changes_the_answer_and_what_is_hidden_does_not(model: Autoencoder, data: TrainingData) -> None:
-    told = model.predict(history(data, {0: 5.0, 1: 1.0, 2: 5.0}))
+    epochs = model.predict(history(data, {0: 5.0, 1: 1.0, 2: 5.0}))
     other = model.predict(history(data, {0: 1.0, 1: 5.0, 2: 1.0}))
-    assert np.abs(told - other).max() > 0.5
-    np.testing.assert_allclose(model.predict(history(data, {0: 5.0, 1: 1.0, 2: 5.0, 3: np.nan})), told, atol=1e-5)
+    assert np.abs(epochs - other).max() > 0.5
+    np.testing.assert_allclose(model.predict(history(data, {0: 5.0, 1: 1.0, 2: 5.0, 3: np.nan})), epochs, atol=1e-5)
 
 
 def history(data: TrainingData, ratings: dict[int, float]) -> UserBatch:
@@ -126,7 +127,7 @@ def history(data: TrainingData, ratings: dict[int, float]) -> UserBatch:
     return replace(nobody, seen_offsets=np.array([0, len(seen)]), seen=seen, seen_ratings=given)
 
 
-def test_a_stranger_with_and_without_history_gets_finite_ratings_within_the_scale(
+def test_a_new_user_with_and_without_history_gets_finite_ratings_within_the_scale(
     model: Autoencoder, data: TrainingData
 ) -> None:
     for ratings in ({}, {7: 5.0}, dict.fromkeys(range(N_ITEMS), 1.0)):
@@ -150,26 +151,26 @@ def test_ratings_belong_to_the_same_items_after_a_round_trip(
 
 
 def test_it_stops_where_held_out_ratings_are_predicted_best_and_the_second_fit_ends_there(data: TrainingData) -> None:
-    told: list[Progress] = []
-    searched = Autoencoder.fit(data, options={**SMALL, "patience": 5}, report=told.append)
-    curve = [progress.metrics["held_out_rmse"] for progress in told]
+    epochs: list[Epoch] = []
+    searched = Autoencoder.fit(data, FitContext(options={**SMALL, "patience": 5}, on_epoch=epochs.append))
+    curve = [epoch.metrics["held_out_rmse"] for epoch in epochs]
     assert searched.best_epoch == 1 + int(np.argmin(curve))
     assert len(curve) == min(searched.best_epoch + 5, SMALL["epochs"])
 
-    told.clear()
-    again = Autoencoder.fit(data, options=searched.refit_options(), report=told.append)
-    assert [progress.epoch for progress in told] == list(range(1, searched.best_epoch + 1))
-    assert all("held_out_rmse" not in progress.metrics for progress in told)  # nothing is held back
+    epochs.clear()
+    again = Autoencoder.fit(data, FitContext(options=searched.refit_options(), on_epoch=epochs.append))
+    assert [epoch.number for epoch in epochs] == list(range(1, searched.best_epoch + 1))
+    assert all("held_out_rmse" not in epoch.metrics for epoch in epochs)  # nothing is held back
     assert again.biases.counts.sum() == len(data.item) > searched.biases.counts.sum()
 
 
-def test_nobody_is_asked_for_a_rating_that_they_show() -> None:
+def test_a_rating_in_the_input_is_not_in_the_loss() -> None:
     residuals = sparse.csr_array(np.float32([[1.0, 0, -1.0], [0, 0.5, 0]]))
-    everything = HiddenRatingsLoss(network(Config(hidden=(4,), shown=(1.0, 1.0)), 3), residuals, torch.device("cpu"))
-    assert everything(Batch(0, torch.tensor([0, 1]), slice(0, 2), torch.Generator())).item() == 0.0
+    everything = HiddenRatingsLoss(network(Config(hidden=(4,), shown=(1.0, 1.0)), 3), residuals)
+    assert everything(TrainingBatch(0, torch.tensor([0, 1]), slice(0, 2), torch.Generator())).item() == 0.0
 
 
 def test_a_training_part_without_any_rating_is_refused(data: TrainingData) -> None:
     nothing = replace(data, user=data.user[:0], item=data.item[:0], rating=data.rating[:0])
     with pytest.raises(UserError, match="no ratings"):
-        Autoencoder.fit(nothing)
+        Autoencoder.fit(nothing, FitContext())

@@ -1,20 +1,21 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from histories import GENRES, Log, log, of_one_genre, random_log, strangers
+from histories import GENRES, Log, log, new_users, of_one_genre, random_log
 
 from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features.encode import Encoder, UserBatch, empty_rows
 from recstack.features.profile import ItemGenres
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import GenreNCF, SampledLoss
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
-from recstack.models.learning.loop import Batch
+from recstack.models.learning.loop import TrainingBatch
+from recstack.models.training_data import TrainingData
 
 N_GENRES = len(GENRES)
 SURE = {"dropout": 0.0, "history_dropout": 0.0, "id_dropout": 0.0}
@@ -34,14 +35,14 @@ def parameters(model: GenreNCF) -> list[float]:
 
 @pytest.fixture(scope="module")
 def tastes() -> Log:
-    """Items 90, 91 and 92, one of each genre, are not in anybody's history."""
+    """Items 90, 91 and 92, one of each genre, are in no history."""
     return replace(of_one_genre(), n_items=93)
 
 
 @pytest.fixture(scope="module")
 def tasteful(tastes: Log) -> tuple[TrainingData, GenreNCF]:
     data = training(tastes)
-    return data, GenreNCF.fit(data, options={"epochs": 12, "batch_size": 64, "candidates": 10})
+    return data, GenreNCF.fit(data, FitContext(options={"epochs": 12, "batch_size": 64, "candidates": 10}))
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +51,12 @@ def small() -> TrainingData:
 
 
 @pytest.mark.parametrize("genre", range(N_GENRES))
-def test_a_stranger_with_three_liked_items_of_a_genre_gets_that_genre(
+def test_a_new_user_with_three_liked_items_of_a_genre_gets_that_genre(
     tastes: Log, tasteful: tuple[TrainingData, GenreNCF], genre: int
 ) -> None:
     data, model = tasteful
     liked = np.random.default_rng(genre).choice(30, (20, 3)) * N_GENRES + genre
-    top = best(model, data, strangers(tastes, data, [list(set(row)) for row in liked.tolist()]), 10)
+    top = best(model, data, new_users(tastes, data, [list(set(row)) for row in liked.tolist()]), 10)
     catalogue_share = data.items.genres[:, genre].mean()
     assert data.items.genres[top, genre].mean() >= 2 * catalogue_share
     assert catalogue_share == pytest.approx(1 / 3)
@@ -65,7 +66,7 @@ def test_an_item_that_nobody_has_chosen_is_scored_by_its_genres(
     tastes: Log, tasteful: tuple[TrainingData, GenreNCF]
 ) -> None:
     data, model = tasteful
-    users = strangers(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]])
+    users = new_users(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]])
     new = model.score(users, users.unseen(len(data.items)))[:, 90:]
     assert np.isfinite(new).all()
     assert new.argmax(axis=1).tolist() == [0, 1, 2]
@@ -80,14 +81,14 @@ def test_what_follows_an_item_is_learned() -> None:
     ]
     walk = log(rows, 30)
     data = training(walk)
-    model = GenreNCF.fit(data, options={"epochs": 25, "batch_size": 64, "learning_rate": 5e-3})
-    users = strangers(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
+    model = GenreNCF.fit(data, FitContext(options={"epochs": 25, "batch_size": 64, "learning_rate": 5e-3}))
+    users = new_users(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
     following = (np.arange(30) + 1) % 30
     assert (best(model, data, users, 3) == following[:, None]).any(axis=1).mean() >= 0.9
 
 
 def test_a_user_of_whom_nothing_is_known_gets_finite_scores_of_the_right_shape(small: TrainingData) -> None:
-    model = GenreNCF.fit(small, options={"epochs": 1})
+    model = GenreNCF.fit(small, FitContext(options={"epochs": 1}))
     nobody = small.encoder.users(empty_rows(2), np.zeros(2, dtype=np.int64))
     scores = model.score(nobody, nobody.unseen(len(small.items)))
     assert scores.shape == (2, len(small.items))
@@ -95,8 +96,8 @@ def test_a_user_of_whom_nothing_is_known_gets_finite_scores_of_the_right_shape(s
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-4, atol=1e-5)
 
 
-def test_genres_speak_for_strangers_and_fall_silent_as_a_history_grows(small: TrainingData) -> None:
-    learned = GenreNCF.fit(small, options={"epochs": 1, "genre_prior": 0.0})
+def test_the_genre_prior_is_large_for_short_histories_and_vanishes_as_they_grow(small: TrainingData) -> None:
+    learned = GenreNCF.fit(small, FitContext(options={"epochs": 1, "genre_prior": 0.0}))
     torch.nn.init.zeros_(learned.module.ranker.weight)
     module = GenreNCFModule(
         replace(learned.module.config, genre_prior=5.0),
@@ -129,8 +130,8 @@ class WithoutGenres(Log):
 
     def items(self) -> pa.Table:
         items = super().items()
-        place, none = items.schema.get_field_index(c.GENRE_INDICES), [[] for _ in range(self.n_items)]
-        return items.set_column(place, items.schema.field(place), pa.array(none, items.schema.field(place).type))
+        column, none = items.schema.get_field_index(c.GENRE_INDICES), [[] for _ in range(self.n_items)]
+        return items.set_column(column, items.schema.field(column), pa.array(none, items.schema.field(column).type))
 
     def encoder(self) -> Encoder:
         return replace(super().encoder(), genres=())
@@ -139,50 +140,50 @@ class WithoutGenres(Log):
 def test_a_catalogue_without_genres_is_no_error() -> None:
     data = training(WithoutGenres(**vars(random_log())))
     assert data.items.genres.shape == (45, 0)
-    model = GenreNCF.fit(data, options={"epochs": 2})
+    model = GenreNCF.fit(data, FitContext(options={"epochs": 2}))
     users = data.users[50:60]
     assert np.isfinite(model.score(users, np.ones((10, len(data.items)), dtype=bool))).all()
 
 
 def test_one_interaction_of_one_user_is_enough_to_answer() -> None:
     data = training(log([(0, 3, 1)], n_items=5))
-    model = GenreNCF.fit(data)
+    model = GenreNCF.fit(data, FitContext())
     scores = model.score(data.users, data.users.unseen(5))
     assert np.isfinite(scores).all()
     assert np.isfinite(parameters(model)).all()
 
 
-def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
+def test_no_eligible_row_is_an_error_that_names_the_model(small: TrainingData) -> None:
     nobody = replace(small, eligible=np.zeros(len(small.item), dtype=bool))
-    with pytest.raises(UserError, match="no interaction is of a user whom the training filter admits"):
-        GenreNCF.fit(nobody)
+    with pytest.raises(UserError, match="training filter admits none of the users"):
+        GenreNCF.fit(nobody, FitContext())
 
 
 def test_users_whom_the_filter_leaves_out_are_not_learned_from(small: TrainingData) -> None:
     data = replace(small, eligible=small.user % 2 == 0)
     scalars = np.where(data.eligible[:, None], small.users.scalars, 9.0).astype(np.float32)
     other = replace(data, users=replace(data.users, scalars=scalars))
-    assert parameters(GenreNCF.fit(other, options={"epochs": 2})) == parameters(
-        GenreNCF.fit(data, options={"epochs": 2})
+    assert parameters(GenreNCF.fit(other, FitContext(options={"epochs": 2}))) == parameters(
+        GenreNCF.fit(data, FitContext(options={"epochs": 2}))
     )
-    everybody = replace(other, eligible=small.eligible)
-    assert parameters(GenreNCF.fit(everybody, options={"epochs": 2})) != parameters(
-        GenreNCF.fit(small, options={"epochs": 2})
+    everyone = replace(other, eligible=small.eligible)
+    assert parameters(GenreNCF.fit(everyone, FitContext(options={"epochs": 2}))) != parameters(
+        GenreNCF.fit(small, FitContext(options={"epochs": 2}))
     )
 
 
 def test_popularity_is_learned_as_of_each_row_and_not_as_of_the_end(small: TrainingData) -> None:
     later = replace(small, items=replace(small.items, popularity=small.items.popularity + 3))
     earlier = replace(small, popularity=small.popularity[:, ::-1].copy())
-    plain = parameters(GenreNCF.fit(small, options={"epochs": 1}))
-    assert parameters(GenreNCF.fit(later, options={"epochs": 1})) == plain
-    assert parameters(GenreNCF.fit(earlier, options={"epochs": 1})) != plain
+    plain = parameters(GenreNCF.fit(small, FitContext(options={"epochs": 1})))
+    assert parameters(GenreNCF.fit(later, FitContext(options={"epochs": 1}))) == plain
+    assert parameters(GenreNCF.fit(earlier, FitContext(options={"epochs": 1}))) != plain
 
 
 def test_a_loaded_model_keeps_its_weights_and_sees_the_catalogue_as_it_is_now(
     small: TrainingData, tmp_path: Path
 ) -> None:
-    model = GenreNCF.fit(small, options={"epochs": 2, "heads": 2})
+    model = GenreNCF.fit(small, FitContext(options={"epochs": 2, "heads": 2}))
     model.save(tmp_path)
     now = replace(small.items, popularity=small.items.popularity[::-1].copy())
     loaded = GenreNCF.load(tmp_path, small.encoder, now)
@@ -195,10 +196,10 @@ def test_a_loaded_model_keeps_its_weights_and_sees_the_catalogue_as_it_is_now(
 
 def test_the_refit_ends_after_the_best_epoch_on_the_same_course(small: TrainingData) -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    searched = GenreNCF.fit(small, validate=lambda model: next(values), options={"epochs": 9})
+    searched = GenreNCF.fit(small, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
-    assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
-    assert parameters(GenreNCF.fit(small, options=options)) == parameters(searched)
+    assert options == {**Config(epochs=9).model_dump(), "stop_after": 2}
+    assert parameters(GenreNCF.fit(small, FitContext(options=options))) == parameters(searched)
 
 
 def test_validation_sees_the_model_of_each_epoch(small: TrainingData) -> None:
@@ -209,15 +210,15 @@ def test_validation_sees_the_model_of_each_epoch(small: TrainingData) -> None:
         seen.append(model.score(users, allowed)[0].tolist())
         return float(len(seen))
 
-    model = GenreNCF.fit(small, validate=validate, options={"epochs": 3})
+    model = GenreNCF.fit(small, FitContext(validate=validate, options={"epochs": 3}))
     assert len({tuple(scores) for scores in seen}) == 3
     assert model.score(users, allowed)[0].tolist() == seen[-1]
 
 
 def test_a_stopped_fit_goes_on_as_if_it_had_not_been(small: TrainingData, tmp_path: Path) -> None:
-    unbroken = GenreNCF.fit(small, options={"epochs": 4})
-    GenreNCF.fit(small, options={"epochs": 4, "stop_after": 2}, checkpoint=tmp_path / "fit.pt")
-    resumed = GenreNCF.fit(small, options={"epochs": 4}, checkpoint=tmp_path / "fit.pt")
+    unbroken = GenreNCF.fit(small, FitContext(options={"epochs": 4}))
+    GenreNCF.fit(small, FitContext(options={"epochs": 4, "stop_after": 2}, checkpoint=tmp_path / "fit.pt"))
+    resumed = GenreNCF.fit(small, FitContext(options={"epochs": 4}, checkpoint=tmp_path / "fit.pt"))
     assert parameters(resumed) == parameters(unbroken)
 
 
@@ -231,12 +232,12 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
     module = GenreNCFModule(config, N_GENRES, small.users.scalars.shape[1], small.items, trained)
     for parameter in module.parameters():  # zeros would hide the ranker
         torch.nn.init.normal_(parameter, std=0.3)
-    loss = SampledLoss(module, small, torch.device("cpu"))
+    loss = SampledLoss(module, small)
     rows = torch.randperm(len(small.item))[:17]
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:
         module.zero_grad()
-        values = [loss(Batch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
+        values = [loss(TrainingBatch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
         torch.stack(values).sum().backward()
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in module.parameters()]
         return float(sum(value.item() for value in values)), torch.nn.utils.parameters_to_vector(gradients)
@@ -250,7 +251,7 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_gpu_learns_the_same_tastes(tastes: Log, tmp_path: Path) -> None:
     data = training(tastes)
-    model = GenreNCF.fit(data, options={"epochs": 12, "batch_size": 64}, checkpoint=tmp_path / "fit.pt")
+    model = GenreNCF.fit(data, FitContext(options={"epochs": 12, "batch_size": 64}, checkpoint=tmp_path / "fit.pt"))
     assert model.module.content.is_cuda
-    top = best(model, data, strangers(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]]), 10)
+    top = best(model, data, new_users(tastes, data, [[0, 3, 6], [1, 4, 7], [2, 5, 8]]), 10)
     assert all(data.items.genres[top[genre], genre].mean() >= 2 / 3 for genre in range(N_GENRES))

@@ -6,8 +6,9 @@ import torch
 from histories import random_log
 
 from recstack.features.arrays import Floats
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import GenreNCF
+from recstack.models.training_data import TrainingData
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def order(scores: Floats) -> np.ndarray:
 
 
 def test_the_ranker_orders_the_candidates_and_the_others_keep_their_order_below(small: TrainingData) -> None:
-    model = GenreNCF.fit(small, options={"epochs": 2, "candidates": 10})
+    model = GenreNCF.fit(small, FitContext(options={"epochs": 2, "candidates": 10}))
     users = small.users[100:140]
     allowed = np.ones((40, len(small.items)), dtype=bool)
     torch.nn.init.zeros_(model.module.ranker.weight)
@@ -48,7 +49,7 @@ def test_the_ranker_orders_the_candidates_and_the_others_keep_their_order_below(
 def test_fewer_allowed_items_than_candidates_are_all_ranked_and_nothing_else(
     small: TrainingData, n_allowed: int
 ) -> None:
-    model = with_loud_ranker(GenreNCF.fit(small, options={"epochs": 1, "candidates": 10}))
+    model = with_loud_ranker(GenreNCF.fit(small, FitContext(options={"epochs": 1, "candidates": 10})))
     users = small.users[100:110]
     allowed = np.zeros((10, len(small.items)), dtype=bool)
     allowed[:, 20 : 20 + n_allowed] = True
@@ -61,7 +62,7 @@ def test_fewer_allowed_items_than_candidates_are_all_ranked_and_nothing_else(
 
 @pytest.mark.parametrize("candidates", [10, 1000])
 def test_scores_that_are_no_numbers_are_not_hidden_and_not_recommended(small: TrainingData, candidates: int) -> None:
-    model = GenreNCF.fit(small, options={"epochs": 1, "candidates": candidates})
+    model = GenreNCF.fit(small, FitContext(options={"epochs": 1, "candidates": candidates}))
     users, allowed = small.users[100:110], np.ones((10, len(small.items)), dtype=bool)
     torch.nn.init.constant_(model.module.item_bias.weight[:5], torch.nan)
     model.forget()
@@ -72,7 +73,7 @@ def test_scores_that_are_no_numbers_are_not_hidden_and_not_recommended(small: Tr
 
 
 def test_a_users_scores_do_not_depend_on_what_is_allowed_to_others(small: TrainingData) -> None:
-    model = with_loud_ranker(GenreNCF.fit(small, options={"epochs": 1, "candidates": 10}))
+    model = with_loud_ranker(GenreNCF.fit(small, FitContext(options={"epochs": 1, "candidates": 10})))
     users = small.users[100:102]
     allowed = np.ones((2, len(small.items)), dtype=bool)
     alone = model.score(users, allowed)

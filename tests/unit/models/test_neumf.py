@@ -1,16 +1,18 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from histories import GENRES, Log, of_one_genre, random_log, strangers
+from histories import GENRES, Log, new_users, of_one_genre, random_log
 
 from recstack.features.encode import UserBatch, empty_rows
-from recstack.models.base import TrainingData, top_k
-from recstack.models.learning.loop import Batch
+from recstack.models.base import FitContext
+from recstack.models.learning.loop import TrainingBatch
+from recstack.models.learning.top_k import top_k
 from recstack.models.neumf.model import NeuMF, PairLoss
 from recstack.models.neumf.network import Config, NeuMFModule
+from recstack.models.training_data import TrainingData
 
 FAST = {"epochs": 20, "batch_size": 64, "learning_rate": 1e-2}
 
@@ -21,7 +23,7 @@ def training(history: Log) -> TrainingData:
 
 @pytest.fixture(scope="module")
 def tastes() -> Log:
-    """Users of one genre each, under ids that are no row numbers; items 90 to 92 are in nobody's history."""
+    """Users of one genre each, under ids that are no row numbers; items 90 to 92 are in no history."""
     history = of_one_genre()
     return replace(history, user=1_000 + 7 * history.user, n_items=93)
 
@@ -29,7 +31,7 @@ def tastes() -> Log:
 @pytest.fixture(scope="module")
 def tasteful(tastes: Log) -> tuple[TrainingData, NeuMF]:
     data = training(tastes)
-    return data, NeuMF.fit(data, options=FAST)
+    return data, NeuMF.fit(data, FitContext(options=FAST))
 
 
 def nameless(data: TrainingData, ids: list[int]) -> UserBatch:
@@ -43,7 +45,7 @@ def share_of_genre(model: NeuMF, data: TrainingData, users: UserBatch, genres: n
     return float((best % len(GENRES) == genres[:, None]).mean())
 
 
-def test_each_training_user_has_a_vector_that_is_found_by_the_id_alone(
+def test_each_training_user_has_a_vector_that_only_the_id_selects(
     tasteful: tuple[TrainingData, NeuMF], tastes: Log
 ) -> None:
     data, model = tasteful
@@ -55,14 +57,14 @@ def test_each_training_user_has_a_vector_that_is_found_by_the_id_alone(
     np.testing.assert_array_equal(model.score(known, allowed), model.score(blank, allowed))
 
 
-def test_a_stranger_is_folded_in_by_the_history(tasteful: tuple[TrainingData, NeuMF], tastes: Log) -> None:
+def test_a_new_user_is_folded_in_by_the_history(tasteful: tuple[TrainingData, NeuMF], tastes: Log) -> None:
     data, model = tasteful
     genre = np.arange(30) % len(GENRES)
     liked = [[3 * step + g for step in range(start, start + 5)] for start, g in enumerate(genre.tolist())]
-    assert share_of_genre(model, data, strangers(tastes, data, liked), genre) >= 0.9
+    assert share_of_genre(model, data, new_users(tastes, data, liked), genre) >= 0.9
 
 
-def test_a_stranger_without_history_is_the_mean_user(tasteful: tuple[TrainingData, NeuMF]) -> None:
+def test_a_new_user_without_history_is_the_mean_user(tasteful: tuple[TrainingData, NeuMF]) -> None:
     data, model = tasteful
     mean = model.module.user.weight.mean(0, keepdim=True)
     with torch.inference_mode():
@@ -84,15 +86,15 @@ def test_ids_are_saved_beside_the_weights(tasteful: tuple[TrainingData, NeuMF], 
     model.save(tmp_path)
     assert np.load(tmp_path / "user_ids.npy").tolist() == np.unique(tastes.user).tolist()
     loaded = NeuMF.load(tmp_path, data.encoder, data.items)
-    everybody, allowed = nameless(data, np.unique(tastes.user).tolist()), np.ones((90, 93), dtype=bool)
-    np.testing.assert_array_equal(loaded.score(everybody, allowed), model.score(everybody, allowed))
+    users, allowed = nameless(data, np.unique(tastes.user).tolist()), np.ones((90, 93), dtype=bool)
+    np.testing.assert_array_equal(loaded.score(users, allowed), model.score(users, allowed))
     assert loaded.refit_options() == model.refit_options()
 
 
 def test_users_whom_the_filter_leaves_out_have_a_vector_too() -> None:
     data = training(random_log())
     filtered = replace(data, eligible=np.zeros(len(data.item), dtype=bool))
-    one, other = (NeuMF.fit(each, options={"epochs": 1}).module.state_dict() for each in (data, filtered))
+    one, other = (NeuMF.fit(each, FitContext(options={"epochs": 1})).module.state_dict() for each in (data, filtered))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -143,10 +145,10 @@ def test_the_fold_in_is_a_ridge_regression() -> None:
 def test_the_refit_ends_after_the_best_epoch_on_the_same_course() -> None:
     data = training(random_log())
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    searched = NeuMF.fit(data, validate=lambda model: next(values), options={"epochs": 9})
+    searched = NeuMF.fit(data, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
-    assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
-    again = NeuMF.fit(data, options=options).module.state_dict()
+    assert options == {**Config(epochs=9).model_dump(), "stop_after": 2}
+    again = NeuMF.fit(data, FitContext(options=options)).module.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
 
@@ -159,7 +161,7 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch() -> None:
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:
         module.zero_grad()
-        values = [loss(Batch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
+        values = [loss(TrainingBatch(0, rows, share, torch.Generator().manual_seed(3))) for share in shares]
         torch.stack(values).sum().backward()
         gradients = torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
         return float(sum(value.item() for value in values)), gradients

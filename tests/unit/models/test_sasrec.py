@@ -1,20 +1,20 @@
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from histories import Log, log, random_log, strangers
+from histories import Log, log, new_users, random_log
 
 from recstack.errors import UserError
-from recstack.models.base import TrainingData, top_k
-from recstack.models.learning.loop import Batch
+from recstack.models.base import FitContext
+from recstack.models.learning.loop import TrainingBatch
+from recstack.models.learning.top_k import top_k
 from recstack.models.learning.windows import windows
 from recstack.models.sasrec.model import NextItemLoss, SASRec
 from recstack.models.sasrec.network import Config, SASRecModule
-
-CPU = torch.device("cpu")
+from recstack.models.training_data import TrainingData
 
 
 def training(history: Log) -> TrainingData:
@@ -34,7 +34,7 @@ def loud_loss(data: TrainingData, length: int = 50) -> NextItemLoss:
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     cut = windows(data, np.arange(len(data.item)), counts > 0, length, np.random.default_rng(0))
-    return NextItemLoss(module.eval(), data, cut, CPU)
+    return NextItemLoss(module.eval(), data, cut)
 
 
 def test_what_follows_an_item_is_learned() -> None:
@@ -46,8 +46,8 @@ def test_what_follows_an_item_is_learned() -> None:
     ]
     walk = log(rows, 30)
     data = training(walk)
-    model = SASRec.fit(data, options={"epochs": 25, "batch_size": 16, "learning_rate": 5e-3})
-    users = strangers(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
+    model = SASRec.fit(data, FitContext(options={"epochs": 25, "batch_size": 16, "learning_rate": 5e-3}))
+    users = new_users(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
     following = (np.arange(30) + 1) % 30
     top = top_k(model.score(users, users.unseen(30)), 1)[:, 0]
     assert (top == following).mean() >= 0.9
@@ -55,15 +55,15 @@ def test_what_follows_an_item_is_learned() -> None:
 
 def test_the_order_of_a_history_matters(small: TrainingData) -> None:
     history = random_log()
-    model = SASRec.fit(small, options={"epochs": 2})
+    model = SASRec.fit(small, FitContext(options={"epochs": 2}))
     one, other = (
         model.score(users, np.ones((1, 45), dtype=bool))
-        for users in (strangers(history, small, [[3, 6, 9]]), strangers(history, small, [[9, 6, 3]]))
+        for users in (new_users(history, small, [[3, 6, 9]]), new_users(history, small, [[9, 6, 3]]))
     )
     assert np.abs(one - other).max() > 1e-3
 
 
-def test_a_state_knows_its_own_item_and_earlier_ones_alone() -> None:
+def test_a_state_depends_only_on_its_own_item_and_earlier_ones() -> None:
     torch.manual_seed(0)
     data = training(random_log())
     module = loud_loss(data).module
@@ -85,7 +85,7 @@ def test_training_and_serving_make_the_same_scores_of_a_row(small: TrainingData)
 
 
 def test_the_loss_is_a_softmax_over_the_shared_draw_without_the_users_known_positives(small: TrainingData) -> None:
-    """Worked out row by row, with the popularity of each row's own moment."""
+    """Computed row by row, with the popularity at each row's own timestamp."""
     two = np.stack([small.popularity[0], small.popularity[0][::-1] + 1])
     data = replace(small, popularity=two, snapshot=np.arange(len(small.item)) % 2)
     loss = loud_loss(data)
@@ -109,7 +109,7 @@ def test_the_loss_is_a_softmax_over_the_shared_draw_without_the_users_known_posi
             right = math.exp(scores[data.item[row]].item())
             expected -= math.log(right / (right + sum(others)))
             count += 1
-    found = loss(Batch(0, chosen, slice(0, 3), torch.Generator().manual_seed(5)))
+    found = loss(TrainingBatch(0, chosen, slice(0, 3), torch.Generator().manual_seed(5)))
     assert found.item() == pytest.approx(expected / count, rel=1e-4)
 
 
@@ -122,7 +122,7 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:
         loss.module.zero_grad()
-        values = [loss(Batch(0, some, share, torch.Generator().manual_seed(3))) for share in shares]
+        values = [loss(TrainingBatch(0, some, share, torch.Generator().manual_seed(3))) for share in shares]
         torch.stack(values).sum().backward()
         gradients = torch.cat([p.grad.flatten() for p in loss.module.parameters() if p.grad is not None])
         return float(sum(value.item() for value in values)), gradients
@@ -136,10 +136,10 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
 def test_items_that_nobody_chose_are_ranked_last_and_skipped_in_histories() -> None:
     history = replace(random_log(), n_items=48)
     data = training(history)
-    model = SASRec.fit(data, options={"epochs": 3})
+    model = SASRec.fit(data, FitContext(options={"epochs": 3}))
     with_new, without = (
         model.score(users, np.ones((1, 48), dtype=bool))
-        for users in (strangers(history, data, [[3, 46, 6, 47]]), strangers(history, data, [[3, 6]]))
+        for users in (new_users(history, data, [[3, 46, 6, 47]]), new_users(history, data, [[3, 6]]))
     )
     np.testing.assert_allclose(with_new, without, rtol=1e-5, atol=1e-6)
     trained = np.bincount(data.item, minlength=48) > 0
@@ -147,7 +147,7 @@ def test_items_that_nobody_chose_are_ranked_last_and_skipped_in_histories() -> N
 
 
 def test_a_loaded_model_keeps_its_weights_and_sees_popularity_as_it_is_now(small: TrainingData, tmp_path: Path) -> None:
-    model = SASRec.fit(small, options={"epochs": 2})
+    model = SASRec.fit(small, FitContext(options={"epochs": 2}))
     model.save(tmp_path)
     now = replace(small.items, popularity=small.items.popularity + 3)
     loaded = SASRec.load(tmp_path, small.encoder, now)
@@ -159,19 +159,19 @@ def test_a_loaded_model_keeps_its_weights_and_sees_popularity_as_it_is_now(small
 
 def test_the_refit_ends_after_the_best_epoch_on_the_same_course(small: TrainingData) -> None:
     values = iter([0.1, 0.3, 0.2, 0.2, 0.2])
-    searched = SASRec.fit(small, validate=lambda model: next(values), options={"epochs": 9})
+    searched = SASRec.fit(small, FitContext(validate=lambda model: next(values), options={"epochs": 9}))
     options = searched.refit_options()
-    assert options == {**asdict(Config(epochs=9)), "stop_after": 2}
-    again = SASRec.fit(small, options=options).module.state_dict()
+    assert options == {**Config(epochs=9).model_dump(), "stop_after": 2}
+    again = SASRec.fit(small, FitContext(options=options)).module.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in searched.module.state_dict().items())
 
 
-def test_no_row_to_learn_from_is_said_clearly(small: TrainingData) -> None:
+def test_no_eligible_row_is_an_error_that_names_the_model(small: TrainingData) -> None:
     with pytest.raises(UserError, match="nothing for sasrec to learn from"):
-        SASRec.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)))
+        SASRec.fit(replace(small, eligible=np.zeros(len(small.item), dtype=bool)), FitContext())
 
 
 def test_one_interaction_of_one_user_is_enough_to_answer() -> None:
     data = training(log([(0, 3, 1)], n_items=5))
-    scores = SASRec.fit(data).score(data.users, data.users.unseen(5))
+    scores = SASRec.fit(data, FitContext()).score(data.users, data.users.unseen(5))
     assert np.isfinite(scores).all()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recstack.models.base import GROUP, top_k
+from recstack.models.learning.top_k import GROUP, top_k
 
 
 def sorted_whole(scores: np.ndarray, k: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_no_users_few_items_and_none_are_no_error(shape: tuple[int, int], k: int
 
 
 @pytest.mark.parametrize("k", [2, 3, 10])
-def test_a_score_that_is_no_number_is_told_and_no_item_is_named_twice(k: int) -> None:
+def test_a_nan_score_is_an_error_and_no_item_is_returned_twice(k: int) -> None:
     scores = np.random.default_rng(0).normal(size=(1, 2_000)).astype(np.float32)
     scores[0, 5] = np.nan
     with pytest.raises(ValueError, match=r"row 0 .* not numbers"):

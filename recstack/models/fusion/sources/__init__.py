@@ -1,1 +1,1 @@
-"""Candidate sources: each says in its own way which items may come next; `models.fusion` weighs what they say."""
+"""Candidate sources: each scores items in one simple way; the ranker of `fusion` combines them."""

@@ -9,6 +9,8 @@ from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints
 from recstack.features.encode import UserBatch
+from recstack.models.learning.history import interaction_matrix
+from recstack.progress import track
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,12 @@ class Past:
     n_items: int
     """I, the size of the catalogue."""
     timed: bool
-    """False where the order within a user says nothing."""
+    """False where the order within a user means nothing."""
     _pairs: dict[tuple[int, float, float | None], sparse.csr_array] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, user: Ints, item: Ints, rating: Floats, timestamp: Ints, known: Ints, n_items: int) -> Self:
-        """Rank N interactions, sorted by (user, time), by their `moment`."""
+        """Compute the ages of N interactions, sorted by (user, time), from their timestamps."""
         timed = bool(len(timestamp)) and bool(timestamp.min() < timestamp.max())
         age = np.zeros(len(timestamp), dtype=np.float32)
         if timed:
@@ -47,19 +49,18 @@ class Past:
         return np.bincount(self.item, minlength=self.n_items).astype(np.float32)
 
     def by_user(self) -> sparse.csr_array:
-        """[U, I] ones where a user chose an item."""
-        shape = (int(self.user.max(initial=-1)) + 1, self.n_items)
-        return sparse.csr_array((np.ones(len(self.item), dtype=np.float32), (self.user, self.item)), shape=shape)
+        """[U, I] how often each user chose each item."""
+        return interaction_matrix(self.user, self.item, self.n_items)
 
     def pairs(self, window: int, decay: float, half_life: float | None) -> sparse.csr_array:
-        """[I, I] how often the column's item followed the row's in one history; counted once for all sources.
+        """[I, I] how often the column's item followed the row's in one history; sources with equal arguments share it.
 
-        Items d places apart, up to `window`, count `decay` ^ (d - 1), and half of that at the age `half_life`.
+        Items d positions apart, up to `window`, count `decay` ^ (d - 1), and half of that at the age `half_life`.
         """
         key = (window, decay, half_life)
         if key not in self._pairs:
             row, column, weight = [self.item[:0]], [self.item[:0]], [self.age[:0]]
-            for distance in range(1, window + 1):
+            for distance in track(range(1, window + 1), "fusion: counting pairs in histories", unit="distance"):
                 same = self.user[distance:] == self.user[:-distance]
                 row.append(self.item[:-distance][same])
                 column.append(self.item[distance:][same])
@@ -67,8 +68,9 @@ class Past:
                 if half_life is not None:
                     value *= np.float32(0.5) ** (self.age[distance:][same] / np.float32(half_life))
                 weight.append(value)
-            placed = (np.concatenate(weight), (np.concatenate(row), np.concatenate(column)))
-            self._pairs[key] = sparse.csr_array(placed, shape=(self.n_items, self.n_items))
+            positions = (np.concatenate(row), np.concatenate(column))
+            shape = (self.n_items, self.n_items)
+            self._pairs[key] = sparse.csr_array((np.concatenate(weight), positions), shape=shape)
         return self._pairs[key]
 
 
@@ -80,7 +82,7 @@ class CandidateSource(ABC):
 
     @abstractmethod
     def learn(self, past: Past) -> sparse.csr_array:
-        """What `score` needs, from the past alone."""
+        """The matrix that `score` needs, from the past only."""
 
     @abstractmethod
     def score(self, users: UserBatch) -> Floats:

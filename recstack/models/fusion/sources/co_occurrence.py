@@ -1,4 +1,4 @@
-"""Items that stand near each other in people's histories: what is chosen in one sitting, and in which direction."""
+"""Items that stand near each other in histories: what users choose in one sitting, before or after an item."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,19 +7,17 @@ import numpy as np
 from scipy import sparse
 
 from recstack.models.fusion.sources.base import Past
-from recstack.models.fusion.sources.item_to_item import ItemToItem, strongest
-
-BOTH_SIDES: float = 0.5
-"""Exponent of both counts where neither item is the condition."""
+from recstack.models.fusion.sources.item_to_item import ItemToItem
+from recstack.models.learning.neighbours import strongest
 
 
 @dataclass(frozen=True)
 class CoOccurrence(ItemToItem):
-    """Two items d places apart in one history count `decay` ^ (d - 1), up to `window` places.
+    """Two items d positions apart in one history count `decay` ^ (d - 1), up to `window` positions.
 
-    Divided by n_i + shrinkage it estimates what follows i ("given"), by sqrt(n_i n_j) + shrinkage it is a cosine that
-    popular items don't win ("cosine"); with "log" it is ln(1 + 30 "given"), whose sums are large for what goes with
-    many items of the history. Histories of data without time have no places: nothing is related there.
+    `scale` "given" divides by n_i + shrinkage, an estimate of how likely item j is near item i; "cosine" divides by
+    sqrt(n_i n_j) + shrinkage, which favours popular items less; "log" is ln(1 + 30 "given"), whose sums are large for
+    items that are related to many items of the history. Data without time have no order: nothing is related there.
     """
 
     direction: Literal["forward", "backward", "both"] = "both"
@@ -28,7 +26,7 @@ class CoOccurrence(ItemToItem):
     scale: Literal["given", "cosine", "log"] = "given"
     shrinkage: float = 5.0
     half_life: float | None = None
-    """Age, as a share of all interactions, at which a pair counts half; None forgets nothing."""
+    """Age, as a share of all interactions, at which a pair counts half; None: all pairs count the same."""
 
     def learn(self, past: Past) -> sparse.csr_array:
         """[I, I] relations, row i for item i of the history."""
@@ -41,7 +39,7 @@ class CoOccurrence(ItemToItem):
         counts = past.counts.clip(min=1)
         given, other = counts[pairs.row], counts[pairs.col]
         if self.scale == "cosine":
-            value = pairs.data / ((given * other) ** np.float32(BOTH_SIDES) + np.float32(self.shrinkage))
+            value = pairs.data / ((given * other) ** np.float32(0.5) + np.float32(self.shrinkage))
         else:
             value = pairs.data / (given + np.float32(self.shrinkage))
         if self.scale == "log":

@@ -1,12 +1,12 @@
-"""How an item's genres and year fit a user: known of every item, also of one that nobody has chosen."""
+"""How an item's genres and year fit a user: also for items that nobody has chosen."""
 
 import numpy as np
 
 from recstack.features.arrays import Floats
 from recstack.features.encode import ItemBatch, UserBatch
-from recstack.models.fusion.sources.item_to_item import weighted_history
+from recstack.models.learning.history import decay_weights
 
-RECENT_FADING = 0.8
+RECENCY_DECAY = 0.8
 
 
 def genre_affinity(users: UserBatch, items: ItemBatch) -> Floats:
@@ -18,8 +18,8 @@ def genre_affinity(users: UserBatch, items: ItemBatch) -> Floats:
 
 
 def likeness_to_recent(users: UserBatch, items: ItemBatch) -> tuple[Floats, Floats]:
-    """[B, I] genres shared with the newest items, and distance from their years in deviations; 0 where unknown."""
-    history = weighted_history(users, len(items), RECENT_FADING, 0.0)
+    """[B, I] genres shared with the newest items, and distance from their mean year in deviations; 0 where unknown."""
+    history = decay_weights(users, len(items), RECENCY_DECAY)
     total = np.asarray(history.sum(axis=1)).reshape(-1, 1)
     mean = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
     genres = _genres(items)
@@ -30,5 +30,6 @@ def likeness_to_recent(users: UserBatch, items: ItemBatch) -> tuple[Floats, Floa
 
 
 def _genres(items: ItemBatch) -> Floats:
+    """[I, G] rows of length 1."""
     carried: Floats = np.sqrt(items.genres.sum(axis=1, keepdims=True).clip(min=1))
     return items.genres / carried

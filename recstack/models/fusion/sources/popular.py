@@ -1,4 +1,4 @@
-"""What everybody chooses: of late, and at the same point of a history."""
+"""What all users choose: recently, and at the same length of a history."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from recstack.features.encode import UserBatch
 from recstack.models.fusion.sources.base import CandidateSource, Past
 
 STAGES = 9
-"""Lengths of a history are told apart by their power of two, up to 2^8."""
+"""Lengths of a history are grouped by their power of two, up to 2^8."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ class Trending(CandidateSource):
         return sparse.csr_array(np.log(counted + 0.1).astype(np.float32)[None])
 
     def score(self, users: UserBatch) -> Floats:
-        """[B, I], the same for everybody."""
+        """[B, I], the same for all users."""
         return np.repeat(self.matrix.toarray(), len(users), axis=0)
 
 
 @dataclass(frozen=True)
 class AtThisStage(CandidateSource):
-    """How much likelier an item is for somebody with so many items behind them, as a log ratio.
+    """How much likelier an item is given the length of the user's history, as a log ratio.
 
-    Newcomers are shown other items than old hands, whatever they like. Neighbouring stages lend each other half of
-    what they count, and `prior` interactions are assumed to be as everywhere.
+    New users choose other items than experienced ones, whatever they like. Each stage also counts half of what its
+    neighbours count, and `prior` interactions with the shares of all stages together.
     """
 
     half_life: float = 0.2
@@ -46,10 +46,10 @@ class AtThisStage(CandidateSource):
         counted = np.zeros((STAGES, past.n_items))
         np.add.at(counted, (_stage(past.known), past.item), 0.5 ** (past.age / self.half_life))
         overall = (counted.sum(axis=0) + 0.1) / (counted.sum() + 0.1 * past.n_items)
-        lent = counted.copy()
-        lent[1:] += counted[:-1] / 2
-        lent[:-1] += counted[1:] / 2
-        share = (lent + self.prior * overall) / (lent.sum(axis=1, keepdims=True) + self.prior)
+        shared = counted.copy()
+        shared[1:] += counted[:-1] / 2
+        shared[:-1] += counted[1:] / 2
+        share = (shared + self.prior * overall) / (shared.sum(axis=1, keepdims=True) + self.prior)
         return sparse.csr_array(np.log(share / overall).astype(np.float32))
 
     def score(self, users: UserBatch) -> Floats:

@@ -8,10 +8,12 @@ from histories import DAY, GENRES, Log, log, random_log
 
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.features.request import History, user_rows
-from recstack.models.base import Progress, TrainingData, top_k
+from recstack.models.base import Epoch, FitContext
 from recstack.models.fusion.inputs import SOURCES
 from recstack.models.fusion.model import Fusion
-from recstack.models.fusion.stacking import Block, blocks, inputs_before, lessons
+from recstack.models.fusion.stacking import Block, blocks, inputs_before, ranker_examples
+from recstack.models.learning.top_k import top_k
+from recstack.models.training_data import TrainingData
 
 QUICK = {"blocks": 2, "epochs": 2}
 
@@ -24,8 +26,8 @@ def untimed(data: TrainingData) -> TrainingData:
     return replace(data, timestamp=np.full(len(data.item), DAY))
 
 
-def strangers(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
-    """Users whom training never saw, who like these items; the last one is the newest."""
+def new_users(history: Log, data: TrainingData, liked: Sequence[Sequence[int]]) -> UserBatch:
+    """Users that training never saw, who like these items; the last one is the newest."""
     now = int(history.time.max())
     rows = user_rows([History(items, [5.0] * len(items)) for items in liked], history.genres, now)
     return data.encoder.users(rows, np.full(len(liked), now))
@@ -42,27 +44,27 @@ def small() -> TrainingData:
 
 @pytest.fixture(scope="module")
 def fused(small: TrainingData) -> Fusion:
-    return Fusion.fit(small, options={**QUICK, "candidates": 10})
+    return Fusion.fit(small, FitContext(options={**QUICK, "candidates": 10}))
 
 
 def test_sources_of_a_block_know_only_what_happened_before_its_rows(small: TrainingData) -> None:
     found = list(blocks(small, 3, 5, np.random.default_rng(0)))
     assert len(found) == 3
     for block in found:
-        assert len(block.asked)
-        assert small.timestamp[block.known].max() < small.timestamp[block.asked].min()
-        assert np.bincount(small.user[block.asked]).max() <= 5
-    asked = np.concatenate([block.asked for block in found])
-    assert len(np.unique(asked)) == len(asked)
+        assert len(block.targets)
+        assert small.timestamp[block.known].max() < small.timestamp[block.targets].min()
+        assert np.bincount(small.user[block.targets]).max() <= 5
+    targets = np.concatenate([block.targets for block in found])
+    assert len(np.unique(targets)) == len(targets)
 
 
-def test_without_time_no_asked_row_is_known(small: TrainingData) -> None:
+def test_without_time_no_target_is_known(small: TrainingData) -> None:
     (block,) = blocks(untimed(small), 3, 5, np.random.default_rng(0))
-    assert len(block.asked)
-    assert not block.known[block.asked].any()
+    assert len(block.targets)
+    assert not block.known[block.targets].any()
 
 
-def test_what_the_sources_say_of_a_row_does_not_depend_on_it_or_on_what_follows(small: TrainingData) -> None:
+def test_the_scores_of_a_row_do_not_depend_on_it_or_on_what_follows(small: TrainingData) -> None:
     block = next(blocks(small, 2, 5, np.random.default_rng(0)))
     item, rating = small.item.copy(), small.rating.copy()
     item[~block.known], rating[~block.known] = 7, 1.0
@@ -73,15 +75,14 @@ def test_what_the_sources_say_of_a_row_does_not_depend_on_it_or_on_what_follows(
 
 
 def test_a_planted_leak_is_seen(small: TrainingData) -> None:
-    """Sources that know the asked rows score them far better: the test above would not miss that."""
+    """Sources that know the targets score them far better: the test above would not miss that."""
     honest = next(blocks(small, 2, 5, np.random.default_rng(0)))
-    leaking = Block(np.ones(len(small.item), dtype=bool), honest.asked)
-    place = 2 * list(SOURCES).index("cosine")  # a source has two columns
+    leaking = Block(np.ones(len(small.item), dtype=bool), honest.targets)
+    column = 2 * list(SOURCES).index("cosine")  # a source has two columns
     gain = {}
     for name, block in (("honest", honest), ("leaking", leaking)):
-        lesson = lessons(small, block, 45, 44, np.random.default_rng(0))
-        assert lesson is not None
-        scores = np.where(lesson.alive, lesson.inputs[:, :, place], -1.0)
+        (examples,) = ranker_examples(small, block, 45, 44, np.random.default_rng(0))
+        scores = np.where(examples.alive, examples.inputs[:, :, column], -1.0)
         gain[name] = (scores[:, :1] >= scores).mean()
     assert gain["leaking"] > gain["honest"] + 0.03
 
@@ -100,12 +101,11 @@ def test_popularity_of_a_block_is_that_of_its_beginning(small: TrainingData) -> 
 
 def test_the_chosen_item_stands_first_among_others_that_were_not_chosen(small: TrainingData) -> None:
     block = next(blocks(small, 2, 5, np.random.default_rng(0)))
-    lesson = lessons(small, block, 45, 6, np.random.default_rng(0))
-    assert lesson is not None
-    assert lesson.inputs.shape[1] == 7
-    assert lesson.alive[:, 0].all()
-    assert lesson.weight.mean() == pytest.approx(1.0, rel=1e-5)
-    assert (np.abs(lesson.inputs[:, 1:] - lesson.inputs[:, :1]).max(axis=2) > 0)[lesson.alive[:, 1:]].all()
+    (examples,) = ranker_examples(small, block, 45, 6, np.random.default_rng(0))
+    assert examples.inputs.shape[1] == 7
+    assert examples.alive[:, 0].all()
+    assert examples.weight.mean() == pytest.approx(1.0, rel=1e-5)
+    assert (np.abs(examples.inputs[:, 1:] - examples.inputs[:, :1]).max(axis=2) > 0)[examples.alive[:, 1:]].all()
 
 
 def test_what_follows_an_item_is_learned() -> None:
@@ -117,17 +117,17 @@ def test_what_follows_an_item_is_learned() -> None:
     ]
     walk = log(rows, 30)
     data = training(walk)
-    model = Fusion.fit(data, options={"blocks": 2, "epochs": 12})
-    users = strangers(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
+    model = Fusion.fit(data, FitContext(options={"blocks": 2, "epochs": 12}))
+    users = new_users(walk, data, [[(last - 2) % 30, (last - 1) % 30, last] for last in range(30)])
     assert (best(model, data, users, 1)[:, 0] == (np.arange(30) + 1) % 30).mean() >= 0.9
 
 
 @pytest.mark.parametrize("genre", range(len(GENRES)))
-def test_a_stranger_with_three_liked_items_of_a_genre_gets_that_genre(
+def test_a_new_user_with_three_liked_items_of_a_genre_gets_that_genre(
     small: TrainingData, fused: Fusion, genre: int
 ) -> None:
     liked = np.random.default_rng(genre).choice(15, (20, 3)) * len(GENRES) + genre
-    users = strangers(random_log(), small, [sorted(set(row)) for row in liked.tolist()])
+    users = new_users(random_log(), small, [sorted(set(row)) for row in liked.tolist()])
     share = small.items.genres[best(fused, small, users, 10), genre].mean()
     assert share >= 2 * small.items.genres[:, genre].mean()
 
@@ -135,7 +135,7 @@ def test_a_stranger_with_three_liked_items_of_a_genre_gets_that_genre(
 def test_candidates_stand_above_all_others_which_keep_their_order(small: TrainingData, fused: Fusion) -> None:
     users, allowed = small.users[100:140], np.ones((40, len(small.items)), dtype=bool)
     scores = fused.score(users, allowed)
-    table = fused.inputs.table(users, allowed, 10, fused._prior(users))
+    table = fused.inputs.table(users, allowed, 10, fused.genre_prior(users))
     order = np.argsort(-scores, axis=1, kind="stable")
     np.testing.assert_array_equal(np.sort(order[:, :10]), table.candidates)
     rest = np.take_along_axis(table.retrieval, order[:, 10:], axis=1)
@@ -171,7 +171,7 @@ def test_a_loaded_model_sees_the_catalogue_as_it_is_now(small: TrainingData, fus
 
 
 def test_data_without_time_is_learned_from(small: TrainingData) -> None:
-    model = Fusion.fit(untimed(small), options=QUICK)
+    model = Fusion.fit(untimed(small), FitContext(options=QUICK))
     scores = model.score(small.users[100:110], np.ones((10, len(small.items)), dtype=bool))
     assert np.isfinite(scores).all()
     assert model.ranker.out.weight.detach().abs().max() > 0
@@ -179,20 +179,20 @@ def test_data_without_time_is_learned_from(small: TrainingData) -> None:
 
 def test_one_interaction_of_one_user_is_enough_to_answer() -> None:
     data = training(log([(0, 3, 1)], n_items=5))
-    model = Fusion.fit(data)
+    model = Fusion.fit(data, FitContext())
     nobody = data.encoder.users(empty_rows(1), np.zeros(1, dtype=np.int64))
     for users in (data.users, nobody):
         assert np.isfinite(model.score(users, np.ones((1, 5), dtype=bool))).all()
 
 
 def test_each_epoch_of_the_ranker_is_reported(small: TrainingData) -> None:
-    told: list[Progress] = []
-    Fusion.fit(small, report=told.append, options=QUICK)
-    assert [progress.epoch for progress in told] == [1, 2]
-    assert told[1].metrics["loss"] < told[0].metrics["loss"]
+    epochs: list[Epoch] = []
+    Fusion.fit(small, FitContext(on_epoch=epochs.append, options=QUICK))
+    assert [epoch.number for epoch in epochs] == [1, 2]
+    assert epochs[1].metrics["loss"] < epochs[0].metrics["loss"]
 
 
-def test_items_are_alike_that_the_same_people_chose(small: TrainingData, fused: Fusion) -> None:
+def test_items_that_the_same_users_chose_are_alike(small: TrainingData, fused: Fusion) -> None:
     items = np.arange(len(small.items))
     alike = fused.likeness(items[:4], items)
     assert alike.shape == (4, len(items))

@@ -5,14 +5,15 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
 from recstack.models.fusion.sources.base import Past
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
-from recstack.models.fusion.sources.cosine import Cosine
-from recstack.models.fusion.sources.ease import Ease
-from recstack.models.fusion.sources.item_to_item import strongest, weighted_history
+from recstack.models.fusion.sources.cosine import CosineSource
+from recstack.models.fusion.sources.ease import EaseSource
 from recstack.models.fusion.sources.popular import AtThisStage, Trending
+from recstack.models.learning.history import decay_weights
+from recstack.models.learning.neighbours import strongest
+from recstack.models.training_data import TrainingData
 
 # Users 1 and 2 go 0 -> 1 -> 2, user 3 goes 1 -> 0; item 3 is alone, item 4 unknown.
 WALKS = log(
@@ -54,7 +55,7 @@ def test_age_is_the_share_of_interactions_that_are_newer() -> None:
     assert not past(WALKS, timed=False).age.any()
 
 
-def test_what_follows_is_counted_in_its_direction_and_fades_with_the_distance() -> None:
+def test_pairs_are_counted_by_direction_and_weigh_less_with_distance() -> None:
     options = {"window": 2, "decay": 0.5, "shrinkage": 0.0}
     forward = CoOccurrence(direction="forward", **options).fit(past(WALKS)).matrix.toarray()
     assert forward[0, 1] == pytest.approx(2 / 3)  # two of three users of item 0 took item 1 next
@@ -80,12 +81,12 @@ def test_old_pairs_count_less_with_a_half_life() -> None:
 
 
 @pytest.mark.parametrize("scale", ["given", "cosine", "log"])
-def test_nothing_stands_near_anything_in_data_without_time(scale: str) -> None:
+def test_no_items_are_related_in_data_without_time(scale: str) -> None:
     assert not CoOccurrence(scale=scale).fit(past(WALKS, timed=False)).matrix.nnz
 
 
 def test_cosine_is_that_of_the_baseline() -> None:
-    similar = Cosine(shrinkage=2.0).fit(past(WALKS)).matrix.toarray()
+    similar = CosineSource(shrinkage=2.0).fit(past(WALKS)).matrix.toarray()
     assert similar[0, 1] == similar[1, 0] == pytest.approx(3 / (3 + 2))
     assert similar[0, 2] == pytest.approx(2 / (np.sqrt(6) + 2))
     assert not similar.diagonal().any()
@@ -97,25 +98,25 @@ def test_ease_has_the_closed_form_of_the_paper() -> None:
     inverse = np.linalg.inv(chosen.T @ chosen + 7 * np.eye(45))
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
-    found = Ease(regularisation=7.0).fit(known).matrix.toarray()
+    found = EaseSource(regularisation=7.0).fit(known).matrix.toarray()
     np.testing.assert_allclose(found, expected * (known.counts > 0) * (known.counts > 0)[:, None], atol=1e-5)
 
 
-def test_ease_models_the_most_popular_items_alone() -> None:
-    found = Ease(max_items=3).fit(past(random_log())).matrix.toarray()
+def test_ease_models_only_the_most_popular_items() -> None:
+    found = EaseSource(max_items=3).fit(past(random_log())).matrix.toarray()
     popular = np.argsort(-past(random_log()).counts, kind="stable")[:3]
     assert set(np.flatnonzero(found.any(axis=0))) <= set(popular)
 
 
 def test_scores_are_the_weighted_history_times_what_was_learned() -> None:
-    source = replace(Cosine(shrinkage=0.0, fading=0.5, base=0.1).fit(past(WALKS)))
-    history = weighted_history(users([1, 0], []), 5, 0.5, 0.1).toarray()
+    source = replace(CosineSource(shrinkage=0.0, recency_decay=0.5, base=0.1).fit(past(WALKS)))
+    history = decay_weights(users([1, 0], []), 5, 0.5, 0.1).toarray()
     np.testing.assert_allclose(history, [[0.6, 1.1, 0, 0, 0], [0] * 5], rtol=1e-6)
     np.testing.assert_allclose(source.score(users([1, 0], [])), history @ source.matrix.toarray(), rtol=1e-6)
 
 
 def test_only_the_strongest_relations_stay_and_ties_with_the_last() -> None:
-    matrix = Cosine().fit(past(random_log())).matrix
+    matrix = CosineSource().fit(past(random_log())).matrix
     kept = strongest(matrix, 3)
     dense = np.abs(matrix.toarray())
     for row in range(45):
@@ -131,7 +132,7 @@ def test_trends_count_what_is_new() -> None:
     assert scores[0, 0] < scores[0, 3]
 
 
-def test_newcomers_are_told_what_newcomers_choose() -> None:
+def test_new_users_get_what_new_users_choose() -> None:
     rows = [(user, item, day) for user in range(30) for day, item in enumerate([user % 2, *range(10, 40)])]
     stage = AtThisStage(prior=1.0).fit(past(log(rows, 40)))
     new, old = stage.score(users([], list(range(10, 39))))
@@ -139,15 +140,15 @@ def test_newcomers_are_told_what_newcomers_choose() -> None:
     assert max(old[0], old[1]) < old[35]
 
 
-def test_genres_and_years_of_the_newest_items_speak_for_their_like() -> None:
+def test_items_with_genres_and_years_of_the_newest_items_score_higher() -> None:
     data = training(random_log())
-    asked = users([0, 3], [])
-    shared, distance = likeness_to_recent(asked, data.items)
+    probe = users([0, 3], [])
+    shared, distance = likeness_to_recent(probe, data.items)
     np.testing.assert_allclose(shared[0], np.arange(45) % 3 == 0, atol=1e-6)
     assert not shared[1].any()
     assert not distance[1].any()
     assert distance[0].argmin() % 10 == 1  # items of 1990 and 1993, the newer of which weighs more
-    horror = replace(asked, genres=np.array([[0, 0.8, 0], [0, 0, 0]], dtype=np.float32))
+    horror = replace(probe, genres=np.array([[0, 0.8, 0], [0, 0, 0]], dtype=np.float32))
     affinity = genre_affinity(horror, data.items)
     np.testing.assert_allclose(affinity[0], np.arange(45) % 3 == 1, atol=1e-6)
     assert not affinity[1].any()

@@ -6,9 +6,10 @@ from histories import DAY, Log
 
 from recstack.errors import UserError
 from recstack.features.encode import UserBatch, empty_rows
-from recstack.models.base import TrainingData
+from recstack.models.base import FitContext
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases, Ratings
+from recstack.models.training_data import TrainingData
 
 # User 1 rates items 0, 1, 2; user 2 rates 0 and 1; user 3 rates 0. Nobody rates item 3.
 HISTORY = Log(
@@ -56,7 +57,7 @@ def test_offsets_solve_the_ridge_equations(data: TrainingData) -> None:
     np.testing.assert_allclose(biases.of_users(biases.residuals(histories)), solved[:3], atol=1e-3)
 
 
-def test_the_offset_of_a_stranger_is_the_shrunk_mean_of_their_residuals() -> None:
+def test_the_offset_of_a_new_user_is_the_shrunk_mean_of_their_residuals() -> None:
     biases = Biases(3.0, np.float32([0.5, -0.5]), np.float32([9, 9]), user_shrinkage=2.0, low=1.0, high=5.0)
     residuals = biases.residuals(rated({0: 5.0, 1: 4.0}, {}))
     assert residuals.toarray().tolist() == [[1.5, 1.5], [0.0, 0.0]]
@@ -70,7 +71,7 @@ def test_items_without_a_known_rating_say_nothing_about_the_user() -> None:
 
 
 def test_a_predicted_rating_is_the_sum_of_the_three_offsets_within_the_scale(data: TrainingData) -> None:
-    model = Bias.fit(data, options={"user_shrinkage": 1.0, "item_shrinkage": 1.0})
+    model = Bias.fit(data, FitContext(options={"user_shrinkage": 1.0, "item_shrinkage": 1.0}))
     users = rated({0: 5.0, 1: 5.0})
     own = model.biases.of_users(model.biases.residuals(users))
     np.testing.assert_allclose(model.predict(users)[0], MEAN + own[0] + model.biases.items, rtol=1e-6)
@@ -80,19 +81,19 @@ def test_a_predicted_rating_is_the_sum_of_the_three_offsets_within_the_scale(dat
     assert model.rate(rated(dict.fromkeys(range(4), 0.0))).min() == 1.0
 
 
-def test_of_a_stranger_without_history_the_items_offsets_are_known(data: TrainingData) -> None:
-    model = Bias.fit(data)
-    stranger = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
-    np.testing.assert_allclose(model.rate(stranger)[0], MEAN + model.biases.items)
+def test_a_new_user_without_history_gets_the_offsets_of_items(data: TrainingData) -> None:
+    model = Bias.fit(data, FitContext())
+    new_user = data.encoder.users(empty_rows(1), HISTORY.time[-1:])
+    np.testing.assert_allclose(model.rate(new_user)[0], MEAN + model.biases.items)
     assert model.biases.items[3] == 0.0
 
 
 def test_the_ranking_goes_beyond_the_scale_and_ties_go_to_what_more_people_rated() -> None:
     counts = np.float32([1, 50, 0])
     biases = Biases(4.9, np.float32([0.3, 0.3, 0.4]), counts, user_shrinkage=1.0, low=1.0, high=5.0)
-    stranger = rated({})
-    assert Bias(biases).rate(stranger).tolist() == [[5.0, 5.0, 5.0]]
-    scores = Bias(biases).score(stranger, np.array([[True, True, True]]))
+    new_user = rated({})
+    assert Bias(biases).rate(new_user).tolist() == [[5.0, 5.0, 5.0]]
+    scores = Bias(biases).score(new_user, np.array([[True, True, True]]))
     assert np.argsort(-scores[0]).tolist() == [2, 1, 0]
 
 

@@ -10,16 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from recstack.errors import UserError
-from recstack.models.learning.loop import Batch, Fitted, Schedule, fit_epochs
+from recstack.models.base import FitContext
+from recstack.models.learning.loop import TrainingBatch, fit_epochs
+from recstack.models.learning.schedule import Schedule
 
-SCHEDULE = Schedule(epochs=6, stop_after=None, patience=3, batch_size=16, learning_rate=0.03, weight_decay=1e-3)
+SCHEDULE = Schedule(epochs=6, patience=3, batch_size=16, learning_rate=0.03, weight_decay=1e-3)
+TWO_EPOCHS = SCHEDULE.model_copy(update={"stop_after": 2})
 ROWS = torch.arange(90)  # the last batch is smaller
 FEATURES = torch.randn(90, 8, generator=torch.Generator().manual_seed(1))
 TARGETS = FEATURES.sum(1, keepdim=True)
 
 
 class Fit:
-    """A small network with dropout; its loss uses the shared draws, and dies before a given batch if told to."""
+    """A small network with dropout; its loss uses the shared draws, and kills its process before a given batch."""
 
     def __init__(self, seed: int = 0, hidden: int = 16, die_before: int | None = None) -> None:
         torch.manual_seed(seed)
@@ -30,7 +33,7 @@ class Fit:
         self.noises: list[list[float]] = []
         self.losses: list[float] = []
 
-    def loss(self, batch: Batch) -> Tensor:
+    def loss(self, batch: TrainingBatch) -> Tensor:
         if self.die_before == len(self.batches):
             signal.raise_signal(signal.SIGKILL)
         noise = torch.rand(len(batch.rows), 1, generator=batch.draws)
@@ -45,17 +48,13 @@ class Fit:
         checkpoint: Path | None = None,
         validate: Callable[[], float] | None = None,
         schedule: Schedule = SCHEDULE,
-    ) -> Fitted:
-        return fit_epochs(
-            self.module,
-            ROWS,
-            self.loss,
-            schedule,
+    ) -> int:
+        context = FitContext(
             seed=self.seed,
-            validate=validate,
-            report=lambda progress: self.losses.append(progress.metrics["loss"]),
+            on_epoch=lambda epoch: self.losses.append(epoch.metrics["loss"]),
             checkpoint=checkpoint,
         )
+        return fit_epochs(self.module, ROWS, self.loss, schedule, context, model="a test", validate=validate)
 
     def weights(self) -> list[float]:
         return nn.utils.parameters_to_vector(self.module.parameters()).tolist()
@@ -86,32 +85,31 @@ def test_order_and_shared_draws_are_new_in_each_epoch() -> None:
 
 def test_the_reported_loss_is_the_mean_over_rows() -> None:
     fit = Fit()
-    fit.run(schedule=Schedule(1, None, 1, batch_size=90, learning_rate=0.0, weight_decay=0.0))
+    fit.run(schedule=Schedule(epochs=1, batch_size=90, learning_rate=0.0, weight_decay=0.0))
     torch.manual_seed(0)
     fit.module.eval()
     plain = (fit.module(FEATURES) - TARGETS).square().mean()
-    assert fit.losses[0] == pytest.approx(float(plain.detach()), rel=0.2)  # dropout and noise are in the former alone
+    assert fit.losses[0] == pytest.approx(float(plain.detach()), rel=0.2)  # dropout and noise are only in the former
 
 
 def test_training_ends_with_the_weights_of_the_best_epoch() -> None:
     best = Fit()
-    best.run(schedule=Schedule(**{**vars(SCHEDULE), "stop_after": 2}))
+    best.run(schedule=TWO_EPOCHS)
     fit = Fit()
-    fitted = fit.run(validate=scores([0.1, 0.4, 0.3, 0.4, 0.2]))
-    assert (fitted.best_epoch, fitted.best_score) == (2, 0.4)
+    assert fit.run(validate=scores([0.1, 0.4, 0.3, 0.4, 0.2])) == 2
     assert len(fit.losses) == 5  # three epochs without a better score
     assert fit.weights() == best.weights()
 
 
 def test_without_validation_the_last_epoch_counts() -> None:
     fit = Fit()
-    assert fit.run().best_epoch == 6
+    assert fit.run() == 6
     assert not fit.module.training
 
 
 def test_an_empty_validation_part_holds_nothing_back() -> None:
     fit, plain = Fit(), Fit()
-    assert fit.run(validate=lambda: float("nan")).best_epoch == 6
+    assert fit.run(validate=lambda: float("nan")) == 6
     plain.run()
     assert fit.weights() == plain.weights()
 
@@ -125,7 +123,7 @@ def test_seeds_reproduce_and_differ() -> None:
     assert first.batches != other.batches
 
 
-def test_draws_of_somebody_else_do_not_change_the_result() -> None:
+def test_random_draws_of_validation_do_not_change_the_result() -> None:
     fit, disturbed = Fit(), Fit()
     fit.run(validate=scores([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]))
 
@@ -144,9 +142,9 @@ def test_killed_in_an_epoch_and_resumed_ends_where_an_unbroken_run_ends(tmp_path
     assert checkpoint.exists()
     unbroken, resumed = Fit(), Fit()
     unbroken.run()
-    fitted = resumed.run(checkpoint)
+    best_epoch = resumed.run(checkpoint)
     assert len(resumed.batches) == 4 * 6  # six batches an epoch: it went on in the third
-    assert fitted.best_epoch == 6
+    assert best_epoch == 6
     assert resumed.weights() == unbroken.weights()
     assert resumed.losses == unbroken.losses  # the curve is whole
 
@@ -154,10 +152,10 @@ def test_killed_in_an_epoch_and_resumed_ends_where_an_unbroken_run_ends(tmp_path
 def test_a_resumed_run_remembers_its_best_epoch_and_its_patience(tmp_path: Path) -> None:
     checkpoint = tmp_path / "fit.pt"
     first, resumed, unbroken = Fit(), Fit(), Fit()
-    first.run(checkpoint, scores([0.5, 0.1]), Schedule(**{**vars(SCHEDULE), "stop_after": 2}))
-    fitted = resumed.run(checkpoint, scores([0.2, 0.3]))
+    first.run(checkpoint, scores([0.5, 0.1]), TWO_EPOCHS)
+    best_epoch = resumed.run(checkpoint, scores([0.2, 0.3]))
     unbroken.run(validate=scores([0.5, 0.1, 0.2, 0.3]))
-    assert (fitted.best_epoch, len(resumed.batches)) == (1, 2 * 6)
+    assert (best_epoch, len(resumed.batches)) == (1, 2 * 6)
     assert resumed.weights() == unbroken.weights()
 
 
@@ -171,17 +169,17 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
-def test_a_checkpoint_cut_short_is_replaced_and_said_so(
+def test_a_checkpoint_cut_short_is_replaced_with_a_warning(
     tmp_path: Path, share: float, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoint = tmp_path / "fit.pt"
     unbroken, fit = Fit(), Fit()
-    unbroken.run(checkpoint, schedule=Schedule(**{**vars(SCHEDULE), "stop_after": 2}))
+    unbroken.run(checkpoint, schedule=TWO_EPOCHS)
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: int(len(content) * share)])
     with caplog.at_level(logging.WARNING):
-        fit.run(checkpoint, schedule=Schedule(**{**vars(SCHEDULE), "stop_after": 2}))
-    assert f"{checkpoint} can't be read, training starts anew" in caplog.text
+        fit.run(checkpoint, schedule=TWO_EPOCHS)
+    assert f"{checkpoint} can't be read, training starts from the beginning" in caplog.text
     assert fit.weights() == unbroken.weights()
     assert torch.load(checkpoint, weights_only=True)["epoch"] == 2
 

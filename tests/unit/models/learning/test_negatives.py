@@ -109,7 +109,7 @@ class TestOwnNegatives:
         assert fit.tolist() == expected
         assert fit.float().mean() > 0.9  # unfit ones were drawn again
 
-    def test_who_has_chosen_everything_has_no_negatives(self) -> None:
+    def test_a_user_who_chose_everything_has_no_negatives(self) -> None:
         _, fit = OwnNegatives(torch.zeros(8, dtype=torch.long), torch.arange(8), 8, 0.0).draw(
             torch.zeros(5, dtype=torch.long), 4, generator()
         )

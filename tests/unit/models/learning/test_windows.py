@@ -5,8 +5,8 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.features.encode import UserBatch
-from recstack.models.base import TrainingData
-from recstack.models.learning.windows import ALONE, Windows, known_first, windows
+from recstack.models.learning.windows import MAX_UNSHARED_ROWS, Windows, known_first, windows
+from recstack.models.training_data import TrainingData
 
 
 def training(history: Log) -> TrainingData:
@@ -28,13 +28,13 @@ def histories(found: Windows) -> dict[int, list[int]]:
 
 
 def long_log() -> Log:
-    """Three users with up to 120 items, of which some share a moment."""
+    """Three users with up to 120 items, of which some share a timestamp."""
     random = np.random.default_rng(3)
     sizes = (120, 37, 4)
     rows = [
-        (user, int(item), int(place) // 2)
+        (user, int(item), int(rank) // 2)
         for user, size in enumerate(sizes)
-        for place, item in enumerate(random.permutation(150)[:size])
+        for rank, item in enumerate(random.permutation(150)[:size])
     ]
     return log(rows, 150)
 
@@ -67,7 +67,7 @@ def test_every_row_sees_the_newest_items_before_it_and_nothing_else(length: int)
             assert items == right
 
 
-def test_rows_of_one_moment_do_not_see_each_other() -> None:
+def test_rows_with_equal_timestamps_do_not_see_each_other() -> None:
     data = training(log([(0, 5, 0), (0, 1, 1), (0, 2, 1), (0, 3, 1), (0, 4, 2)], 6))
     assert histories(cut(data, 50)) == {0: [], 1: [5], 2: [5], 3: [5], 4: [3, 2, 1, 5]}
 
@@ -98,11 +98,11 @@ def test_without_time_a_row_has_a_window_of_its_own_and_few_rows_of_a_user_are_l
         assert items == recent[recent >= 0].tolist()
         assert data.item[row] not in items
     counts = np.bincount(data.user[list(seen)])
-    assert counts.max() <= ALONE + 1  # the last row's history may be the beginning
-    assert (counts >= np.minimum(np.bincount(data.user), ALONE)).all()
+    assert counts.max() <= MAX_UNSHARED_ROWS + 1  # the last row's history may be a prefix
+    assert (counts >= np.minimum(np.bincount(data.user), MAX_UNSHARED_ROWS)).all()
 
 
-def test_only_the_rows_asked_for_are_learned_from() -> None:
+def test_only_the_given_rows_are_learned_from() -> None:
     data = training(long_log())
     rows = np.flatnonzero(data.user == 1)
     found = windows(data, rows, np.ones(150, dtype=bool), 50, np.random.default_rng(0))
@@ -117,6 +117,6 @@ def test_unknown_items_leave_no_gap() -> None:
     trained = np.ones(150, dtype=bool)
     trained[recent[0, 3]] = False
     items, ratings = known_first(recent, users.recent_ratings, trained, 10)
-    expected = [item for place, item in enumerate(recent[0].tolist()) if place not in (1, 3)][:10]
+    expected = [item for rank, item in enumerate(recent[0].tolist()) if rank not in (1, 3)][:10]
     assert items[0].tolist() == expected
     assert ratings.shape == (1, 10)

@@ -1,0 +1,84 @@
+"""What a model learns from: interactions, and the features as they were just before each of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from recstack.errors import UserError
+from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.models.learning.history import interaction_matrix
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """N interactions before the split, sorted by (user, time), with their features."""
+
+    encoder: Encoder
+    items: ItemBatch
+    """The catalogue of I items as known at the end of the training part."""
+    user: Ints
+    """[N] user of each interaction, as a dense number 0..U-1; ascending."""
+    item: Ints
+    """[N] item of each interaction, a position in the catalogue."""
+    rating: Floats
+    """[N] its rating."""
+    timestamp: Ints
+    """[N] its epoch second; `features.user.TIMELESS` in data without time."""
+    users: UserBatch
+    """[N] the user's features just before each interaction (without its own contribution)."""
+    popularity: Floats
+    """[S, I, 3] log1p popularity at the S dates of the item snapshots."""
+    snapshot: Ints
+    """[N] which of the S snapshots was the newest at each interaction."""
+    eligible: Mask
+    """[N] False for interactions of users that the training filter leaves out."""
+
+    @property
+    def n_users(self) -> int:
+        """U."""
+        return int(self.user.max(initial=-1)) + 1
+
+    @property
+    def has_time(self) -> bool:
+        """False where all interactions have one timestamp, and so no order."""
+        return bool((self.timestamp != self.timestamp[:1]).any())
+
+    @property
+    def item_counts(self) -> Ints:
+        """[I] interactions of each item."""
+        return np.bincount(self.item, minlength=len(self.items))
+
+    @property
+    def popularity_share(self) -> Floats:
+        """[I] interactions of each item over those of the most popular one; float32."""
+        counts = self.item_counts.astype(np.float32)
+        share: Floats = counts / max(counts.max(initial=0), 1)
+        return share
+
+    def by_user(self) -> sparse.csr_array:
+        """[U, I] how often each user chose each item."""
+        return interaction_matrix(self.user, self.item, len(self.items))
+
+    def require_rows(self, model: str) -> None:
+        """Refuse an empty training part.
+
+        Raises:
+            UserError: there is no interaction; the message names the model.
+        """
+        if not len(self.item):
+            raise UserError(f"there is nothing for {model} to learn from: the training part is empty")
+
+    def eligible_rows(self, model: str) -> Ints:
+        """Numbers of the rows whose users the training filter admits, ascending.
+
+        Raises:
+            UserError: there are none; the message names the model.
+        """
+        if not self.eligible.any():
+            raise UserError(
+                f"there is nothing for {model} to learn from: the training filter admits none of the users;"
+                " build the features with a wider `training_filter`, or choose a model that ignores it"
+            )
+        return np.flatnonzero(self.eligible)
