@@ -34,7 +34,7 @@ class NegativeSampler:
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Distinct items of `count` draws with replacement, ascending, and the log probability of each to be there."""
         uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=self._cumulative.device)
-        drawn: Tensor = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+        drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         items = torch.unique(drawn.clamp(max=len(self._share) - 1))
         inclusion = -torch.expm1(count * torch.log1p(-self._share[items]))
         return items, inclusion.clamp(min=1e-12).log().float()
@@ -95,10 +95,11 @@ class OwnNegatives:
         if self._uniform:
             return torch.randint(self._n_items, (count,), generator=generator, device=device)
         uniform = torch.rand(count, dtype=torch.float64, generator=generator, device=device)
-        drawn: Tensor = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+        drawn = torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
         return drawn.clamp(max=self._n_items - 1)
 
     def _known(self, pairs: Tensor) -> Tensor:
         """Indices of those of [M] pairs user * n_items + item that are known positives, ascending."""
         found = torch.searchsorted(self._positives, pairs).clamp(max=len(self._positives) - 1)
-        return (self._positives[found] == pairs).nonzero().squeeze(1)
+        known: Tensor = (self._positives[found] == pairs).nonzero().squeeze(1)
+        return known

@@ -100,7 +100,7 @@ def test_the_genre_prior_is_large_for_short_histories_and_vanishes_as_they_grow(
     learned = GenreNCF.fit(small, FitContext(options={"epochs": 1, "genre_prior": 0.0}))
     torch.nn.init.zeros_(learned.module.ranker.weight)
     module = GenreNCFModule(
-        replace(learned.module.config, genre_prior=5.0),
+        learned.module.config.model_copy(update={"genre_prior": 5.0}),
         N_GENRES,
         small.users.scalars.shape[1],
         small.items,

@@ -120,7 +120,9 @@ def test_scores_are_a_dot_product_of_user_and_item_vectors_plus_an_offset(small:
 
 
 def test_an_unknown_kind_of_negatives_is_an_error_that_names_the_known(small: TrainingData) -> None:
-    with pytest.raises(UserError, match="no kind of negatives 'hard'; choose one of in-batch, sampled"):
+    with pytest.raises(
+        UserError, match="option negatives of two_tower can't be 'hard': Input should be 'in-batch' or 'sampled'"
+    ):
         TwoTower.fit(small, FitContext(options={"negatives": "hard"}))
 
 
