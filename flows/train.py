@@ -8,6 +8,7 @@ from prefect.artifacts import create_link_artifact
 
 from flows.console import say_build
 from flows.remote import remote_of
+from recstack.data.targets import Target
 from recstack.models.base import Progress
 from recstack.progress import working
 from recstack.release.candidate import build_candidate
@@ -15,7 +16,7 @@ from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.storage.lake import Build, opened
 from recstack.tracking.tracker import Tracker
-from recstack.training.experiment import Experiment, Target
+from recstack.training.experiment import Experiment
 
 
 @task
