@@ -148,8 +148,8 @@ class Tutorial:
     def epoch(self) -> None:
         """Learn from every interaction and its negatives once."""
         device = self.network.logit.weight.device
-        for user, item, label in self.loader():
+        for user, item, chosen in self.loader():
             self.optimizer.zero_grad()
             logits = self.network(user.to(device), item.to(device))
-            F.binary_cross_entropy_with_logits(logits, label.float().to(device)).backward()
+            F.binary_cross_entropy_with_logits(logits, chosen.float().to(device)).backward()
             self.optimizer.step()

@@ -61,18 +61,18 @@ def collated_loss(loss: SampledLoss, sampler: NegativeSampler, batch: dict[str, 
 
 def pair_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> Tensor:
     """Binary cross-entropy of retrieval on each (user, item, label), and of the ranker in as many batches as ours."""
-    item, label = batch["item"], batch["label"]
+    item, chosen = batch["item"], batch["label"]
     user = module.users(batch["genres"], batch["scalars"], batch["recent"], batch["ratings"])
     vectors, bias = module.items(item)
     score = (user * vectors).sum(1) + bias + module.popularity[item] @ module.popularity_weight
-    retrieval = F.binary_cross_entropy_with_logits(score, label)
+    retrieval = F.binary_cross_entropy_with_logits(score, chosen)
     if number % RANKED_BATCHES:
         return retrieval
     alone = score.detach()[:, None]
     parts = module.ranker_item(vectors.detach())[:, None]
     popularity = module.popularity[item][:, None]
     ranked = alone + module.rerank(user.detach(), batch["genres"], item[:, None], parts, popularity, alone, alone)
-    return retrieval + F.binary_cross_entropy_with_logits(ranked.squeeze(1), label)
+    return retrieval + F.binary_cross_entropy_with_logits(ranked.squeeze(1), chosen)
 
 
 def check(data: TrainingData) -> str:

@@ -88,7 +88,7 @@ def tune(
                 if pruned := trial.should_prune():
                     raise optuna.TrialPruned
 
-        what = f"tune: {name}, trial {trial.number + 1}"
+        what = f"tune: {name}, trial {trial.number} of {trials}"
         with working(what), run.child(f"trial {trial.number}") as child:
             child.params({"model": name, **options})
             with suppress(optuna.TrialPruned):

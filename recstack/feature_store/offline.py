@@ -9,6 +9,7 @@ from feast import FeatureStore
 from recstack.feature_store.config import repo_config
 from recstack.feature_store.registry import VIEWS, FeatureStoreError, service_features
 from recstack.features import spec
+from recstack.progress import working
 from recstack.settings import Settings
 
 
@@ -34,7 +35,8 @@ def historical(settings: Settings, owner: spec.Owner, entities: pa.Table, tables
         return pa.schema([*entities.schema, *schema]).empty_table()
     positions = np.arange(len(entities))
     frame = entities.append_column("row", pa.array(positions)).to_pandas()
-    joined = store.get_historical_features(entity_df=frame, features=features).to_arrow()
+    with working(f"join: {len(frame):,} {owner} rows with their features"):
+        joined = store.get_historical_features(entity_df=frame, features=features).to_arrow()
     if not np.array_equal(joined["row"], positions):  # Feast's own stores keep no order
         joined = joined.sort_by("row")
     if not np.array_equal(joined["row"], positions):

@@ -106,7 +106,7 @@ def _is_text(node: ast.AST) -> bool:
 
 @cache
 def _version(library: str) -> str | None:
-    """Installed version of the distribution that brings this top-level module; None where it is not installed."""
+    """Installed version of the distribution that has this top-level module; None where it is not installed."""
     try:
         return version(library)
     except PackageNotFoundError:

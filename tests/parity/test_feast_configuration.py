@@ -1,5 +1,6 @@
 """A person's own `feast` commands use the configuration that recstack uses, in any state of the store."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -47,6 +48,19 @@ def test_the_written_configuration_is_the_one_in_use_and_only_its_owner_may_read
     assert written["batch_engine"] == {"type": "recstack.feature_store.feast_redis.engine.ColumnarEngine"}
     assert written["project"] == "shop"
     assert written["registry"]["path"].startswith(str(tmp_path))
+
+
+def test_the_configuration_is_private_while_it_is_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = []
+    replace = os.replace
+
+    def look(draft: Path, path: Path) -> None:
+        modes.append(draft.stat().st_mode & 0o777)
+        replace(draft, path)
+
+    monkeypatch.setattr(os, "replace", look)
+    write_config(Settings(recstack_home=tmp_path, dataset="shop", feast_online=SECRET))
+    assert modes == [0o600]
 
 
 def test_the_stock_setting_names_feasts_own_classes_alone(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def low_rank(seed: int = 0) -> tuple[Log, Log]:
     return everything.rows(np.array(learned)), everything.rows(~np.array(learned))
 
 
-LEARNED, ASKED = low_rank()
+LEARNED, HELD_OUT = low_rank()
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def users(data: TrainingData) -> UserBatch:
 
 
 def rmse(model: Bias | Autoencoder, users: UserBatch) -> float:
-    error = model.rate(users)[ASKED.user, ASKED.item] - ASKED.rating
+    error = model.rate(users)[HELD_OUT.user, HELD_OUT.item] - HELD_OUT.rating
     return float(np.sqrt(np.mean(error**2)))
 
 

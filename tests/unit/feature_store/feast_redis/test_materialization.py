@@ -1,5 +1,6 @@
 """Materialization into a real Redis by recstack's classes writes what Feast's own write, also after failures."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from feast.types import Float64
 from online_samples import OURS, START, STOCK, content, table, write
 
 from recstack.feature_store.feast_redis.engine import source_of
+from recstack.progress import reporter
 
 Open = Callable[..., FeatureStore]
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -185,6 +187,22 @@ def test_a_materialization_that_was_killed_is_completed_by_running_it_again(
     assert 0 < client.dbsize() < len(ids), "killed too late to tell"
     open_store(OURS).materialize(EARLIEST, LATEST)
     assert content(client) == complete
+
+
+def test_a_long_materialization_reports_how_many_rows_are_written(
+    open_store: Open,
+    tmp_path: Path,
+    draw: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("FIRST_SECONDS", "EVERY_SECONDS", "REFRESH_SECONDS"):
+        monkeypatch.setattr(reporter, name, 0.001)
+    ids = list(range(3_000))
+    write(table(ids, [1] * len(ids), draw), tmp_path / "user")
+    open_store(OURS).materialize(EARLIEST, LATEST)
+    lines = capsys.readouterr().err
+    assert re.search(r"materialize: writing users to Redis: \d+ s, \d+ of 3000 rows", lines), lines
 
 
 def test_keys_expire_as_in_feasts_own_store(
