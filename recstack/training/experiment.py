@@ -58,7 +58,7 @@ class Experiment:
         """Point-in-time training rows of these parts of the split; read once."""
         key = tuple(parts)
         if key not in self._data:
-            with working(f"reading the rows of {' and '.join(key)} with their features"):
+            with working(f"joining the rows of {' and '.join(key)} with their features"):
                 self._data[key] = training_data(self.settings, self.features, key, self.positive_from)
         return self._data[key]
 
@@ -68,7 +68,7 @@ class Experiment:
         They are encoded as models are that have learned from everything before the part.
         """
         if part not in self._cases:
-            with working(f"computing the features of the {part} part's rankings"):
+            with working(f"computing the users' features as of each target of the {part} part"):
                 self._cases[part] = self._evaluation_set(part)
         return self._cases[part]
 

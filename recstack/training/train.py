@@ -15,7 +15,6 @@ from recstack.features.arrays import Doubles
 from recstack.models import models
 from recstack.models.base import Epoch, FitContext, Recommender
 from recstack.models.training_data import TrainingData
-from recstack.progress import working
 from recstack.training.experiment import Experiment
 
 log = logging.getLogger(__name__)
@@ -73,8 +72,7 @@ def train(
         checkpoint=files[0],
     )
     searched = recommender.fit(first, context)
-    with working(f"train {name}: ranking the validation part"):
-        validation = np.zeros(0) if cases is None else user_ndcg(searched, cases)
+    validation = np.zeros(0) if cases is None else user_ndcg(searched, cases)
     chosen |= searched.refit_options()
 
     data = experiment.data((TRAIN, VALIDATION))

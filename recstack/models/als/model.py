@@ -11,10 +11,8 @@ from recstack.features.encode import Encoder, ItemBatch, UserBatch
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.learning.search_space import Between, SearchSpace
+from recstack.models.learning.tie_break import with_tie_break
 from recstack.models.training_data import TrainingData
-
-TIE_BREAK = np.float32(1e-6)
-"""Weight of popularity (0..1), for users without history and items without factors."""
 
 
 class Config(ModelConfig):
@@ -67,8 +65,7 @@ class Als(Recommender):
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I] dot products, -inf where not allowed."""
-        scores = self.fold_in(users) @ self.factors.T + TIE_BREAK * self.popularity
-        return np.where(allowed, scores, np.float32(-np.inf))
+        return with_tie_break(self.fold_in(users) @ self.factors.T, self.popularity, allowed)
 
     def fold_in(self, users: UserBatch) -> Floats:
         """[B, d] user factors of the whole live history; zeros without any."""

@@ -14,10 +14,8 @@ from recstack.models.config import ModelConfig
 from recstack.models.learning.ease import ease_weights
 from recstack.models.learning.history import power_weights
 from recstack.models.learning.search_space import Between, SearchSpace
+from recstack.models.learning.tie_break import with_tie_break
 from recstack.models.training_data import TrainingData
-
-TIE_BREAK = np.float32(1e-6)
-"""Weight of popularity (0..1): it decides for a user without history, and for items without weights."""
 
 
 class Config(ModelConfig):
@@ -36,7 +34,8 @@ class Config(ModelConfig):
 class Ease(Recommender):
     """Scores are X B with the item-item weights B of `ease_weights`.
 
-    X holds the user's whole history, in which older items may weigh less. Without history popularity decides.
+    X holds the user's whole history, in which older items may weigh less; in data without time all weigh the same.
+    Without history popularity decides.
     """
 
     name: ClassVar[str] = "ease"
@@ -54,10 +53,7 @@ class Ease(Recommender):
 
     @classmethod
     def fit(cls, data: TrainingData, context: FitContext) -> Self:
-        """Solve for all training interactions, also those of users that the training filter leaves out.
-
-        In data without time there is no newest item, and all items of a history weigh the same.
-        """
+        """Solve for all training interactions, also those of users that the training filter leaves out."""
         config = Config.read(context.options, cls.name)
         weights = ease_weights(
             data.by_user(),
@@ -70,8 +66,7 @@ class Ease(Recommender):
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I] history times weights, -inf where not allowed."""
         history = power_weights(users, len(self.popularity), self.recency_power)
-        scores = (history @ self.weights).toarray() + TIE_BREAK * self.popularity
-        return np.where(allowed, scores, np.float32(-np.inf)).astype(np.float32, copy=False)
+        return with_tie_break((history @ self.weights).toarray(), self.popularity, allowed)
 
     def save(self, folder: Path) -> None:
         """Write `weights.npz`, `popularity.npy` and `recency_power.json`."""

@@ -21,6 +21,8 @@ CLIP = 5.0
 class Config(Schedule):
     """Chosen on blocks of time before the test parts of MovieLens-100K and latest-small: see benchmarks/NOTES.md."""
 
+    hidden: int = 32
+    dropout: float = 0.1
     candidates: int = 200
     """Items that the ranker puts in order."""
     blocks: int = 5
@@ -29,8 +31,6 @@ class Config(Schedule):
     """Choices of a user in a block that the ranker learns from, at most."""
     negatives: int = 48
     """Candidates that were not chosen, in each training example."""
-    hidden: int = 32
-    dropout: float = 0.1
     genre_prior: float = 2.0
     """What the genres of a user without history add to an item that carries just them; it is not learned."""
     batch_size: int = 256

@@ -13,10 +13,8 @@ from recstack.models.config import ModelConfig
 from recstack.models.learning.cosine import cosine
 from recstack.models.learning.history import equal_weights
 from recstack.models.learning.search_space import Between, SearchSpace
+from recstack.models.learning.tie_break import with_tie_break
 from recstack.models.training_data import TrainingData
-
-TIE_BREAK = np.float32(1e-6)
-"""Weight of popularity (0..1): below any similarity (a pair seen once among 100,000 interactions has 1e-5)."""
 
 
 class Config(ModelConfig):
@@ -56,8 +54,7 @@ class ItemItem(Recommender):
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I] summed similarity to `UserBatch.seen`, -inf where not allowed."""
         history = equal_weights(users, len(self.popularity))
-        scores = (history @ self.similarity).toarray() + TIE_BREAK * self.popularity
-        return np.where(allowed, scores, np.float32(-np.inf)).astype(np.float32, copy=False)
+        return with_tie_break((history @ self.similarity).toarray(), self.popularity, allowed)
 
     def save(self, folder: Path) -> None:
         """Write `similarity.npz` and `popularity.npy`."""

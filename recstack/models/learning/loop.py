@@ -104,8 +104,7 @@ def fit_epochs(
                 dist.all_reduce(total)
             metrics = {"loss": float(total) / len(rows)}
             if validate is not None:
-                with working(f"training {model}: validation after epoch {state.epoch + 1}"):
-                    metrics[SCORE] = _same_in_all_processes(validate() if rank == 0 else 0.0, world)
+                metrics[SCORE] = _same_in_all_processes(validate() if rank == 0 else 0.0, world)
             state.advance(metrics)
             step.note(f"epoch {state.epoch}, " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
             if context.checkpoint is not None and rank == 0:

@@ -67,7 +67,7 @@ class NeuMF(NetworkModel):
         users, items = torch.from_numpy(user).to(device()), torch.from_numpy(data.item).to(device())
         order = users.argsort(stable=True)
         offsets = torch.searchsorted(users[order], torch.arange(len(user_ids) + 1, device=device()))
-        model = cls(module, user_ids)
+        model, rows = cls(module, user_ids), torch.arange(len(items), device=device())
 
         def current() -> Recommender:
             module.learn_fold_in(offsets, items[order])
@@ -75,7 +75,7 @@ class NeuMF(NetworkModel):
 
         best_epoch = fit_epochs(
             module,
-            torch.arange(len(items), device=device()),
+            rows,
             PairLoss(module, users, items),
             config,
             context,

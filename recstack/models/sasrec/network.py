@@ -46,10 +46,9 @@ class SASRecModule(nn.Module):
     def __init__(self, config: Config, items: ItemBatch, counts: Ints) -> None:
         """Build for a catalogue of I items with [I] training interactions each."""
         super().__init__()
-        size = config.dimension
-        self.length = min(config.recent, RECENT_LENGTH)
-        tokens = self.length + 1
         self.config = config
+        self.length = min(config.recent, RECENT_LENGTH)
+        size, tokens = config.dimension, self.length + 1
         self.register_buffer("popularity", torch.from_numpy(items.popularity))
         self.register_buffer("trained", torch.from_numpy(counts > 0))
         position = torch.arange(tokens)
