@@ -61,15 +61,17 @@ def items() -> pa.Table:
     columns = {
         field.name: pa.array(values.get(field.name, [None] * len(FILMS)), field.type) for field in spec.schema("item")
     }
-    stamps = pa.array([ITEMS_AS_OF] * len(FILMS), pa.timestamp("us", tz="UTC"))
-    return pa.table({c.ITEM_ID: pa.array(IDS, pa.int64()), c.EVENT_TIMESTAMP: stamps, **columns})
+    timestamps = pa.array([ITEMS_AS_OF] * len(FILMS), pa.timestamp("us", tz="UTC"))
+    return pa.table({c.ITEM_ID: pa.array(IDS, pa.int64()), c.EVENT_TIMESTAMP: timestamps, **columns})
 
 
 def users(user_ids: Sequence[int]) -> pa.Table:
-    """What the online store answers: known users of `HISTORIES`, rows of nulls for all others."""
+    """Rows of the online store: features for the users of `HISTORIES`, nulls for all others."""
     rows = [_user(HISTORIES[user]) if user in HISTORIES else empty_rows(1) for user in user_ids]
-    stamps = pa.array([USERS_AS_OF if user in HISTORIES else None for user in user_ids], pa.timestamp("us", tz="UTC"))
-    return pa.concat_tables(rows).append_column(c.EVENT_TIMESTAMP, stamps)
+    timestamps = pa.array(
+        [USERS_AS_OF if user in HISTORIES else None for user in user_ids], pa.timestamp("us", tz="UTC")
+    )
+    return pa.concat_tables(rows).append_column(c.EVENT_TIMESTAMP, timestamps)
 
 
 def encoder() -> Encoder:

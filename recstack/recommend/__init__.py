@@ -1,7 +1,9 @@
-"""Requests to ranked items with reasons; runs unchanged in any server, reads features through one callable."""
+"""Requests to ranked items with reasons; runs in any server, reads features through one callable."""
 
+from recstack.recommend.answer import Answer, AnsweredBatch, Item
+from recstack.recommend.bad_request import BadRequestError
 from recstack.recommend.catalogue import Catalogue
-from recstack.recommend.engine import Answer, Batch, Engine, Item
-from recstack.recommend.request import BadRequestError, RatingScale, Request
+from recstack.recommend.engine import Engine
+from recstack.recommend.request import RatingScale, Request
 
-__all__ = ["Answer", "BadRequestError", "Batch", "Catalogue", "Engine", "Item", "RatingScale", "Request"]
+__all__ = ["Answer", "AnsweredBatch", "BadRequestError", "Catalogue", "Engine", "Item", "RatingScale", "Request"]

@@ -1,85 +1,65 @@
-"""Answers requests: features, candidates allowed, scores, top k, reasons; popular items whenever the rest fails."""
+"""Answers requests: reads features, scores, ranks and explains; if a part of that fails, popular items are served."""
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any, Literal
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from recstack import columns as c
 from recstack.features import spec
-from recstack.features.arrays import Floats, Ints
+from recstack.features.arrays import Mask
 from recstack.features.encode import UserBatch, empty_rows
 from recstack.features.request import History, user_rows
 from recstack.models.base import Recommender
+from recstack.recommend.answer import Answer, AnsweredBatch, Item, Policy, iso_utc
 from recstack.recommend.catalogue import Catalogue
+from recstack.recommend.filters import allowed_items
+from recstack.recommend.ranking import NOTHING, Ranking
 from recstack.recommend.reasons import Reasons
 from recstack.recommend.request import RatingScale, Request
 
-Policy = Literal["personal", "cold_start", "popular"]
 ReadUsers = Callable[[Sequence[int]], pa.Table]
+
+# Why a request gets popular items; the log has one of these for each.
+UNREADABLE: Final = "the online store could not be read"
+NO_FEATURES: Final = "the online store has no features of this user"
+NOTHING_NAMED: Final = "the request names no item of the catalogue"
+NOT_SCORED: Final = "the model could not score the request"
+NO_SCORES: Final = "the model has no score for an allowed item"
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Item:
-    """One recommended item."""
+class _Stored:
+    """Features from the online store for B users."""
 
-    item_id: int
-    title: str
-    year: int | None
-    genres: Sequence[str]
-    score: float
-    reasons: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one request gets. `policy` says what the ranking is based on."""
-
-    model_version: str
-    feature_version: str
-    policy: Policy
-    features_as_of: str | None
-    """ISO 8601: when the features behind the ranking became knowable (the user's, or the items' if popular)."""
-    items: Sequence[Item]
-    unknown_items: Sequence[int]
-    """Items that a stranger named and the catalogue does not have."""
-
-    def payload(self) -> dict[str, Any]:
-        """The answer as plain values for JSON."""
-        return {**vars(self), "items": [vars(item) for item in self.items]}  # `asdict` copies every list, item by item
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Answers in the order of the requests, and what the batch cost."""
-
-    answers: Sequence[Answer]
-    feature_read_ms: float
-    scoring_ms: float
-    missing_features: int
-    """Requests by user_id for which no features were found or could be read."""
+    rows: pa.Table
+    """B rows of `spec.schema("user")` and event_timestamp; nulls where a user has no features."""
+    why_missing: str
+    """What it means that a user has no features."""
 
 
 @dataclass(frozen=True)
 class _Scored:
+    """One request with the model's ranking."""
+
     user: UserBatch
-    allowed: npt.NDArray[np.bool_]
-    best: Ints
-    """[k] positions of the model's best items; none where the features or the model failed."""
-    scores: Floats
-    """[k] their scores, -inf where fewer items are allowed."""
+    """A batch of one."""
+    allowed: Mask
+    """[I]"""
+    best: Ranking
+    """The model's best items, as it named them; none where it could not score."""
+    failed: bool
 
 
 class Engine:
-    """A model, its catalogue and a way to read user features."""
+    """Answers requests with one model and its catalogue."""
 
     def __init__(
         self,
@@ -97,9 +77,9 @@ class Engine:
             catalogue: items, titles and features.
             read_users: B user ids to B rows of `spec.schema("user")` and event_timestamp, nulls for unknown users;
                 may raise: the batch is then answered with popular items.
-            scale: ratings that strangers may give.
+            scale: ratings that anonymous users may give.
             model_version: shown in every answer.
-            timed: whether the training data had timestamps; strangers get no recency where it had none.
+            timed: whether the training data had timestamps; without them anonymous users get no recency.
         """
         self._model = model
         self._catalogue = catalogue
@@ -118,7 +98,7 @@ class Engine:
         """
         return Request.parse(body, self._catalogue.encoder.genres, self._scale)
 
-    def answer(self, requests: Sequence[Request], now: int) -> Batch:
+    def answer(self, requests: Sequence[Request], now: int) -> AnsweredBatch:
         """Answer B requests with one feature read.
 
         Args:
@@ -130,47 +110,54 @@ class Engine:
             items fill up a personal list, they go on below its last score.
         """
         if not requests:
-            return Batch([], 0.0, 0.0, 0)
-        users_first = sorted(range(len(requests)), key=lambda place: requests[place].user_id is None)
-        ordered = [requests[place] for place in users_first]
+            return AnsweredBatch([], 0.0, 0.0, 0)
+        users_first = sorted(range(len(requests)), key=lambda number: requests[number].user_id is None)
+        ordered = [requests[number] for number in users_first]
+        user_ids = [request.user_id for request in ordered if request.user_id is not None]
         start = perf_counter()
-        stored = self._stored([request.user_id for request in ordered if request.user_id is not None])
+        stored = self._read(user_ids)
         read = perf_counter()
-        strangers = [self._history(request) for request in ordered if request.user_id is None]
-        rows = stored.drop_columns([c.EVENT_TIMESTAMP])
-        if strangers:
-            told = user_rows(strangers, self._catalogue.item_genres, now if self._timed else None)
-            rows = pa.concat_tables([rows, told]).combine_chunks()
-        known = rows[c.RATING_COUNT].to_numpy().astype(float) > 0  # no number is not above 0
-        stamps = [*stored[c.EVENT_TIMESTAMP].to_pylist(), *[datetime.fromtimestamp(now, UTC)] * len(strangers)]
-        answers = {
-            place: self._answer(request, scored, known[row], stamps[row])
-            for row, (place, request, scored) in enumerate(
-                zip(users_first, ordered, self._score(ordered, rows, now), strict=True)
-            )
-        }
-        return Batch(
-            answers=[answers[place] for place in range(len(requests))],
+        rows, as_of = self._features(stored.rows, ordered[len(user_ids) :], now)
+        has_history = rows[c.RATING_COUNT].to_numpy().astype(float) > 0  # false for NaN
+        answers: dict[int, Answer] = {}
+        for row, scored in enumerate(self._score(ordered, rows, now)):
+            request = ordered[row]
+            why_missing = NOTHING_NAMED if request.user_id is None else stored.why_missing
+            why_popular = "" if has_history[row] else why_missing
+            answers[users_first[row]] = self._answer(request, scored, as_of[row], why_popular)
+        return AnsweredBatch(
+            answers=[answers[number] for number in range(len(requests))],
             feature_read_ms=(read - start) * 1e3,
             scoring_ms=(perf_counter() - read) * 1e3,
-            missing_features=int((~known[: len(stored)]).sum()),
+            missing_features=int((~has_history[: len(user_ids)]).sum()),
         )
 
-    def _stored(self, user_ids: Sequence[int]) -> pa.Table:
-        if user_ids:
-            try:
-                rows = self._read_users(user_ids).select([*spec.names("user"), c.EVENT_TIMESTAMP])
-                if len(rows) != len(user_ids):
-                    raise ValueError(f"the store returned {len(rows)} rows for {len(user_ids)} users")
-                return rows
-            except Exception:  # whatever the store suffers from, the answer goes out
-                log.exception("features of %d users could not be read; popular items are served", len(user_ids))
-        stamps = pa.nulls(len(user_ids), pa.timestamp("us", tz="UTC"))
-        return empty_rows(len(user_ids)).append_column(c.EVENT_TIMESTAMP, stamps)
+    def _read(self, user_ids: Sequence[int]) -> _Stored:
+        if not user_ids:
+            return _Stored(_without_features(0), NO_FEATURES)
+        try:
+            rows = self._read_users(user_ids).select([*spec.names("user"), c.EVENT_TIMESTAMP])
+            if len(rows) != len(user_ids):
+                raise ValueError(f"the store returned {len(rows)} rows for {len(user_ids)} users")
+            return _Stored(rows, NO_FEATURES)
+        except Exception:  # the answer goes out whatever is wrong with the store
+            log.exception("features of %d users could not be read", len(user_ids))
+        return _Stored(_without_features(len(user_ids)), UNREADABLE)
+
+    def _features(
+        self, stored: pa.Table, anonymous: Sequence[Request], now: int
+    ) -> tuple[pa.Table, list[datetime | None]]:
+        """Features of stored and then of anonymous users, and from when on they were known."""
+        rows = stored.drop_columns([c.EVENT_TIMESTAMP])
+        if anonymous:
+            histories = [self._history(request) for request in anonymous]
+            requested = user_rows(histories, self._catalogue.item_genres, now if self._timed else None)
+            rows = pa.concat_tables([rows, requested]).combine_chunks()
+        return rows, [*stored[c.EVENT_TIMESTAMP].to_pylist(), *[datetime.fromtimestamp(now, UTC)] * len(anonymous)]
 
     def _history(self, request: Request) -> History:
-        told = request.history(self._scale)
-        kept = [(item, rating) for item, rating in zip(told.item_ids, told.ratings, strict=True) if self._has(item)]
+        named = request.history(self._scale)
+        kept = [(item, rating) for item, rating in zip(named.item_ids, named.ratings, strict=True) if self._has(item)]
         return History([item for item, _ in kept], [rating for _, rating in kept])
 
     def _has(self, item_id: int) -> bool:
@@ -180,18 +167,21 @@ class Engine:
         try:
             ids = np.array([-1 if request.user_id is None else request.user_id for request in requests])
             users = self._catalogue.encoder.users(rows, np.full(len(rows), now), ids=ids)
-            allowed = self._allowed(requests, users)
+            allowed = allowed_items(requests, users, self._catalogue)
             best, scores = self._model.best(users, allowed, max(request.k for request in requests))
-            return [_Scored(users[i : i + 1], allowed[i], best[i], scores[i]) for i in range(len(rows))]
+            return [
+                _Scored(users[row : row + 1], allowed[row], Ranking(best[row], scores[row]), failed=False)
+                for row in range(len(rows))
+            ]
         except Exception:
             if len(rows) > 1:  # one broken row must not cost the others their answer
                 parts = [self._score(requests[i : i + 1], rows[i : i + 1], now) for i in range(len(rows))]
                 return [scored for part in parts for scored in part]
-            log.exception("user %s could not be scored; popular items are served", requests[0].user_id)
-        return [self._unscored(requests, rows, now)]
+            log.exception("the request of user %s could not be scored", requests[0].user_id)
+        return [self._unscored(requests[0], rows, now)]
 
-    def _unscored(self, requests: Sequence[Request], row: pa.Table, now: int) -> _Scored:
-        """Of a row that cannot be encoded the seen items may still be good."""
+    def _unscored(self, request: Request, row: pa.Table, now: int) -> _Scored:
+        """A request without scores; the seen items of its row are left out if they can be read."""
         blank = empty_rows(1)
         seen = blank.set_column(blank.schema.get_field_index(c.SEEN_ITEMS), c.SEEN_ITEMS, row[c.SEEN_ITEMS])
         for candidate in (seen, blank):
@@ -199,65 +189,43 @@ class Engine:
                 user = self._catalogue.encoder.users(candidate, np.array([now]))
                 break
             except Exception:
-                log.exception("the seen items of user %s cannot be read", requests[0].user_id)
-        return _Scored(user, self._allowed(requests, user)[0], *_NOTHING)
+                log.exception("the seen items of user %s cannot be read", request.user_id)
+        return _Scored(user, allowed_items([request], user, self._catalogue)[0], NOTHING, failed=True)
 
-    def _allowed(self, requests: Sequence[Request], users: UserBatch) -> npt.NDArray[np.bool_]:
-        allowed = users.unseen(len(self._catalogue.titles))
-        for row, request in enumerate(requests):
-            if request.include_seen:
-                allowed[row] = True
-            if request.genres:
-                allowed[row] &= self._catalogue.carrying(request.genres)
-            if request.exclude:
-                places = self._catalogue.encoder.positions(request.exclude)
-                allowed[row, places[places >= 0]] = False
-        return allowed
-
-    def _answer(self, request: Request, scored: _Scored, known: bool, stamp: datetime | None) -> Answer:
-        personal, scores = _NOTHING
-        if known:
-            usable = np.isfinite(scored.scores) & scored.allowed[scored.best]
-            personal, scores = scored.best[usable][: request.k], scored.scores[usable][: request.k]
-        policy: Policy = "popular"
+    def _answer(self, request: Request, scored: _Scored, as_of: datetime | None, why_popular: str) -> Answer:
+        personal = NOTHING if why_popular else scored.best.usable(scored.allowed, request.k)
         if len(personal):
-            policy = "cold_start" if request.user_id is None else "personal"
+            policy: Policy = "cold_start" if request.user_id is None else "personal"
         else:
-            stamp = self._catalogue.as_of
-        filling, filling_scores = self._popular(request.k, scored.allowed, personal, scores)
-        places = np.concatenate([personal, filling]).tolist()
-        reasons: list[list[str]] = [[]] * len(places)
-        if request.explain:
-            reasons = self._reasons.personal(scored.user, personal) if len(personal) else []
-            reasons += [self._reasons.popular(place) for place in filling.tolist()]
-        values = np.concatenate([scores, filling_scores]).tolist()
-        items = [self._item(*each) for each in zip(places, values, reasons, strict=True)]
+            policy, as_of = "popular", self._catalogue.as_of
+            why = why_popular or (NOT_SCORED if scored.failed else NO_SCORES)
+            who = "an anonymous user" if request.user_id is None else f"user {request.user_id}"
+            log.info("popular items for %s: %s", who, why)
+        popular = personal.popular(scored.allowed, request.k, self._catalogue)
         unknown = [item for item in request.history(self._scale).item_ids if not self._has(item)]
-        return Answer(self._version, self._schema_digest, policy, _iso(stamp), items, unknown)
+        items = self._items(request, scored.user, personal, popular)
+        return Answer(self._version, self._schema_digest, policy, iso_utc(as_of), items, unknown)
 
-    def _popular(self, k: int, allowed: npt.NDArray[np.bool_], personal: Ints, scores: Floats) -> tuple[Ints, Floats]:
-        """The most popular allowed items that are not among the personal ones, as many as are missing to k."""
-        if len(personal) == k:
-            return _NOTHING
-        free = allowed.copy()
-        free[personal] = False
-        order = self._catalogue.most_popular
-        filling = order[free[order]][: k - len(personal)]
-        popularity = self._catalogue.popularity
-        if len(personal):
-            return filling, scores[-1] - (popularity.max() - popularity[filling])
-        return filling, popularity[filling]
+    def _items(self, request: Request, user: UserBatch, personal: Ranking, popular: Ranking) -> list[Item]:
+        ranking = personal.followed_by(popular)
+        reasons: list[list[str]] = [[]] * len(ranking)
+        if request.explain:
+            reasons = self._reasons.personal(user, personal.positions) if len(personal) else []
+            reasons += [self._reasons.popular(position) for position in popular.positions.tolist()]
+        ranked = zip(ranking.positions.tolist(), ranking.scores.tolist(), reasons, strict=True)
+        return [self._item(position, score, why) for position, score, why in ranked]
 
-    def _item(self, place: int, score: float, reasons: Sequence[str]) -> Item:
-        about = self._catalogue
-        item_id = int(about.encoder.item_ids[place])
-        return Item(item_id, about.titles[place], about.years[place], about.genres[place], round(score, 6), reasons)
+    def _item(self, position: int, score: float, reasons: Sequence[str]) -> Item:
+        facts = self._catalogue
+        return Item(
+            item_id=int(facts.encoder.item_ids[position]),
+            title=facts.titles[position],
+            year=facts.years[position],
+            genres=facts.genres[position],
+            score=round(score, 6),
+            reasons=reasons,
+        )
 
 
-_NOTHING: tuple[Ints, Floats] = np.zeros(0, np.int64), np.zeros(0, np.float32)
-
-
-def _iso(stamp: datetime | None) -> str | None:
-    if stamp is None:
-        return None
-    return (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _without_features(count: int) -> pa.Table:
+    return empty_rows(count).append_column(c.EVENT_TIMESTAMP, pa.nulls(count, pa.timestamp("us", tz="UTC")))

@@ -1,4 +1,4 @@
-"""Why an item is recommended, in short sentences made of facts alone."""
+"""Why an item is recommended: short sentences that state facts about the user's history and the item."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
@@ -16,31 +16,31 @@ FAVOURITES = 3
 
 @runtime_checkable
 class HasItemVectors(Protocol):
-    """A model that places items in a space where near means alike."""
+    """A model with a vector for each item; similar items have similar vectors."""
 
     @property
     def item_vectors(self) -> Floats:
-        """[I, D] one vector an item, of any length."""
+        """[I, D] one vector for each item, of any length."""
 
 
 @runtime_checkable
 class RelatesItems(Protocol):
-    """A model that says itself which items belong together."""
+    """A model that computes itself how similar items are."""
 
     def likeness(self, items: Ints, others: Ints) -> Floats:
         """[K, L] from 0, nothing in common, to 1, for K items and L others."""
 
 
 class Reasons:
-    """Finds the fact that links a user to an item."""
+    """Finds the reasons that link a user to an item."""
 
     def __init__(self, catalogue: Catalogue, model: Recommender, liked_from: float) -> None:
-        """Prepare what tells how alike items are: genres, and the model's own idea if it has one.
+        """Prepare the similarity of items: by their genres, and by the model where it offers one.
 
         Args:
-            catalogue: what is known of the items.
-            model: whose answers are explained.
-            liked_from: least rating of an item that somebody liked.
+            catalogue: the items.
+            model: the model whose answers are explained.
+            liked_from: lowest rating of an item that counts as liked.
         """
         self._catalogue = catalogue
         self._liked_from = liked_from
@@ -51,7 +51,7 @@ class Reasons:
             self._likeness.append(model.likeness)
 
     def personal(self, user: UserBatch, items: Ints) -> list[list[str]]:
-        """Reasons for each item for one user (a batch of one): a similar item that was liked, favourite genres."""
+        """Reasons for each item for one user (a batch of one): a similar item that the user liked, favourite genres."""
         good = set(user.seen[user.seen_ratings >= self._liked_from].tolist())
         liked: Ints = np.array([item for item in user.recent[0].tolist() if item in good], dtype=np.int64)
         profile = user.genres[0]
@@ -59,39 +59,37 @@ class Reasons:
         favourites = best[profile[best] > 0].tolist()
         alike = np.mean([likeness(items, liked) for likeness in self._likeness], axis=0)
         alike[items[:, None] == liked] = 0.0
-        models = liked[alike.argmax(axis=1)].tolist() if len(liked) else [-1] * len(items)
+        closest = liked[alike.argmax(axis=1)].tolist() if len(liked) else [-1] * len(items)
         related = (alike.max(axis=1, initial=0.0) > 0).tolist()
         reasons = []
-        for item, model, is_related in zip(items.tolist(), models, related, strict=True):
-            found, carried = [], self._carried(item)
+        for item, like, is_related in zip(items.tolist(), closest, related, strict=True):
+            found, genres = [], self._genres_of(item)
             if is_related:
-                shared = self._names(sorted(set(carried) & set(self._carried(model))))
-                found.append(
-                    f"because you liked {self._catalogue.titles[model]}{f' (also {shared})' if shared else ''}"
-                )
-            if named := self._names([genre for genre in favourites if genre in carried]):
+                shared = self._names(sorted(set(genres) & set(self._genres_of(like))))
+                found.append(f"because you liked {self._catalogue.titles[like]}{f' (also {shared})' if shared else ''}")
+            if named := self._names([genre for genre in favourites if genre in genres]):
                 found.append(f"among your favourite genres: {named}")
             reasons.append(found or self.popular(item))
         return reasons
 
     def popular(self, item: int) -> list[str]:
-        """The number of interactions that made it popular."""
+        """How many ratings made the item popular."""
         if recent := self._catalogue.count(c.POPULARITY_30D, item):
             return [f"popular now: {recent} ratings in 30 days"]
         return [f"popular: {self._catalogue.count(c.POPULARITY_ALL, item)} ratings"]
 
-    def _carried(self, item: int) -> list[int]:
+    def _genres_of(self, item: int) -> list[int]:
         """Positions of an item's genres in the vocabulary."""
         lists = self._catalogue.item_genres
-        carried: list[int] = lists.indices[lists.offsets[item] : lists.offsets[item + 1]].tolist()
-        return carried
+        genres: list[int] = lists.indices[lists.offsets[item] : lists.offsets[item + 1]].tolist()
+        return genres
 
     def _names(self, genres: Sequence[int]) -> str:
         return ", ".join(self._catalogue.encoder.genres[genre] for genre in genres[:FAVOURITES])
 
 
 def _cosine(vectors: Floats) -> Callable[[Ints, Ints], Floats]:
-    """Cosines of K items and L others by their [I, D] vectors; 0 for those without any length."""
+    """Cosines of K items and L others by their [I, D] vectors; 0 for vectors of length 0."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
 

@@ -32,7 +32,7 @@ def ids(answer: Answer) -> list[int]:
 
 
 class Fixed(Recommender):
-    """Gives everybody the same scores, or raises."""
+    """Gives all users the same scores, or raises."""
 
     name: ClassVar[str] = "fixed"
 
@@ -70,7 +70,7 @@ class Fixed(Recommender):
 
 
 class Careless(Fixed):
-    """Names items of a user's own history as the best, and a score that JSON has no word for."""
+    """Ranks seen items first and gives a score that is not a number."""
 
     def best(self, users: UserBatch, allowed: Mask, k: int) -> tuple[Ints, Floats]:
         seen, unseen = np.flatnonzero(~allowed[0]), np.flatnonzero(allowed[0])
@@ -80,7 +80,7 @@ class Careless(Fixed):
         return positions, scores
 
 
-def test_neither_forbidden_items_nor_scores_without_a_number_are_taken_from_a_model() -> None:
+def test_seen_items_and_scores_that_are_not_numbers_are_not_taken_from_a_model() -> None:
     answer = ask({"user_id": 1, "k": 1}, engine(model=Careless([])))
     assert answer.policy == "personal"
     assert [(item.item_id, item.score) for item in answer.items] == [(11, 2.0)]
@@ -89,7 +89,7 @@ def test_neither_forbidden_items_nor_scores_without_a_number_are_taken_from_a_mo
     assert np.isfinite([item.score for item in answer.items]).all()
 
 
-def test_requests_of_a_batch_get_as_many_items_as_each_asks_for() -> None:
+def test_each_request_of_a_batch_gets_as_many_items_as_it_asks_for() -> None:
     served = engine()
     bodies = [{"user_id": 1, "k": 1}, {"user_id": 2, "k": 5}, {"liked": [21], "k": 2}]
     together = served.answer([served.parse(body) for body in bodies], tiny.NOW).answers
@@ -105,25 +105,25 @@ def test_a_known_user_gets_unseen_items_of_the_genres_that_they_like() -> None:
     assert answer.model_version == "7"
 
 
-def test_a_stranger_is_ranked_by_the_items_that_they_name() -> None:
+def test_an_anonymous_user_is_ranked_by_the_items_that_they_name() -> None:
     answer = ask({"liked": [21, 22], "k": 2})
     assert answer.policy == "cold_start"
     assert ids(answer) == [23, 24]
 
 
-def test_a_stranger_who_rates_is_ranked_like_one_who_names_the_same_items() -> None:
+def test_an_anonymous_user_who_rates_is_ranked_like_one_who_names_the_same_items() -> None:
     assert ids(ask({"ratings": {"21": 5, "22": 5}, "k": 2})) == ids(ask({"liked": [21, 22], "k": 2}))
 
 
 @pytest.mark.parametrize("body", [{"user_id": 999}, {"liked": []}, {"ratings": {}}, {"liked": [5, 6]}])
-def test_whoever_has_no_history_gets_the_popular_items(body: dict[str, Any]) -> None:
+def test_a_user_without_history_gets_the_popular_items(body: dict[str, Any]) -> None:
     answer = ask({**body, "k": 3})
     assert answer.policy == "popular"
     assert ids(answer) == [11, 12, 21]
     assert answer.features_as_of == "2023-11-01T00:00:00Z"
 
 
-def test_a_stranger_has_activity_scalars_only_where_the_training_data_had_timestamps() -> None:
+def test_an_anonymous_user_has_activity_scalars_only_where_the_training_data_had_timestamps() -> None:
     model = Fixed([1.0] * len(tiny.IDS))
     ask({"liked": [21, 22]}, engine(model=model))
     assert model.scalars[c.INTENSITY] != 0
@@ -131,7 +131,7 @@ def test_a_stranger_has_activity_scalars_only_where_the_training_data_had_timest
     assert [model.scalars[name] for name in ("recency", c.FREQUENCY, c.INTENSITY)] == [0, 0, 0]
 
 
-def test_the_model_is_told_the_id_of_a_user_and_that_others_are_strangers() -> None:
+def test_the_model_receives_the_id_of_a_user_and_minus_one_for_an_anonymous_user() -> None:
     model = Fixed([1.0] * len(tiny.IDS))
     served = engine(model=model)
     served.answer([served.parse(body) for body in ({"liked": [21]}, {"user_id": 2}, {"user_id": 999})], tiny.NOW)
@@ -188,7 +188,7 @@ def test_a_store_that_returns_too_few_rows_means_popular_items() -> None:
     assert ask({"user_id": 1}, engine(lambda user_ids: tiny.users([]))).policy == "popular"
 
 
-def test_one_broken_profile_costs_neither_the_others_their_answer_nor_its_user_the_seen_filter() -> None:
+def test_after_one_broken_profile_the_other_users_get_their_answer_and_its_user_gets_unseen_items() -> None:
     def one_broken(user_ids: Sequence[int]) -> pa.Table:
         rows = tiny.users(user_ids).to_pylist()
         rows[0][c.GENRE_PROFILE] = [5.0]
@@ -214,6 +214,41 @@ def test_a_model_that_fails_means_popular_items() -> None:
     assert (answer.policy, ids(answer)) == ("popular", [12, 21])
 
 
+@pytest.mark.parametrize(
+    ("body", "model", "why"),
+    [
+        ({"user_id": 999}, None, "user 999: the online store has no features of this user"),
+        ({"user_id": 2}, Fixed(None), "user 2: the model could not score the request"),
+        ({"user_id": 3}, None, "user 3: the model has no score for an allowed item"),
+        ({"liked": [5]}, None, "an anonymous user: the request names no item of the catalogue"),
+    ],
+)
+def test_the_log_says_why_an_answer_is_popular(
+    body: dict[str, Any], model: Recommender | None, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "recstack")
+    assert ask(body, engine(model=model)).policy == "popular"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
+        f"popular items for {why}"
+    ]
+
+
+def test_the_log_names_the_users_whose_features_could_not_be_read(caplog: pytest.LogCaptureFixture) -> None:
+    def unreachable(user_ids: Sequence[int]) -> pa.Table:
+        raise TimeoutError("no answer within 0.2 s")
+
+    caplog.set_level("INFO", "recstack")
+    ask({"user_id": 1}, engine(unreachable))
+    assert "popular items for user 1: the online store could not be read" in caplog.messages
+    assert "no answer within 0.2 s" in caplog.text
+
+
+def test_a_personal_answer_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "recstack")
+    ask({"user_id": 1, "k": 1})
+    assert caplog.messages == []
+
+
 def test_a_batch_reads_features_once_and_answers_in_the_order_of_its_requests() -> None:
     reads: list[list[int]] = []
 
@@ -230,12 +265,12 @@ def test_a_batch_reads_features_once_and_answers_in_the_order_of_its_requests() 
     assert served.answer([], tiny.NOW).answers == []
 
 
-def test_reasons_name_a_liked_item_that_is_alike_and_favourite_genres() -> None:
+def test_reasons_name_a_similar_liked_item_and_favourite_genres() -> None:
     reasons = {item.item_id: item.reasons for item in ask({"user_id": 1, "k": 3}).items}
     assert reasons[33] == ["because you liked Convoy (also war)", "among your favourite genres: war"]
 
 
-def test_what_a_stranger_names_counts_as_liked_and_what_was_rated_low_does_not() -> None:
+def test_items_that_an_anonymous_user_names_count_as_liked_and_those_rated_low_do_not() -> None:
     (named,) = [item.reasons for item in ask({"liked": [32], "k": 3}).items if item.item_id == 33]
     (rated,) = [item.reasons for item in ask({"ratings": {"32": 3, "31": 5}, "k": 3}).items if item.item_id == 33]
     assert named[0] == "because you liked Convoy (also war)"
@@ -249,7 +284,7 @@ def test_reasons_of_popular_items_give_the_count() -> None:
     assert reasons[24] == ["popular: 2 ratings"]
 
 
-def test_item_vectors_of_the_model_decide_which_liked_item_is_alike() -> None:
+def test_item_vectors_of_the_model_decide_which_liked_item_is_similar() -> None:
     vectors = np.zeros((len(tiny.IDS), 2), dtype=np.float32)
     vectors[tiny.IDS.index(31)] = vectors[tiny.IDS.index(33)] = [0, 1]
     vectors[tiny.IDS.index(32)] = [1, 0]
@@ -258,7 +293,7 @@ def test_item_vectors_of_the_model_decide_which_liked_item_is_alike() -> None:
     assert reasons[33][0] == "because you liked Trenches (also war)"
 
 
-def test_a_model_that_relates_items_decides_too() -> None:
+def test_a_model_that_computes_the_similarity_of_items_decides_too() -> None:
     class Related(Fixed):
         def likeness(self, items: Ints, others: Ints) -> Floats:
             trenches = others == tiny.IDS.index(31)
