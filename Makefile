@@ -11,8 +11,6 @@ SERVICE ?=
 BACKUP ?=
 RECSTACK_HOME ?= $(CURDIR)/.recstack
 BIN := .venv/bin
-# Optimized bytecode leaves out Feast's run-time type checks, 3 s of each start.
-QUICK = PYTHONOPTIMIZE=1
 SOURCE = --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") $(OPTIONS:%=--option %)
 
 export RECSTACK_HOME
@@ -44,7 +42,7 @@ redis:
 
 .PHONY: demo
 demo: java venv ## the whole pipeline, from ratings to recommendations served by TorchServe
-	@$(QUICK) $(BIN)/recstack demo $(SOURCE)
+	@$(BIN)/recstack demo $(SOURCE)
 
 .PHONY: stop
 stop: ## end every server that make demo and make ui started
@@ -56,7 +54,7 @@ ui: venv ## start the web pages of Prefect and MLflow on the demo's data
 
 .PHONY: evaluate
 evaluate: java venv ## compare all models on a dataset; more options in ARGS="--protocol … --seeds 3"
-	@$(QUICK) $(BIN)/recstack evaluate $(SOURCE) $(ARGS)
+	@$(BIN)/recstack evaluate $(SOURCE) $(ARGS)
 
 .PHONY: deploy
 deploy: ## the whole stack under Docker, with a first model; LOCAL_IMAGES=1 where no registry is reachable

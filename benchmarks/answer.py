@@ -23,7 +23,7 @@ LOADS = (0.5, 0.8, 0.95)
 
 
 def check(ours: Target, others: tuple[Target, ...]) -> str:
-    """What was compared.
+    """Compare the answers; returns what was compared.
 
     Raises:
         ValueError: the servers recommend different items, or score them differently.
@@ -49,8 +49,8 @@ def at_fixed_rates(
         for load in LOADS:
             rate = load * capacity[target.name]
             found = open_loop(target, rate, max(seconds, 20 / rate))
-            told = ", ".join(f"p{share:g} {np.percentile(found, share):,.1f}" for share in (50, 90, 99, 99.9))
-            print(f"{target.name}, {load:.0%} of capacity, {rate:,.0f} requests/s: {told} ms", flush=True)
+            percentiles = ", ".join(f"p{share:g} {np.percentile(found, share):,.1f}" for share in (50, 90, 99, 99.9))
+            print(f"{target.name}, {load:.0%} of capacity, {rate:,.0f} requests/s: {percentiles} ms", flush=True)
             latencies.setdefault(target.name, {})[load] = found
     return latencies
 
@@ -62,11 +62,11 @@ def main() -> None:
     arguments.add_argument("--breakdown", action="store_true", help="only where the time of one request goes")
     arguments.add_argument("--plots", type=Path, help="folder for two SVG files, e.g. docs/pictures")
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, workspace(Path(folder)) as place:
+    with tempfile.TemporaryDirectory() as folder, workspace(Path(folder)) as made:
         if options.breakdown:
-            breakdown(place)
+            breakdown(made)
             return
-        with all_servers(place) as targets:
+        with all_servers(made) as targets:
             ours, naive, uvicorn = (target.name for target in targets)
             compared = check(targets[0], targets[1:])
             for target in targets:

@@ -1,25 +1,26 @@
-"""What a person sees of a step: one line on the console and in Prefect's log."""
+"""Prints one line for each step, and writes it to Prefect's log."""
 
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from recstack import progress
 from recstack.storage.lake import Build
 
 
 def say(step: str, what: str, seconds: float, where: Path | str) -> None:
-    """One line a step: its name, what it made, how long it took, where it is."""
+    """Print a step's name, what it made, how long it took and where it is."""
     show(f"{step:<15} {what:<72} {seconds:>6.1f} s   {short(where)}")
 
 
 def show(text: str) -> None:
-    """Print plainly, and log for Prefect's page."""
-    print(text, flush=True)
+    """Print a text, and log it for Prefect's page."""
+    progress.say(text)
     get_run_logger().info(text)
 
 
 def say_build(step: str, what: str, build: Build) -> None:
-    """The same for a published output, which may have been there already."""
+    """Print the line of a step that publishes an output; says so if the output was there already."""
     if build.fresh:
         say(step, what, build.manifest["seconds"], build.path)
     else:
@@ -27,7 +28,7 @@ def say_build(step: str, what: str, build: Build) -> None:
 
 
 def short(where: Path | str) -> str:
-    """A path relative to the working folder where that is shorter."""
+    """A path, relative to the working folder if it is inside."""
     if isinstance(where, Path) and where.is_relative_to(Path.cwd()):
         return str(where.relative_to(Path.cwd()))
     return str(where)

@@ -1,4 +1,4 @@
-"""`make demo`: the pipeline on embedded defaults, then three questions to the model that it rolled out."""
+"""`make demo`: the pipeline on embedded defaults, then three requests to the model that it rolled out."""
 
 import json
 import shlex
@@ -6,12 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from prefect.client.orchestration import get_client
+
 from flows.pipeline import pipeline
 from recstack.data.adapters.base import datasets
-from recstack.local.demo import show_answers
+from recstack.local.answers import show_three_answers
+from recstack.progress import say, working
 from recstack.release.served_model import most_active_user, served_model, training_features
 from recstack.settings import Settings
-from recstack.torchserve.embedded import embedded, start
+from recstack.torchserve.server import server_of, start_server
 
 
 def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
@@ -19,28 +22,38 @@ def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
 
     Args:
         dataset: name of an adapter.
-        data: folder of the user's own copy; needed where a dataset can't be downloaded.
+        data: folder of the source files; needed if the dataset can't be downloaded.
         options: fields of the adapter.
     """
     settings = Settings(dataset=dataset)
-    if dataset in datasets():
-        print(f"{dataset}: {datasets()[dataset].licence}")
-    begun = time.monotonic()
-    server = embedded(settings)
-    start(server)
-    pipeline(dataset, data, options)
-    print()
-    show_answers(settings)
+    say(f"{dataset}: {datasets()[dataset].licence}")
+    start = time.monotonic()
+    start_server(server_of(settings))
+    _start_prefect()
+    with working("running the pipeline"):
+        pipeline(dataset, data, options)
+    say("")
+    show_three_answers(settings)
+    say(f"\nDone in {time.monotonic() - start:.0f} s.")
+    _say_what_next(settings)
+
+
+def _start_prefect() -> None:
+    """Start Prefect's temporary server, which serves all flows of this process and ends with it."""
+    with working("starting Prefect"), get_client(sync_client=True) as client:
+        client.hello()
+
+
+def _say_what_next(settings: Settings) -> None:
     read = f"import json; print(json.load(open({json.dumps(str(settings.token_file))}))['inference']['key'])"
-    question = json.dumps({"user_id": most_active_user(training_features(served_model(settings))), "k": 5})
-    print(
-        f"\nDone in {time.monotonic() - begun:.0f} s. TorchServe is running; its tokens are in {settings.token_file}."
+    request = json.dumps({"user_id": most_active_user(training_features(served_model(settings))), "k": 5})
+    say(
+        f"""TorchServe is running; its tokens are in {settings.token_file}. Ask it yourself:
+  TOKEN=$(python3 -c {shlex.quote(read)})
+  curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer $TOKEN" \\
+    -H 'Content-Type: application/json' -d {shlex.quote(request)}
+`make ui` shows the runs:
+  Prefect  {settings.prefect_page}
+  MLflow   {settings.mlflow_page}
+`make stop` ends everything."""
     )
-    print("Ask it yourself:")
-    print(f"  TOKEN=$(python3 -c {shlex.quote(read)})")
-    print(f'  curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer $TOKEN" \\')
-    print(f"    -H 'Content-Type: application/json' -d {shlex.quote(question)}")
-    print("`make ui` shows the runs:")
-    print(f"  Prefect  {settings.prefect_page}")
-    print(f"  MLflow   {settings.mlflow_page}")
-    print("`make stop` ends everything.")

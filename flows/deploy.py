@@ -11,13 +11,13 @@ from flows.remote import remote_of
 from recstack.release.rollout import roll_out
 from recstack.release.served_model import most_active_user, recommend, served_model, training_features
 from recstack.settings import Settings
-from recstack.torchserve.embedded import embedded
+from recstack.torchserve.server import server_of
 
 
 @task(retries=2, retry_delay_seconds=3)
 def switch_model(settings: Settings, archive: Path) -> str:
     """Roll out the archive; the old version answers until the new one has answered a request."""
-    return roll_out(embedded(settings).api, archive, settings)
+    return roll_out(server_of(settings).api, archive, settings)
 
 
 @flow(name="deploy")

@@ -1,4 +1,4 @@
-"""Feature tables to Feast's online store."""
+"""Loads the newest feature rows into Feast's online store."""
 
 import time
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from recstack.storage.lake import opened
 
 @task
 def register(settings: Settings, features: Path) -> None:
-    """Declare these tables to Feast, as `feast apply` in `feature_repo` would."""
+    """Declare these tables to Feast, as `feast apply` does in `feature_repo`."""
     remote_of(settings).fetch(features)
     apply(settings, features)
 
@@ -32,7 +32,7 @@ def materialize(features: Path | None = None, dataset: str = "movielens_100k") -
     """Apply the feature definitions and load the online store.
 
     Args:
-        features: what `build_features` returned; by default the tables that Feast declares, to refill an online store.
+        features: what `build_features` returned; by default the tables that are declared to Feast, to load a new store.
         dataset: whose they are; also the Feast project.
     """
     settings = Settings(dataset=dataset)

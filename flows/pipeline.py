@@ -13,7 +13,7 @@ from flows.evaluate import evaluate
 from flows.ingest import ingest
 from flows.materialize import materialize
 from flows.train import train
-from recstack.training.experiment import Target
+from recstack.data.targets import Target
 
 
 @flow(name="pipeline")

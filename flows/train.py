@@ -8,12 +8,13 @@ from prefect.artifacts import create_link_artifact
 
 from flows.console import say_build
 from flows.remote import remote_of
+from recstack.data.targets import Target
 from recstack.release.candidate import build_candidate
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.storage.lake import Build, opened
 from recstack.tracking.tracker import Tracker
-from recstack.training.experiment import Experiment, Target
+from recstack.training.experiment import Experiment
 from recstack.training.threads import use_threads
 
 

@@ -1,21 +1,23 @@
-"""The `recstack` command; each verb calls one function."""
+"""The `recstack` command: each verb checks its arguments, imports what it needs and calls one function."""
 
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recstack.progress import say, working
 from recstack.settings import Settings
 
 if TYPE_CHECKING:
     from recstack.experiments.prepare import ExperimentConfig
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data_app = typer.Typer(no_args_is_help=True, help="Source files to the object store (OBJECT_STORE) and back.")
+data_app = typer.Typer(no_args_is_help=True, help="Copy source files to the object store (OBJECT_STORE) and back.")
 app.add_typer(data_app, name="data")
 
 Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
@@ -38,22 +40,25 @@ def prepare() -> None:
 
 @app.command()
 def demo(dataset: Dataset = "movielens_100k", data: Data = None, option: Options = None) -> None:
-    """Run the pipeline on embedded defaults, serve the model, ask it, and say where to look."""
+    """Run the whole pipeline on this machine, serve the model, and show three answers."""
+    say(f"recstack demo: from the ratings of {dataset} to a model that answers requests")
+    options = _pairs(option)
+    _check_dataset(dataset, data, options)
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
-    from flows.demo import run_demo
+    with working("importing Prefect, Spark, Feast and PyTorch"):
+        from flows.demo import run_demo
 
-    run_demo(dataset, data, _pairs(option))
+    run_demo(dataset, data, options)
 
 
 @app.command()
 def stop() -> None:
-    """End the TorchServe and the web pages that `demo` and `ui` started."""
+    """Stop the TorchServe and the web pages that `demo` and `ui` started."""
     from recstack.local.pages import stop_pages
-    from recstack.torchserve.embedded import embedded
-    from recstack.torchserve.embedded import stop as stop_server
+    from recstack.torchserve.server import server_of, stop_server
 
     settings = Settings()
-    stop_server(embedded(settings))
+    stop_server(server_of(settings))
     stop_pages(settings)
 
 
@@ -63,33 +68,32 @@ def ui() -> None:
     from recstack.local.pages import start_pages
 
     for line in start_pages(Settings()):
-        print(line)
+        say(line)
 
 
 @app.command()
 def recommend(
-    dataset: Dataset = "movielens_100k",
-    user: Annotated[int | None, typer.Option(help="a user of the dataset")] = None,
-    liked: Annotated[str | None, typer.Option(help="comma-separated item ids that a stranger likes")] = None,
-    k: Annotated[int, typer.Option(help="how many items")] = 10,
+    user: Annotated[int | None, typer.Option(min=0, help="id of a user of the dataset")] = None,
+    liked: Annotated[str | None, typer.Option(help="comma-separated ids of items that an anonymous user likes")] = None,
+    k: Annotated[int, typer.Option(min=1, max=100, help="how many items")] = 10,
 ) -> None:
-    """Ask the running TorchServe."""
-    from rich.console import Console
+    """Show what the running TorchServe recommends to one user."""
+    if (user is None) == (liked is None):
+        raise typer.BadParameter("give one of --user and --liked")
+    who = {"user_id": user} if liked is None else {"liked": _item_ids(liked)}
+    with working("importing the model's libraries"):
+        from recstack.local.answers import show_answer
 
-    from recstack.local.demo import answer_table
-    from recstack.release import served_model
-
-    who = {"user_id": user} if liked is None else {"liked": [int(item) for item in liked.split(",")]}
-    answer = served_model.recommend(Settings(dataset=dataset), {**who, "k": k, "explain": True})
-    Console(width=150).print(answer_table(", ".join(f"{key} {value}" for key, value in who.items()), answer))
+    show_answer(Settings(), who, k)
 
 
 @app.command()
 def ask() -> None:
-    """Ask the running TorchServe the demo's three questions: a known user, a stranger, an unknown user."""
-    from recstack.local.demo import show_answers
+    """Show the demo's three answers again: to a user of the dataset, an anonymous user and an unknown user."""
+    with working("importing the model's libraries"):
+        from recstack.local.answers import show_three_answers
 
-    show_answers(Settings())  # DATASET says whose model is served
+    show_three_answers(Settings())  # the setting DATASET names the dataset of the served model
 
 
 @app.command()
@@ -105,29 +109,33 @@ def evaluate(
     reference: Annotated[
         str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
-    tuned: Annotated[bool, typer.Option("--tuned", help="with the options that `recstack tune` found")] = False,
+    tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
-    """Compare models on data of yours, apart from anything that is being served."""
-    from recstack.evaluation.report.markdown import render_markdown
-    from recstack.evaluation.report.page import render_page
-    from recstack.experiments.evaluate import evaluate_dataset
+    """Compare models on your data, apart from what is served."""
     from recstack.storage.lake import require_writable, write_atomically
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
     for file in (as_json, as_page):
         if file is not None:
             require_writable(file)
+    names = _check_models(models, reference)
+    _check_experiment(dataset, data, option, protocol, target)
+    with working("importing Spark, Feast and PyTorch"):
+        from recstack.evaluation.report.markdown import render_markdown
+        from recstack.evaluation.report.page import render_page
+        from recstack.experiments.evaluate import evaluate_dataset
+
     result = evaluate_dataset(
         Settings(dataset=dataset),
         _experiment_config(data, option, protocol, target, split_at),
-        [name.strip() for name in models.split(",")],
+        names,
         seeds,
         reference=reference,
         tuned=tuned,
     )
-    print(render_markdown(result))
+    say(render_markdown(result))
     if as_json is not None:
         write_atomically(as_json, json.dumps(result.to_json(), indent=2, allow_nan=False))
     if as_page is not None:
@@ -147,7 +155,10 @@ def tune(
     minutes: Annotated[float, typer.Option(min=0, help="no trial starts after so many minutes")] = 30,
 ) -> None:
     """Find a model's options on the validation part; the same call again continues."""
-    from recstack.experiments.evaluate import tune_dataset
+    _check_models(model, None)
+    _check_experiment(dataset, data, option, protocol, target)
+    with working("importing Spark, Feast and PyTorch"):
+        from recstack.experiments.evaluate import tune_dataset
 
     found = tune_dataset(
         Settings(dataset=dataset),
@@ -156,9 +167,9 @@ def tune(
         trials=trials,
         seconds=60 * minutes,
     )
-    print(f"{model}: validation NDCG@10 {found.validation:.4f}, defaults {found.default:.4f}, {found.trials} trials")
-    print(f"options: {json.dumps(found.options) if found.options else 'the defaults are best'}")
-    print(
+    say(f"{model}: validation NDCG@10 {found.validation:.4f}, defaults {found.default:.4f}, {found.trials} trials")
+    say(f"options: {json.dumps(found.options) if found.options else 'the defaults are best'}")
+    say(
         "`recstack evaluate --tuned` uses them. To train and serve with them, pass them as model_options to `pipeline`."
     )
 
@@ -167,14 +178,14 @@ def tune(
 def push(
     data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
 ) -> None:
-    """Put the source files of a dataset into the object store, where `ingest` finds them."""
+    """Copy the source files of a dataset to the object store, where `ingest` finds them."""
     from recstack.data.source_files import push_source
     from recstack.storage.folders import ObjectStore
 
     settings = Settings()
     store = ObjectStore(settings.object_store, settings.object_store_endpoint)
     moved = push_source(store, dataset, data)
-    print(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
+    say(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
 
 
 @data_app.command()
@@ -182,14 +193,51 @@ def pull(
     dataset: Dataset = "movielens_100k",
     data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
 ) -> None:
-    """Get the source files of a dataset from the object store."""
+    """Copy the source files of a dataset from the object store."""
     from recstack.data.source_files import pull_source
     from recstack.storage.folders import ObjectStore
 
     settings = Settings()
     store = ObjectStore(settings.object_store, settings.object_store_endpoint)
     folder, moved = pull_source(store, dataset, data, settings.downloads)
-    print(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
+    say(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
+
+
+# The checks import neither Spark's session, Feast, PyTorch nor MLflow, so that a mistake is answered at once.
+
+
+def _check_dataset(dataset: str, data: Path | None, options: dict[str, str]) -> None:
+    from recstack.data.adapters.base import configure
+
+    adapter = configure(dataset, options)
+    if data is not None:
+        adapter.require_files(data)
+
+
+def _check_experiment(
+    dataset: str, data: Path | None, option: list[str] | None, protocol: str | None, target: str
+) -> None:
+    from recstack.data.targets import TARGETS
+    from recstack.errors import choose
+    from recstack.evaluation.protocols import PROTOCOLS
+
+    options = _pairs(option)
+    choose("target", target, dict.fromkeys(TARGETS))
+    if protocol is not None:
+        choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
+    _check_dataset(dataset, data, options)
+
+
+def _check_models(models: str, reference: str | None) -> Sequence[str]:
+    from recstack.errors import choose
+    from recstack.models import model_names
+
+    names = model_names() if models == "all" else [name.strip() for name in models.split(",")]
+    for name in names:
+        choose("model", name, dict.fromkeys(model_names()))
+    if reference is not None:
+        choose("reference", reference, dict.fromkeys(names))
+    return names
 
 
 def _experiment_config(
@@ -207,11 +255,20 @@ def _pairs(options: list[str] | None) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def _item_ids(text: str) -> list[int]:
+    try:
+        return [int(item) for item in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"write --liked as item ids with commas between them, such as 50,181, not {text}"
+        ) from None
+
+
 def main() -> None:
-    """Entry point: errors that a person can mend are one message; anything else keeps its trace."""
+    """Entry point: an error that the user can mend is shown as one line, any other with its trace."""
     from recstack.errors import UserError
 
-    # Dependencies switch their deprecation warnings on, which say nothing to a user.
+    # Libraries turn on deprecation warnings that mean nothing to a user.
     logging.captureWarnings(True)
     logging.getLogger("py.warnings").setLevel(logging.ERROR)
     try:

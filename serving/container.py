@@ -1,4 +1,4 @@
-"""TorchServe as a container, with the model of the last rollout. `check` is its health, `token` its key."""
+"""TorchServe in a container: `run` is its main process, `check` its health check, `token` prints its token."""
 
 import signal
 import sys
@@ -9,25 +9,25 @@ from recstack.errors import UserError
 from recstack.release.rollout import MODEL_NAME, last_rolled_out, roll_out
 from recstack.settings import Settings
 from recstack.torchserve.api import TorchServeError
-from recstack.torchserve.embedded import embedded, start, stop
+from recstack.torchserve.server import server_of, start_server, stop_server
 
 
 def run() -> None:
-    """Start the server, roll out the last model again, and stay until the server ends or a signal says stop."""
+    """Start TorchServe with the model of the last rollout, and stay until it ends or a signal asks to stop."""
     settings = Settings()
-    server = embedded(settings)
+    server = server_of(settings)
 
     def end(number: int, frame: FrameType | None) -> None:
-        stop(server)
+        stop_server(server)
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, end)
-    start(server)
+    start_server(server)
     archive = last_rolled_out(server.model_store)
     if archive is not None:
         roll_out(server.api, archive, settings)
     print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
-    while server.pid is not None:
+    while server.background.process is not None:
         time.sleep(1)
     sys.exit("TorchServe ended by itself")
 
@@ -38,7 +38,7 @@ def check() -> None:
     Raises:
         TorchServeError: it does not.
     """
-    server = embedded(Settings())
+    server = server_of(Settings())
     if not server.api.healthy():
         raise TorchServeError(f"no healthy TorchServe at {server.inference_url}")
     if last_rolled_out(server.model_store) is not None:
@@ -47,7 +47,7 @@ def check() -> None:
 
 def token() -> None:
     """Print the current inference token."""
-    print(embedded(Settings()).api.token("inference"))
+    print(server_of(Settings()).api.token("inference"))
 
 
 if __name__ == "__main__":

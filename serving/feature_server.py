@@ -1,4 +1,4 @@
-"""Feast's own HTTP server and web page for this deployment; both answer only who shows the token."""
+"""Feast's HTTP server and web page for this deployment; both answer only requests that carry the token."""
 
 import base64
 import hmac
@@ -16,7 +16,7 @@ from recstack.feature_store.config import repo_config
 from recstack.settings import Settings
 
 OPEN = {"/health"}
-"""Paths that say nothing: for health checks."""
+"""Paths that need no token, because they tell nothing: for health checks."""
 
 
 def guarded(app: FastAPI, token: str) -> FastAPI:
@@ -24,15 +24,15 @@ def guarded(app: FastAPI, token: str) -> FastAPI:
 
     @app.middleware("http")
     async def check(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.url.path in OPEN or hmac.compare_digest(_shown(request).encode(), token.encode()):
+        if request.url.path in OPEN or hmac.compare_digest(_sent_token(request).encode(), token.encode()):
             return await answer(request)
-        told = {"detail": "send the header `Authorization: Bearer <FEAST_TOKEN>`"}
-        return JSONResponse(told, status_code=401, headers={"WWW-Authenticate": "Basic"})
+        detail = {"detail": "send the header `Authorization: Bearer <FEAST_TOKEN>`"}
+        return JSONResponse(detail, status_code=401, headers={"WWW-Authenticate": "Basic"})
 
     return app
 
 
-def _shown(request: Request) -> str:
+def _sent_token(request: Request) -> str:
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return value
@@ -46,7 +46,7 @@ def main() -> None:
     """`features` serves reads and pushes at port 6566, `page` the web page at 8888."""
     settings = Settings()
     if not settings.feast_token:
-        sys.exit("FEAST_TOKEN is not set: Feast would answer anybody")
+        sys.exit("FEAST_TOKEN is not set: without it Feast would answer everyone")
     store = FeatureStore(config=repo_config(settings))
     if sys.argv[1] == "page":
         app, port = page_app(store, settings.dataset), 8888

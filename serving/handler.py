@@ -1,8 +1,4 @@
-"""TorchServe's side of recstack: opens the engine of an archive and hands batches to it; it decides nothing itself."""
-
-import gc
-
-gc.disable()  # till the worker is ready: Python's collector would go through all that is being imported again and again
+"""TorchServe's side of recstack: opens the engine of an archive and passes batches of requests to it."""
 
 import json
 import time
@@ -11,21 +7,25 @@ from typing import Any
 
 from ts.metrics.metric_type_enum import MetricTypes
 
-from recstack.archive.bundle import Bundle
-from recstack.archive.opening import open_engine
-from recstack.recommend import BadRequestError
-from recstack.settings import Settings
-from recstack.torchserve import worker_log
+from recstack.torchserve.quick_start import collector_paused
+
+with collector_paused():
+    from recstack.archive.bundle import Bundle
+    from recstack.archive.opening import open_engine
+    from recstack.recommend import BadRequestError
+    from recstack.settings import Settings
+    from recstack.torchserve.worker_log import buffer_log
 
 
 class RecommendationHandler:
-    """One worker. TorchServe wants exactly one class in this file."""
+    """One worker. TorchServe allows exactly one class in this file."""
 
     def initialize(self, context: Any) -> None:
         """Check the archive, open the store, answer once; an error here keeps the version out of service."""
-        worker_log.gather()
-        bundle = Bundle.read(Path(context.system_properties["model_dir"]))
-        self.engine = open_engine(bundle, Settings(), int(time.time()))
+        buffer_log()
+        with collector_paused():
+            bundle = Bundle.read(Path(context.system_properties["model_dir"]))
+            self.engine = open_engine(bundle, Settings(), int(time.time()))
         self.version = bundle.manifest.facts.model_version
         counter, histogram = MetricTypes.COUNTER, MetricTypes.HISTOGRAM
         add = context.metrics.add_metric_to_cache
@@ -33,20 +33,18 @@ class RecommendationHandler:
         self.missing = add("recstack_missing_features_total", "count", ["version"], counter)
         self.feature_read = add("recstack_feature_read_ms", "ms", ["version"], histogram)
         self.scoring = add("recstack_scoring_ms", "ms", ["version"], histogram)
-        gc.freeze()  # what is here now stays
-        gc.enable()
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[bytes]:
         """Answer a batch: a bad request gets its own 400, the others their items."""
         replies: list[dict[str, Any]] = [{} for _ in data]
-        places, requests, policies = [], [], []
-        for place, row in enumerate(data):
+        numbers, requests, policies = [], [], []
+        for number, row in enumerate(data):
             try:
                 requests.append(self.engine.parse(row.get("body")))
-                places.append(place)
+                numbers.append(number)
             except BadRequestError as error:
-                context.set_response_status(400, "Bad Request", place)
-                replies[place] = {
+                context.set_response_status(400, "Bad Request", number)
+                replies[number] = {
                     "code": 400,
                     "type": "BadRequest",
                     "message": str(error),
@@ -55,8 +53,8 @@ class RecommendationHandler:
                 }
                 policies.append("bad_request")
         batch = self.engine.answer(requests, int(time.time()))
-        for place, answer in zip(places, batch.answers, strict=True):
-            replies[place] = answer.payload()
+        for number, answer in zip(numbers, batch.answers, strict=True):
+            replies[number] = answer.payload()
             policies.append(answer.policy)
 
         for policy in sorted(set(policies)):
@@ -66,9 +64,9 @@ class RecommendationHandler:
         if requests:
             self.feature_read.add_or_update(round(batch.feature_read_ms, 3), [self.version])
             self.scoring.add_or_update(round(batch.scoring_ms, 3), [self.version])
-        for place in range(len(data)):
-            context.set_response_content_type(place, "application/json")
+        for number in range(len(data)):
+            context.set_response_content_type(number, "application/json")
         return [
-            json.dumps({"request_id": context.get_request_id(place), **reply}, allow_nan=False).encode()
-            for place, reply in enumerate(replies)
+            json.dumps({"request_id": context.get_request_id(number), **reply}, allow_nan=False).encode()
+            for number, reply in enumerate(replies)
         ]

@@ -6,8 +6,8 @@ import statistics
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.request import urlopen
 
+import httpx
 import numpy as np
 import torch
 
@@ -35,19 +35,19 @@ def breakdown(workspace: Workspace) -> None:
     with ours(workspace) as (target, server):
         closed_loop(target, 1, 3)
         before, first = _counts(server.metrics_url), time.monotonic()
-        told = closed_loop(target, 1, 6)
+        measured = closed_loop(target, 1, 6)
         after = _counts(server.metrics_url)
-        requests = told.rate * (time.monotonic() - first)
+        requests = measured.rate * (time.monotonic() - first)
         counted = {name: (after[name] - before[name]) / requests for name in COUNTS}
         wait, inside = counted["ts_queue_latency_microseconds"], counted["ts_inference_latency_microseconds"]
         handler = sum(_mean_ms(server.metrics_url, name) for name in ("feature_read", "scoring")) * 1e3
         print("through TorchServe, one client, µs a request (means, so that they add up):")
         for name, micros in {
-            "HTTP and the front end": 1e6 / told.rate - inside,
+            "HTTP and the front end": 1e6 / measured.rate - inside,
             "queue": wait,
             "socket, Python's side of it, JSON, a batching delay if any": inside - wait - handler,
             "feature read and scoring": handler,
-            "all": 1e6 / told.rate,
+            "all": 1e6 / measured.rate,
         }.items():
             print(f"  {name:50} {micros:7.0f}")
 
@@ -73,8 +73,8 @@ def _steps(engine: Engine, batch: int) -> dict[str, float]:
         (engine._reasons, "personal", "reasons"),
     ]
     plain = [(owner, name, getattr(owner, name)) for owner, name, _ in wrapped]
-    for owner, name, told in wrapped:
-        object.__setattr__(owner, name, timed(told, getattr(owner, name)))
+    for owner, name, shown in wrapped:
+        object.__setattr__(owner, name, timed(shown, getattr(owner, name)))
     draw, rounds = np.random.default_rng(0), []
     try:
         for _ in range(ROUNDS):
@@ -98,9 +98,7 @@ def _steps(engine: Engine, batch: int) -> dict[str, float]:
 
 
 def _metrics(url: str) -> str:
-    with urlopen(f"{url}/metrics", timeout=10) as answer:
-        text: str = answer.read().decode()
-        return text
+    return httpx.get(f"{url}/metrics", timeout=10).text
 
 
 def _counts(url: str) -> dict[str, float]:

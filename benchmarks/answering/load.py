@@ -50,16 +50,16 @@ def closed_loop(target: Target, connections: int, seconds: float) -> Closed:
         script.write(SCRIPT.format(token=target.token, users=N_USERS))
         script.flush()
         options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "60s", "-s", script.name]
-        told = subprocess.run(["wrk", *options, target.url], capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(["wrk", *options, target.url], capture_output=True, text=True, check=True).stdout
     target.ask({"user_id": 1})  # comes last: what was still queued would slow the next measurement
-    return Closed(**json.loads(told.strip().splitlines()[-1]))
+    return Closed(**json.loads(output.strip().splitlines()[-1]))
 
 
 def open_loop(target: Target, rate: float, seconds: float, connections: int = 256) -> np.ndarray:
     """Latencies in ms of requests that are sent at a fixed rate, even if earlier ones are not answered yet.
 
-    Each is counted from the moment at which it should have been sent, so that a server that stalls can't hide the
-    requests that it kept from being sent (coordinated omission). The sender costs some 40 µs a request of one core.
+    Each latency counts from the time at which the request should have been sent, so that a server that stalls can't
+    hide the requests that were sent late because of it (coordinated omission). Sending takes some 40 µs of one core.
     """
     return asyncio.run(_open_loop(target, rate, seconds, connections))
 

@@ -31,7 +31,7 @@ def draw(latencies: Mapping[str, Mapping[float, np.ndarray]], capacity: Mapping[
         panel.set_xticks([1, 2, 10, 100, 1000], ["0 %", "50 %", "90 %", "99 %", "99.9 %"], fontsize=8)
         panel.legend(title="sent, of capacity", frameon=False, fontsize=8)
         panel.grid(alpha=0.3)
-    panels[0].set_ylabel("latency, ms, from the intended moment")
+    panels[0].set_ylabel("latency, ms, from the intended time")
     figure.savefig(folder / "answer-latency.svg")
 
     figure, axes = plt.subplots(figsize=(6, 2.2), layout="constrained")

@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+
+import httpx
 
 from answering.workspace import VERSION, Workspace, free_port
 from recstack.archive.mar import build_archive
 from recstack.release.rollout import MODEL_NAME, switch_version
-from recstack.torchserve.embedded import TORCHSERVE, Server, embedded, start, stop
+from recstack.torchserve.server import TORCHSERVE, Server, server_of, start_server, stop_server
 
 WORKERS = len(os.sched_getaffinity(0)) + 1
 """One more than cores: while a worker of TorchServe waits for the front end, another one computes."""
@@ -34,10 +35,10 @@ class Target:
 
     def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """One answer."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        with urlopen(Request(self.url, json.dumps(body).encode(), headers), timeout=60) as answer:
-            told: dict[str, Any] = json.load(answer)
-            return told
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = httpx.post(self.url, json=body, headers=headers, timeout=60).raise_for_status()
+        values: dict[str, Any] = answer.json()
+        return values
 
 
 @contextmanager
@@ -57,16 +58,16 @@ def _address() -> str:
 
 @contextmanager
 def ours(workspace: Workspace) -> Iterator[tuple[Target, Server]]:
-    """As `recstack.torchserve.embedded` starts it and `switch_version` installs it."""
+    """As `recstack.torchserve.server` starts it and `switch_version` installs it."""
     addresses = {f"torchserve_{name}": _address() for name in ("inference", "management", "metrics")}
     settings = workspace.settings.model_copy(update={**addresses, "torchserve_workers": WORKERS})
-    server = embedded(settings)
-    start(server)
+    server = server_of(settings)
+    start_server(server)
     try:
         switch_version(server.api, workspace.archive, MODEL_NAME, VERSION, settings)
         yield Target("recstack on TorchServe", server.inference_url + PATH, server.api.token("inference")), server
     finally:
-        stop(server)
+        stop_server(server)
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def uvicorn(workspace: Workspace) -> Iterator[Target]:
     with _process(command, HERE.parent, environment) as process:
         target = Target("the engine in uvicorn", f"http://127.0.0.1:{port}{PATH}", "-")
         _wait(process, lambda: bool(target.ask({"user_id": 1})))
-        time.sleep(5)  # its other processes say nothing when they are ready
+        time.sleep(5)  # nothing tells when its other processes are ready
         yield target
 
 
@@ -135,7 +136,7 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], seconds: 
         try:
             if ready():
                 return
-        except (OSError, ValueError):  # not up, or its key file is not written yet
+        except (httpx.HTTPError, OSError, ValueError):  # not up, or its key file is not written yet
             pass
         time.sleep(0.2)
     raise RuntimeError(f"{process.args} did not answer")

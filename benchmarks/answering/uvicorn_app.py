@@ -24,12 +24,12 @@ engine = open_engine(Bundle.read(Path(os.environ["BUNDLE"])), Settings(), int(ti
 
 async def recommend(request: Request) -> Response:
     try:
-        asked = engine.parse(await request.body())
+        parsed = engine.parse(await request.body())
     except BadRequestError as error:
         return Response(json.dumps({"field": error.field, "reason": error.reason}), 400)
-    answer = engine.answer([asked], int(time.time())).answers[0]
-    told = {"request_id": str(uuid.uuid4()), **answer.payload()}
-    return Response(json.dumps(told, allow_nan=False), media_type="application/json")
+    answer = engine.answer([parsed], int(time.time())).answers[0]
+    reply = {"request_id": str(uuid.uuid4()), **answer.payload()}
+    return Response(json.dumps(reply, allow_nan=False), media_type="application/json")
 
 
 app = Starlette(routes=[Route("/predictions/recstack", recommend, methods=["POST"])])

@@ -116,10 +116,10 @@ def workspace(folder: Path) -> Iterator[Workspace]:
         yield Workspace(settings, _archive(folder, settings, users, items, lists))
 
 
-def _stamped(table: pa.Table, key: str, ids: np.ndarray) -> pa.Table:
-    """With entity ids, and known an hour before now."""
-    stamps = pa.array(np.full(len(table), (NOW - 3600) * 1_000_000), pa.timestamp("us", tz="UTC"))
-    return table.append_column(key, pa.array(ids)).append_column(c.EVENT_TIMESTAMP, stamps)
+def _with_ids_and_time(table: pa.Table, key: str, ids: np.ndarray) -> pa.Table:
+    """The table with entity ids and the timestamp of an hour ago."""
+    timestamps = pa.array(np.full(len(table), (NOW - 3600) * 1_000_000), pa.timestamp("us", tz="UTC"))
+    return table.append_column(key, pa.array(ids)).append_column(c.EVENT_TIMESTAMP, timestamps)
 
 
 def _users(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
@@ -135,7 +135,7 @@ def _users(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
     genres = ItemGenres(
         np.arange(N_ITEMS) + 1, np.arange(N_ITEMS + 1) * GENRES_OF_ITEM, lists.ravel(), n_genres=N_GENRES
     )
-    return _stamped(user_states(histories, start, end, genres), c.USER_ID, np.arange(N_USERS) + 1)
+    return _with_ids_and_time(user_states(histories, start, end, genres), c.USER_ID, np.arange(N_USERS) + 1)
 
 
 def _items(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
@@ -150,11 +150,11 @@ def _items(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
     columns = {
         field.name: pa.array(values.get(field.name, [None] * N_ITEMS), field.type) for field in spec.schema("item")
     }
-    return _stamped(pa.table(columns), c.ITEM_ID, np.arange(N_ITEMS) + 1)
+    return _with_ids_and_time(pa.table(columns), c.ITEM_ID, np.arange(N_ITEMS) + 1)
 
 
 def _archive(folder: Path, settings: Settings, users: pa.Table, items: pa.Table, lists: np.ndarray) -> Path:
-    """A network with random weights: what it says is of no use, what it costs is the same."""
+    """A network with random weights: its answers are of no use, its cost is the same."""
     words = tuple(f"genre {number:03d}" for number in range(N_GENRES))
     encoder = Encoder.fit(users, np.full(len(users), NOW), items, words)
     torch.manual_seed(0)

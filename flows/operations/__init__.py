@@ -1,1 +1,1 @@
-"""What the deployment's containers do with Prefect beside running flows."""
+"""Commands of the deployment's containers that start, follow and restart flow runs."""

@@ -1,4 +1,4 @@
-"""A flow run whose process died is scheduled again: every step goes on where it was, so nothing is done twice."""
+"""Schedules a flow run again if its process died; finished steps are not repeated."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ SILENCE = timedelta(seconds=90)
 
 
 def main() -> None:
-    """Register the automation with the Prefect server, unless it is there."""
+    """Register the automation with the Prefect server, unless it is there already."""
     try:
         Automation.read(name=NAME)
     except (ObjectNotFound, ValueError):

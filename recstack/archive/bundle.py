@@ -1,4 +1,4 @@
-"""A trained model as a folder that proves itself: state, encoder, catalogue, item features, and their checksums."""
+"""A trained model as a folder: state, encoder, catalogue and item features, each file with a checksum."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +28,13 @@ class BundleError(UserError, ValueError):
 
 
 class Facts(BaseModel):
-    """Where a model comes from: enough to follow an answer back to its run and its data."""
+    """Origin of a model: leads from an answer back to the run and the data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_version: str
     dataset: str
-    """Name of the adapter, which is also the Feast project that the features are read from."""
+    """Name of the adapter, which is also the Feast project with the features."""
     timed: bool
     """Whether the interactions had timestamps."""
     scale: RatingScale
@@ -63,7 +63,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle in memory, all but the model's state."""
+    """A checked bundle in memory, except for the model's state."""
 
     folder: Path
     manifest: Manifest
@@ -130,8 +130,9 @@ def write_bundle(
         model: trained with `encoder`.
         encoder: the tensor layout.
         catalogue: item_id, title, genres, year; other columns are left out.
-        items: item_id, event_timestamp and `spec.schema("item")`, one row an item; serving falls back to them.
-        facts: where the model comes from.
+        items: item_id, event_timestamp and `spec.schema("item")`, one row for each item; serving uses those of items
+            that the online store lacks.
+        facts: origin of the model.
     """
     (folder / MODEL).mkdir()
     model.save(folder / MODEL)

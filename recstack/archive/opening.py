@@ -1,4 +1,4 @@
-"""From a bundle and the online store to an engine that is warm: what any server does at start."""
+"""Opens a bundle: loads the model and the catalogue and connects to the online store, as any server does at start."""
 
 import logging
 
@@ -16,7 +16,7 @@ READ_BUDGET = 0.2
 """Seconds that Redis may take to connect or to answer before popular items are served instead."""
 
 BLOCK = 1000
-"""Items of one read at start: SQLite limits the variables of a statement."""
+"""Items of one read at start, because SQLite limits the variables of a statement."""
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
 
     Args:
         bundle: checked.
-        settings: where the online store is; the dataset is the bundle's.
+        settings: where the online store is; the dataset is taken from the bundle.
         now: epoch second, for the first requests.
 
     Raises:
@@ -42,14 +42,14 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
     catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, items)
     model = bundle.model(catalogue.features)
     engine = Engine(model, catalogue, store.users, facts.scale, facts.model_version, facts.timed)
-    some = tuple(bundle.encoder.item_ids[:1].tolist())
-    first: list[dict[str, object]] = [{"user_id": 0}, {"liked": some}, {"liked": []}]
+    one_item = tuple(bundle.encoder.item_ids[:1].tolist())
+    first: list[dict[str, object]] = [{"user_id": 0}, {"liked": one_item}, {"liked": []}]
     engine.answer([engine.parse(body) for body in first], now)
     return engine
 
 
 def within_budget(online: str) -> str:
-    """The connection string with time limits; redis-py alone would try for ten seconds to reach a dead server."""
+    """The connection string with time limits; without them redis-py tries for ten seconds to reach a dead server."""
     if online == "sqlite":
         return online
     limits = {"socket_timeout": READ_BUDGET, "socket_connect_timeout": READ_BUDGET, "retry": "null"}
@@ -57,17 +57,17 @@ def within_budget(online: str) -> str:
 
 
 def _items(bundle: Bundle, store: OnlineStore) -> pa.Table:
-    """Item features of the online store; the bundle's own for items that it lacks, or when it cannot be reached."""
+    """Item features from the online store; from the bundle for items that it lacks, or if it cannot be read."""
     wanted = bundle.items.column_names
     try:
         ids = bundle.encoder.item_ids.tolist()
         blocks = [store.items(ids[start : start + BLOCK]) for start in range(0, len(ids), BLOCK)]
         stored = pa.concat_tables(blocks).select(wanted).cast(bundle.items.schema).combine_chunks()
     except Exception:  # a server that starts while Redis is down still serves
-        log.exception("item features could not be read from the online store; the archive's own are used")
+        log.exception("item features could not be read from the online store; those of the archive are used")
         return bundle.items
     stored = stored.filter(pc.is_valid(stored[c.EVENT_TIMESTAMP]))
     missing = bundle.items.filter(pc.invert(pc.is_in(bundle.items[c.ITEM_ID], value_set=stored[c.ITEM_ID])))
     if len(missing):
-        log.warning("the online store lacks %d items; the archive's own features are used", len(missing))
+        log.warning("the online store lacks %d items; their features are taken from the archive", len(missing))
     return pa.concat_tables([stored, missing])

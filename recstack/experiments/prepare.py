@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from recstack.data.adapters.base import configure
 from recstack.data.ingest import ingest
 from recstack.data.splits import default_protocol
+from recstack.data.targets import TARGETS, Target
 from recstack.errors import choose
 from recstack.evaluation.protocols import PROTOCOLS
 from recstack.feature_store.registry import apply
@@ -17,7 +18,7 @@ from recstack.features.training_users import TrainingFilter
 from recstack.progress import say, working
 from recstack.settings import Settings
 from recstack.spark import open_session
-from recstack.training.experiment import Experiment, Target
+from recstack.training.experiment import Experiment
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
         UserError: unknown dataset, protocol or target, or bad data.
     """
     adapter = configure(settings.dataset, config.options)
-    target: Target = choose("target", config.target, {name: name for name in get_args(Target)})
+    target: Target = choose("target", config.target, {name: name for name in TARGETS})
     if config.protocol is not None:
         choose("protocol", config.protocol, dict.fromkeys(PROTOCOLS))
     source = config.data or adapter.fetch(settings.downloads)

@@ -1,1 +1,5 @@
-"""Everything of Feast: configuration, registry, offline join, online reads; `feast_*` are faster store classes."""
+"""Everything of Feast: configuration, registry, offline join, online reads; faster classes stand in `feast_*`."""
+
+from recstack.feature_store.quick_import import import_feast
+
+import_feast()

@@ -8,19 +8,29 @@ from pkgutil import iter_modules
 from recstack.models.base import Recommender
 
 
+def model_names() -> list[str]:
+    """The names of all models, sorted: those of the folders with a `model.py`. Imports no model."""
+    folders = sorted(info.name for info in iter_modules(__path__) if info.ispkg)
+    return [folder for folder in folders if find_spec(f"{__name__}.{folder}.model")]
+
+
 def models() -> dict[str, type[Recommender]]:
     """Every model of this package by its name, sorted.
 
     Raises:
-        ValueError: two models have the same name.
+        ValueError: a folder does not have exactly one model of the folder's name.
     """
-    found: dict[str, type[Recommender]] = {}
-    folders = sorted(f"{__name__}.{info.name}" for info in iter_modules(__path__) if info.ispkg)
-    for module in (f"{folder}.model" for folder in folders if find_spec(f"{folder}.model")):
-        for _, member in getmembers(import_module(module), isclass):
-            if member.__module__ != module or not issubclass(member, Recommender) or isabstract(member):
-                continue
-            if member.name in found:
-                raise ValueError(f"{module} and {found[member.name].__module__} both name their model {member.name!r}")
-            found[member.name] = member
-    return dict(sorted(found.items()))
+    return {name: _model(name) for name in model_names()}
+
+
+def _model(name: str) -> type[Recommender]:
+    module = import_module(f"{__name__}.{name}.model")
+    found = [
+        member
+        for _, member in getmembers(module, isclass)
+        if member.__module__ == module.__name__ and issubclass(member, Recommender) and not isabstract(member)
+    ]
+    if [member.name for member in found] != [name]:
+        names = ", ".join(repr(member.name) for member in found) or "none"
+        raise ValueError(f"{module.__name__} must have one model, named {name!r} like its folder, not {names}")
+    return found[0]

@@ -10,7 +10,7 @@ from recstack import columns as c
 from recstack.release.rollout import MODEL_NAME
 from recstack.settings import Settings
 from recstack.storage.lake import Build, opened
-from recstack.torchserve.embedded import embedded
+from recstack.torchserve.server import server_of
 
 
 def recommend(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def recommend(settings: Settings, request: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TorchServeError: TorchServe is not up, or the request is bad.
     """
-    answer: dict[str, Any] = embedded(settings).api.predict(MODEL_NAME, dict(request))
+    answer: dict[str, Any] = server_of(settings).api.predict(MODEL_NAME, dict(request))
     return answer
 
 
@@ -30,7 +30,7 @@ def served_model(settings: Settings) -> Build:
         TorchServeError: TorchServe is not up, or serves no model.
         FileNotFoundError: the model is not in this machine's lake.
     """
-    return opened(settings.lake / "models" / embedded(settings).api.default_version(MODEL_NAME))
+    return opened(settings.lake / "models" / server_of(settings).api.default_version(MODEL_NAME))
 
 
 def training_features(model: Build) -> Path:

@@ -1,1 +1,1 @@
-"""TorchServe from outside: its REST client, its embedded start, and what its workers log."""
+"""TorchServe: its REST client, its start and end as a background process, and the log of its workers."""

@@ -1,14 +1,17 @@
-"""TorchServe's REST API in the few calls that recstack makes, with its tokens and with errors for people."""
+"""The calls of TorchServe's REST API that recstack makes, with its tokens and with errors for people."""
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import httpx
 
 from recstack.errors import UserError
+
+TIMEOUT_SECONDS: Final = 30.0
 
 
 class TorchServeError(UserError):
@@ -22,7 +25,7 @@ class TorchServeError(UserError):
 
 @dataclass(frozen=True)
 class Api:
-    """One running TorchServe."""
+    """One TorchServe. Threads may share it."""
 
     inference_url: str
     management_url: str
@@ -42,10 +45,12 @@ class Api:
                 f"no {kind} token in {self.keys} ({error!r}): is TorchServe started, and is TORCHSERVE_KEYS right?"
             ) from None
 
-    def predict(self, model: str, body: dict[str, Any], version: str | None = None, timeout: float = 30) -> Any:
+    def predict(
+        self, model: str, body: dict[str, Any], version: str | None = None, timeout: float = TIMEOUT_SECONDS
+    ) -> Any:
         """Ask for recommendations; `version` asks one that is not the default."""
         path = f"/predictions/{quote(model)}" + (f"/{quote(version)}" if version else "")
-        return self._call("inference", "POST", path, timeout, body)
+        return self._call("inference", "POST", path, timeout, body=body)
 
     def healthy(self) -> bool:
         """Whether TorchServe answers its ping, with our token."""
@@ -56,7 +61,7 @@ class Api:
         return bool(status.get("status") == "Healthy")
 
     def versions(self, model: str) -> dict[str, dict[str, Any]]:
-        """What TorchServe knows of each registered version; empty for an unknown model."""
+        """TorchServe's description of each registered version, by version; empty for an unknown model."""
         try:
             found = self._call("management", "GET", f"/models/{quote(model)}/all")
         except TorchServeError as error:
@@ -71,55 +76,54 @@ class Api:
 
     def register(self, archive: str, *, workers: int, batch_size: int, max_batch_delay_ms: int, timeout: float) -> None:
         """Register an archive of the model store by its file name and wait until its workers are ready."""
-        query = {
+        query: dict[str, str | int] = {
             "url": archive,
             "initial_workers": workers,
             "batch_size": batch_size,
             "max_batch_delay": max_batch_delay_ms,
             "synchronous": "true",
         }
-        self._call("management", "POST", f"/models?{urlencode(query)}", timeout)
-
-    def scale(self, model: str, version: str, workers: int, timeout: float) -> None:
-        """Set the number of workers of a version and wait for them."""
-        query = urlencode({"min_worker": workers, "max_worker": workers, "synchronous": "true"})
-        self._call("management", "PUT", f"/models/{quote(model)}/{quote(version)}?{query}", timeout)
+        self._call("management", "POST", "/models", timeout, query=query)
 
     def set_default(self, model: str, version: str) -> None:
-        """Let a version answer from now on."""
+        """Make a version the one that answers."""
         self._call("management", "PUT", f"/models/{quote(model)}/{quote(version)}/set-default")
 
     def unregister(self, model: str, version: str) -> None:
         """Remove a version, which must not be the default unless it is the last one."""
         self._call("management", "DELETE", f"/models/{quote(model)}/{quote(version)}")
 
+    @cached_property
+    def _client(self) -> httpx.Client:
+        """Keeps connections open. It does not retry: callers poll, or are tasks with retries."""
+        return httpx.Client(trust_env=False)  # no proxy stands between recstack and its TorchServe
+
     def _call(
         self,
         kind: Literal["management", "inference"],
         method: str,
         path: str,
-        timeout: float = 30,
+        timeout: float = TIMEOUT_SECONDS,
+        *,
+        query: dict[str, str | int] | None = None,
         body: dict[str, Any] | None = None,
     ) -> Any:
         base = self.management_url if kind == "management" else self.inference_url
-        request = Request(base + path, headers={"Authorization": f"Bearer {self.token(kind)}"}, method=method)
-        if body is not None:
-            request.data = json.dumps(body).encode()
-            request.add_header("Content-Type", "application/json")
+        headers = {"Authorization": f"Bearer {self.token(kind)}"}
         try:
-            with urlopen(request, timeout=timeout) as response:
-                return json.loads(response.read())
-        except HTTPError as error:
-            told = error.read().decode(errors="replace")
-            raise TorchServeError(f"TorchServe refused {method} {path}: {_message(told)}", error.code) from None
-        except (URLError, TimeoutError, ConnectionError) as error:
-            reason = getattr(error, "reason", error)
-            raise TorchServeError(f"TorchServe does not answer at {base} ({reason}): is it started?") from None
+            answer = self._client.request(
+                method, base + path, params=query, json=body, headers=headers, timeout=timeout
+            )
+        except httpx.TransportError as error:
+            raise TorchServeError(f"TorchServe does not answer at {base} ({error}): is it started?") from None
+        if answer.is_error:
+            raise TorchServeError(f"TorchServe refused {method} {path}: {_message(answer.text)}", answer.status_code)
+        return answer.json()
 
 
-def _message(told: str) -> str:
-    """The message of TorchServe's error JSON, or what it sent instead."""
+def _message(text: str) -> str:
+    """The message of TorchServe's error JSON, or the text that came instead."""
     try:
-        return str(json.loads(told)["message"])
+        return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
-        return told
+        return text

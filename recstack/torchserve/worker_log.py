@@ -1,49 +1,49 @@
-"""What a worker tells TorchServe on its output, several lines at a time: a line by itself costs more than it says."""
+"""Buffers the log of a worker: TorchServe reads it line by line, and a write for each line is expensive."""
 
-import atexit
 import logging
 import sys
 import threading
 import time
+from logging.handlers import MemoryHandler
+from typing import Final, TextIO
 
-EVERY_SECONDS = 0.2
-_BUFFER = 1 << 16
+EVERY_SECONDS: Final = 0.2
+CAPACITY: Final = 10_000
+"""Records that wait at most."""
 
 
-class GatheringHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes a warning or worse at once, everything else within `EVERY_SECONDS`, and what is left at the end.
+class BufferedHandler(MemoryHandler):
+    """Writes all waiting records at once: on a warning, every `EVERY_SECONDS`, and at the end of the process.
 
-    TorchServe's own handler flushes after each record: a system call here, and a thread that is woken in the frontend.
+    TorchServe's own handler writes after each record. benchmarks/NOTES.md, "One answer", has what buffering saves.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(open(descriptor, "w", buffering=_BUFFER, encoding="utf-8", closefd=False))  # noqa: SIM115
-        atexit.register(self.write_out)
-        threading.Thread(target=self._write_now_and_then, daemon=True).start()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take a record."""
-        super().emit(record)
-        if record.levelno >= logging.WARNING:
-            self.write_out()
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(CAPACITY, flushLevel=logging.WARNING)
+        self._stream = stream
+        threading.Thread(target=self._flush_regularly, name="worker log", daemon=True).start()
 
     def flush(self) -> None:
-        """Nothing: the parent calls it after each record."""
+        """Write what is waiting."""
+        self.acquire()
+        try:
+            if self.buffer:
+                self._stream.write("".join(f"{self.format(record)}\n" for record in self.buffer))
+                self._stream.flush()
+                self.buffer.clear()
+        finally:
+            self.release()
 
-    def write_out(self) -> None:
-        """All that was gathered."""
-        super().flush()
-
-    def _write_now_and_then(self) -> None:
+    def _flush_regularly(self) -> None:
         while True:
             time.sleep(EVERY_SECONDS)
-            self.write_out()
+            self.flush()
 
 
-def gather() -> None:
-    """Let this process gather what it logs; of TorchServe's own lines leave out those about each batch received."""
+def buffer_log() -> None:
+    """Buffer the log of this process, and leave out TorchServe's lines about each batch that arrives."""
     root = logging.getLogger()
-    root.handlers = [GatheringHandler(sys.stdout.fileno())]
-    root.setLevel(logging.WARNING)  # TorchServe logs every batch by the root logger itself
+    root.handlers = [BufferedHandler(sys.stdout)]
+    root.setLevel(logging.WARNING)  # TorchServe writes the lines about batches with the root logger
     for name in ("ts", "recstack"):
         logging.getLogger(name).setLevel(logging.INFO)

@@ -4,13 +4,14 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import torch
 import torch.distributed as dist
 import typer
 
 from recstack.data.splits import TRAIN, VALIDATION
+from recstack.data.targets import TARGETS, Target
 from recstack.data.traits import Traits
 from recstack.errors import UserError, choose
 from recstack.models import models
@@ -18,7 +19,6 @@ from recstack.models.base import Epoch, FitContext
 from recstack.settings import Settings
 from recstack.storage.lake import Build, current, opened
 from recstack.training.dataset import training_data
-from recstack.training.experiment import Target
 from recstack.training.threads import use_threads
 
 
@@ -112,7 +112,7 @@ def main(
             build,
             model,
             out,
-            target=choose("target", target, {name: name for name in get_args(Target)}),
+            target=choose("target", target, {name: name for name in TARGETS}),
             seed=seed,
             options=chosen,
             checkpoint=checkpoint,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +12,7 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.data.ingest import NEGATIVES_FOLDER
 from recstack.data.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
+from recstack.data.targets import Target
 from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
@@ -23,9 +23,6 @@ from recstack.progress import working
 from recstack.settings import Settings
 from recstack.storage.lake import Build, digest
 from recstack.training.dataset import training_data
-
-Target = Literal["implicit", "positive"]
-"""Which interactions are positives, to learn from and to be found: all, or those of `Traits.positive_from` or more."""
 
 
 @dataclass(frozen=True)

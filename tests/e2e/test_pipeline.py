@@ -22,7 +22,7 @@ from recstack.local.pages import start_pages, stop_pages
 from recstack.settings import Settings
 from recstack.storage.lake import current
 from recstack.torchserve.api import Api
-from recstack.torchserve.embedded import embedded, start, stop
+from recstack.torchserve.server import server_of, start_server, stop_server
 
 pytestmark = pytest.mark.timeout(900)  # the first test waits for three runs of the pipeline
 
@@ -52,7 +52,7 @@ class Stack:
 
     @property
     def api(self) -> Api:
-        return embedded(self.settings).api
+        return server_of(self.settings).api
 
     def launch(self, before: str = "") -> subprocess.Popen[str]:
         """The pipeline in a process group of its own, so that a kill ends its JVM too; after another statement."""
@@ -104,13 +104,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iter
     }
     try:
         start_pages(settings)
-        start(embedded(settings))
+        start_server(server_of(settings))
         stack = Stack(settings, environment)
         stack.kill_when("models/checkpoints/*/search.pt")
         stack.first_output = stack.run(before=FAILED_STEP)
         yield stack
     finally:
-        stop(embedded(settings))
+        stop_server(server_of(settings))
         stop_pages(settings)
 
 

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
 
+import httpx
+import psutil
 import pytest
 
 from recstack.errors import UserError
@@ -41,18 +42,15 @@ def group_lives(leader: int) -> bool:
 
 def test_pages_start_once_answer_and_end_together_and_a_failed_one_shows_its_log(settings: Settings) -> None:
     broken = settings.model_copy(update={"mlflow_tracking_uri": "no-such-store://x"})
-    with pytest.raises(
-        UserError, match=r"(?s)MLflow's page does not answer at .*mlflow\.log ends with:.*no-such-store"
-    ):
+    with pytest.raises(UserError, match=r"(?s)MLflow does not answer at .*mlflow\.log ends with:.*no-such-store"):
         start_pages(broken)
     prefect = pid(settings, "prefect")
 
     lines = start_pages(settings)
     assert lines == [f"Prefect  {settings.prefect_page}", f"MLflow   {settings.mlflow_page}"]
-    with urlopen(f"{settings.prefect_page}/ui-settings") as answer:
-        assert json.load(answer)["api_url"] == f"{settings.prefect_page}/api"
-    with urlopen(f"{settings.mlflow_page}/api/2.0/mlflow/experiments/search?max_results=5") as answer:
-        assert [row["name"] for row in json.load(answer)["experiments"]] == ["Default"]
+    assert httpx.get(f"{settings.prefect_page}/ui-settings").json()["api_url"] == f"{settings.prefect_page}/api"
+    found = httpx.get(f"{settings.mlflow_page}/api/2.0/mlflow/experiments/search?max_results=5").json()
+    assert [row["name"] for row in found["experiments"]] == ["Default"]
     assert (settings.recstack_home / "prefect" / "prefect.db").exists()
     mlflow = pid(settings, "mlflow")
 
@@ -75,11 +73,13 @@ def test_a_taken_port_is_named_with_the_setting_that_changes_it(settings: Settin
             start_pages(taken)
 
 
-def test_stopping_spares_a_process_that_was_given_the_old_number(settings: Settings) -> None:
+def test_stopping_spares_a_process_that_has_the_number_of_an_ended_server(settings: Settings) -> None:
     web = settings.recstack_home / "web"
     web.mkdir()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
-        (web / "mlflow.pid").write_text(json.dumps({"pid": other.pid, "command": ["mlflow", "server"]}))
+        (web / "mlflow.pid").write_text(
+            json.dumps({"pid": other.pid, "started": psutil.Process(other.pid).create_time() - 60})
+        )
         stop_pages(settings)
         assert other.poll() is None
         other.communicate(b"\n")

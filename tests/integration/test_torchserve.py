@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
+import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny_catalogue as tiny
+from bad_requests import BAD_REQUESTS
 
 from recstack import columns as c
 from recstack.archive.bundle import Facts, write_bundle
@@ -27,9 +28,11 @@ from recstack.release.rollout import switch_version
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once
 from recstack.torchserve.api import Api, TorchServeError
-from recstack.torchserve.embedded import Server, ServerError, embedded, start, stop
+from recstack.torchserve.background import ServerError
+from recstack.torchserve.server import Server, server_of, start_server, stop_server
 
 MODEL = "recstack"
+JSON = {"Content-Type": "application/json"}
 BANNED = ("pyspark", "prefect", "mlflow")
 
 
@@ -70,7 +73,7 @@ def archive(folder: Path, model_store: Path, version: str) -> Path:
 
 
 def traps(folder: Path) -> Path:
-    """Packages that leave a trace when a worker imports them, and one of each pass of Python's collector."""
+    """Packages that leave a file when a worker imports them, and a file for each run of the garbage collector."""
     for name in BANNED:
         package = folder / "traps" / name
         package.mkdir(parents=True)
@@ -106,25 +109,24 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         torchserve_metrics=free_address(),
     )
     load_online_store(settings.model_copy(update={"dataset": "tiny"}))
-    server = embedded(settings)
+    server = server_of(settings)
     server = replace(server, environment={**server.environment, "PYTHONPATH": str(traps(folder))})
-    start(server)
+    start_server(server)
     try:
         switch_version(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", settings)
         yield Serving(server, settings, folder)
     finally:
-        stop(server)
+        stop_server(server)
 
 
 def ids(answer: dict[str, Any]) -> list[int]:
     return [item["item_id"] for item in answer["items"]]
 
 
-def status_and_body(url: str, token: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
-    request = Request(url, data=body, headers={"Authorization": f"Bearer {token}", **headers})
-    with pytest.raises(HTTPError) as error:
-        urlopen(request, timeout=10)
-    return error.value.code, json.loads(error.value.read())
+def refused(url: str, token: str, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    answer = httpx.post(url, content=body, headers={"Authorization": f"Bearer {token}", **headers}, timeout=10)
+    assert answer.is_error
+    return answer.status_code, answer.json()
 
 
 def test_a_known_user_gets_unseen_items_from_the_features_in_feast(serving: Serving) -> None:
@@ -137,7 +139,7 @@ def test_a_known_user_gets_unseen_items_from_the_features_in_feast(serving: Serv
     assert answer["items"][0]["reasons"]
 
 
-def test_a_stranger_gets_items_like_those_that_they_name(serving: Serving) -> None:
+def test_an_anonymous_user_gets_items_like_those_that_they_name(serving: Serving) -> None:
     answer = serving.ask(liked=[21, 22], k=2)
     assert (answer["policy"], ids(answer)) == ("cold_start", [23, 24])
 
@@ -157,7 +159,7 @@ def test_workers_import_neither_spark_nor_prefect_nor_mlflow(serving: Serving) -
     assert (serving.folder / "traps" / "mlflow" / "imported").exists(), "the traps themselves do not work"
 
 
-def test_the_collector_that_rested_at_start_is_back_once_a_worker_answers(serving: Serving) -> None:
+def test_the_garbage_collector_runs_again_once_a_worker_answers(serving: Serving) -> None:
     trace = serving.folder / "traps" / "collected"
     serving.ask(user_id=1)
     trace.unlink(missing_ok=True)
@@ -177,26 +179,31 @@ def test_bad_requests_fail_alone_among_concurrent_ones(serving: Serving) -> None
         outcomes = list(pool.map(one, range(64)))
     assert [outcome == "personal" for outcome in outcomes] == [number % 4 != 0 for number in range(64)]
     assert outcomes[0].startswith("400 ")
-    assert "k: Input should be greater than or equal to 1" in outcomes[0]
+    assert "k: must be a whole number from 1 to 100, not 0" in outcomes[0]
 
 
-def test_an_error_names_the_field_and_the_reason(serving: Serving) -> None:
-    api, url = serving.server.api, f"{serving.server.inference_url}/predictions/{MODEL}"
-    json_type = {"Content-Type": "application/json"}
-    status, told = status_and_body(url, api.token("inference"), b'{"user_id": 1, "limit": 3}', **json_type)
-    assert (status, told["field"], told["type"]) == (400, "limit", "BadRequest")
-    status, told = status_and_body(url, api.token("inference"), b'{"user_id"', **json_type)
-    assert (status, told["field"]) == (400, "body")
-    status, told = status_and_body(url, api.token("inference"), b'{"user_id": 1}')
-    assert "Content-Type: application/json" in told["reason"]
+@pytest.mark.parametrize(("body", "field", "reason"), BAD_REQUESTS, ids=lambda value: str(value)[:40])
+def test_an_error_names_the_field_and_the_reason(serving: Serving, body: Any, field: str, reason: str) -> None:
+    url, token = f"{serving.server.inference_url}/predictions/{MODEL}", serving.server.api.token("inference")
+    status, error = refused(url, token, json.dumps(body).encode(), **JSON)
+    assert (status, error["type"], error["code"]) == (400, "BadRequest", 400)
+    assert (error["field"], error["reason"], error["message"]) == (field, reason, f"{field}: {reason}")
+
+
+def test_a_body_that_is_not_json_is_refused(serving: Serving) -> None:
+    url, token = f"{serving.server.inference_url}/predictions/{MODEL}", serving.server.api.token("inference")
+    status, error = refused(url, token, b'{"user_id"', **JSON)
+    assert (status, error["field"]) == (400, "body")
+    status, error = refused(url, token, b'{"user_id": 1}')
+    assert "Content-Type: application/json" in error["reason"]
 
 
 def test_without_the_right_token_nothing_answers(serving: Serving) -> None:
     for url in (f"{serving.server.inference_url}/predictions/{MODEL}", f"{serving.server.management_url}/models"):
-        status, told = status_and_body(url, "wrong", b"{}")
-        assert (status, told["type"]) == (400, "InvalidKeyException")
+        status, error = refused(url, "wrong", b"{}")
+        assert (status, error["type"]) == (400, "InvalidKeyException")
     api = serving.server.api
-    status, _ = status_and_body(f"{serving.server.management_url}/models", api.token("inference"), b"{}")
+    status, _ = refused(f"{serving.server.management_url}/models", api.token("inference"), b"{}")
     assert status == 400
 
 
@@ -205,7 +212,7 @@ def test_the_key_file_is_for_its_owner_alone(serving: Serving) -> None:
 
 
 def test_archives_come_from_the_model_store_alone(serving: Serving, tmp_path: Path) -> None:
-    outside = archive(tmp_path, tmp_path / "elsewhere", "9")
+    outside = archive(tmp_path, tmp_path / "outside", "9")
     for url in (f"file://{outside}", "http://127.0.0.1:1/x.mar"):
         with pytest.raises(TorchServeError, match="does not match any allowed URL"):
             serving.server.api.register(url, workers=1, batch_size=1, max_batch_delay_ms=1, timeout=30)
@@ -214,8 +221,7 @@ def test_archives_come_from_the_model_store_alone(serving: Serving, tmp_path: Pa
 def test_metrics_count_requests_by_policy(serving: Serving) -> None:
     serving.ask(user_id=1)
     serving.ask(user_id=77)
-    with urlopen(f"{serving.server.metrics_url}/metrics", timeout=10) as response:
-        lines = response.read().decode().splitlines()
+    lines = httpx.get(f"{serving.server.metrics_url}/metrics", timeout=10).text.splitlines()
     for start_of_line in (
         'recstack_requests_total{policy="personal",version="1"',
         'recstack_requests_total{policy="popular",version="1"',
@@ -227,15 +233,17 @@ def test_metrics_count_requests_by_policy(serving: Serving) -> None:
 
 
 def test_starting_twice_leaves_the_running_server_alone(serving: Serving) -> None:
-    before = serving.server.pid
-    start(serving.server)
-    assert serving.server.pid == before
+    before = serving.server.background.process
+    start_server(serving.server)
+    assert serving.server.background.process == before
 
 
 def test_a_port_in_use_is_named(serving: Serving) -> None:
     second = replace(serving.server, home=serving.folder / "second")
-    with pytest.raises(ServerError, match="port .* is taken by another process: stop it, or set TORCHSERVE_INFERENCE"):
-        start(second)
+    with pytest.raises(
+        ServerError, match="port .* is taken by another process. Stop that, or set TORCHSERVE_INFERENCE"
+    ):
+        start_server(second)
 
 
 def test_a_damaged_archive_is_refused_and_the_old_version_goes_on(serving: Serving) -> None:
@@ -272,16 +280,24 @@ def test_a_new_version_takes_over_without_a_failed_request(serving: Serving) -> 
     assert serving.ask(user_id=1)["model_version"] == "2"
 
 
-def test_popular_items_are_served_when_the_feature_store_is_gone(serving: Serving) -> None:
+def test_popular_items_are_served_and_the_log_says_why_when_the_online_store_is_gone(serving: Serving) -> None:
     with sqlite3.connect(serving.settings.recstack_home / "tiny" / "feast" / "online.db") as online:
         for (name,) in online.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             online.execute(f'DROP TABLE "{name}"')
     answer = serving.ask(user_id=1, k=3)
     assert (answer["policy"], ids(answer)) == ("popular", [11, 12, 21])
+    log, why = (
+        serving.server.home / "logs" / "model.log",
+        "popular items for user 1: the online store could not be read",
+    )
+    deadline = time.monotonic() + 10
+    while why not in log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert serving.ask(liked=[21, 22], k=1)["policy"] == "cold_start"
 
 
-def test_a_server_that_is_not_up_is_named(serving: Serving) -> None:
+def test_a_server_that_does_not_run_is_named_in_the_error(serving: Serving) -> None:
     api = Api(free_address(), free_address(), serving.server.api.keys)
     with pytest.raises(TorchServeError, match="does not answer at http://127.0.0.1"):
         api.versions(MODEL)

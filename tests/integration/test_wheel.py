@@ -16,7 +16,7 @@ SHOW = """
 from pathlib import Path
 from recstack.settings import HANDLER, Settings
 from recstack.storage.code_digest import code_digest
-from recstack.torchserve.embedded import CONFIG, LOGGING
+from recstack.torchserve.server import CONFIG, LOGGING
 import recstack, flows
 
 print(Path(recstack.__file__).parent.parent)

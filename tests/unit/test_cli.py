@@ -1,6 +1,7 @@
 """Whatever is wrong with a command is one line that begins with `recstack:`, and exit code 1."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["evaluate", "--seeds", "0"], "--seeds"),
         (["evaluate", "--seeds", "two"], "--seeds"),
@@ -41,20 +42,62 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
             ["evaluate", "--models", "popularity", "--reference", "item_item"],
             "no reference 'item_item'.*popularity",
         ),
+        (["tune", "--model", "best"], "no model 'best'.*popularity"),
+        (["recommend"], "give one of --user and --liked"),
+        (["recommend", "--user", "1", "--liked", "50"], "give one of --user and --liked"),
+        (["recommend", "--liked", "50,Alien"], "write --liked as item ids.*such as 50,181, not 50,Alien"),
         (["evaluates"], "evaluates"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_answered_by_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], said: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
 ) -> None:
     monkeypatch.setenv("RECSTACK_HOME", str(tmp_path))
     assert run(monkeypatch, *arguments) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert re.match(f"recstack: .*{said}", err)
+    assert re.match(f"recstack: .*{message}", err)
     assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["evaluate", "--dataset", "films"],
+        ["evaluate", "--dataset", "movielens_25m", "--option", "age=9"],
+        ["evaluate", "--models", "best"],
+        ["evaluate", "--protocol", "random"],
+        ["tune", "--model", "best"],
+        ["demo", "--dataset", "films"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_mistakes_are_answered_before_large_libraries_are_imported(arguments: list[str]) -> None:
+    code = f"""
+import sys
+sys.argv = {["recstack", *arguments]!r}
+from recstack.cli import main
+try:
+    main()
+except SystemExit:
+    print("large:", *[name for name in ("torch", "feast", "mlflow", "prefect", "duckdb") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "large:"
+
+
+def test_the_demo_says_first_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "demo", "--dataset", "films") == 1
+    out, err = capsys.readouterr()
+    assert out == "recstack demo: from the ratings of films to a model that answers requests\n"
+    assert "no dataset 'films'" in err
 
 
 def test_help_is_no_mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,10 +10,10 @@ import recstack.models
 from recstack.models import models
 from recstack.models.popularity.model import Popularity
 
-CLASH = """
+OTHER_NAME = """
 from recstack.models.popularity.model import Popularity
 
-class Impostor(Popularity):
+class Copy(Popularity):
     name = "popularity"
 """
 
@@ -36,9 +36,9 @@ def write_model(folder: Path, name: str, code: str) -> None:
 
 
 def test_a_new_folder_is_a_new_model(extra_folder: Path) -> None:
-    write_model(extra_folder, "fresh", CLASH.replace('"popularity"', '"fresh"'))
+    write_model(extra_folder, "fresh", OTHER_NAME.replace('"popularity"', '"fresh"'))
     found = models()
-    assert found["fresh"].__name__ == "Impostor"
+    assert found["fresh"].__name__ == "Copy"
     assert found["popularity"] is Popularity
 
 
@@ -47,7 +47,21 @@ def test_finding_the_models_loads_no_spark() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
-def test_two_models_of_one_name_are_refused(extra_folder: Path) -> None:
-    write_model(extra_folder, "zz_clash", CLASH)
-    with pytest.raises(ValueError, match="zz_clash.*popularity.*'popularity'"):
+def test_a_model_must_have_the_name_of_its_folder(extra_folder: Path) -> None:
+    write_model(extra_folder, "zz_other", OTHER_NAME)
+    with pytest.raises(ValueError, match="zz_other.model must have one model, named 'zz_other' .*, not 'popularity'"):
         models()
+
+
+def test_a_folder_without_a_model_is_refused(extra_folder: Path) -> None:
+    write_model(extra_folder, "zz_empty", "")
+    with pytest.raises(ValueError, match="zz_empty.model must have one model, .*, not none"):
+        models()
+
+
+def test_names_of_models_are_found_without_importing_them() -> None:
+    code = (
+        "import sys; from recstack.models import model_names; names = model_names(); assert 'torch' not in sys.modules;"
+        "from recstack.models import models; assert list(models()) == names"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
