@@ -28,7 +28,7 @@ def show_answer(settings: Settings, who: Mapping[str, Any], k: int) -> None:
     _console().print(_table(title, recommend(settings, {**who, "k": k, "explain": True})))
 
 
-def show_three_answers(settings: Settings) -> None:
+def show_three_answers(settings: Settings, console: Console | None = None) -> None:
     """Show answers to the most active user, to an anonymous user who names liked items, and to an unknown user."""
     model = served_model(settings)
     bundle = Bundle.read(model.path / "bundle")
@@ -39,8 +39,9 @@ def show_three_answers(settings: Settings) -> None:
         (f"an anonymous user who likes {', '.join(titles[item] for item in liked)}", {"liked": liked}),
         ("an unknown user", {"user_id": UNKNOWN_USER}),
     ]
+    console = console or _console()
     for title, who in questions:
-        _console().print(_table(title, recommend(settings, {**who, "explain": True})))
+        console.print(_table(title, recommend(settings, {**who, "explain": True})))
 
 
 def popular_items_of_a_genre(bundle: Bundle, count: int) -> list[int]:
