@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
     print(f"  TOKEN=$(python3 -c {shlex.quote(read)})")
     print(f'  curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer $TOKEN" \\')
     print(f"    -H 'Content-Type: application/json' -d {shlex.quote(question)}")
-    print("`make ui` shows the runs:")
+    print(f"`{sys.argv[0]} ui` shows the runs:")
     print(f"  Prefect  {settings.prefect_page}")
     print(f"  MLflow   {settings.mlflow_page}")
-    print("`make stop` ends everything.")
+    print(f"`{sys.argv[0]} stop` ends everything.")
