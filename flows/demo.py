@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def _say_what_next(settings: Settings) -> None:
   TOKEN=$(python3 -c {shlex.quote(read)})
   curl -s {settings.torchserve_inference}/predictions/recstack -H "Authorization: Bearer $TOKEN" \\
     -H 'Content-Type: application/json' -d {shlex.quote(request)}
-`make ui` shows the runs:
+`{sys.argv[0]} ui` shows the runs:
   Prefect  {settings.prefect_page}
   MLflow   {settings.mlflow_page}
-`make stop` ends everything."""
+`{sys.argv[0]} stop` ends everything."""
     )
