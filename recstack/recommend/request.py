@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from recstack.features.request import History
+from recstack.features.request_time import History
 
 MOST_NAMED = 1000
 MOST_EXCLUDED = 10_000
