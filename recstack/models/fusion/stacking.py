@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.batches import UserBatch
 from recstack.models.fusion.inputs import FusionInputs
 from recstack.models.fusion.sources.base import Past
 from recstack.models.training_data import TrainingData
