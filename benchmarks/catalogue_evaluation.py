@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import rank
 from recstack.features.arrays import Doubles, Floats, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.popularity.model import Popularity
 

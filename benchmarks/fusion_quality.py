@@ -15,7 +15,7 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg, user_ndcg
 from recstack.experiments.prepare import ExperimentConfig, prepare
 from recstack.features.arrays import Doubles, Floats, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.base import FitContext
 from recstack.models.ease.model import Ease
 from recstack.models.fusion.model import Fusion

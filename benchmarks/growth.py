@@ -1,4 +1,4 @@
-"""How the cost of the Spark jobs grows with the log, up to its real size, within a cap of memory; see README.md."""
+"""How the cost of the Spark jobs grows with the log, within a cap of memory; see README.md."""
 
 import argparse
 import os
@@ -21,6 +21,7 @@ from user_genre_profile import written
 from recstack import columns as c
 from recstack.data import splits
 from recstack.data.adapters.synthetic import Synthetic
+from recstack.data.assign_split import assign
 from recstack.features import item, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
 from recstack.features.user_rows import UserRows
@@ -32,7 +33,7 @@ EVERY_SECONDS = 2
 
 
 class Memory(threading.Thread):
-    """Watches what this process, its JVM and its Python workers hold together, and ends all of them above the cap."""
+    """Watches the memory of this process, its JVM and its Python workers, and ends all of them above the cap."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -85,9 +86,9 @@ def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame 
     words = vocabulary.extend((), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     genres = vocabulary.item_genres(catalogue, words)
     return {
-        "split, global-time": lambda: splits.assign(timed, splits.GLOBAL_TIME, 0),
-        "split, leave-last-out": lambda: splits.assign(timed, splits.LEAVE_LAST_OUT, 0),
-        "split, stratified": lambda: splits.assign(timeless, splits.STRATIFIED, 0),
+        "split, global-time": lambda: assign(timed, splits.GLOBAL_TIME, 0),
+        "split, leave-last-out": lambda: assign(timed, splits.LEAVE_LAST_OUT, 0),
+        "split, stratified": lambda: assign(timeless, splits.STRATIFIED, 0),
         "users to learn from": lambda: training_users(timed, TrainingFilter()),
         "item snapshots": lambda: item.snapshots(timed, items, words),
         "user profiles, no time": lambda: user.snapshots(timeless, genres, "day"),
@@ -98,8 +99,8 @@ def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame 
 def measure(spark: SparkSession, ratings: int, memory: Memory) -> dict[str, float]:
     """Seconds of each job."""
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         users = round(ratings / RATINGS_A_USER)
         made_up = Synthetic(n_users=users, n_items=20_000, n_genres=320, further_genres=14, mean_ratings=42)
         tables = {
@@ -124,12 +125,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ratings", type=float, nargs="+", default=[1e6, 4e6, 16e6, 38.6e6])
     parser.add_argument("--driver-memory", default="6g", help="of Spark's JVM")
-    asked = parser.parse_args()
-    sizes: Sequence[int] = [round(size) for size in asked.ratings]
+    options = parser.parse_args()
+    sizes: Sequence[int] = [round(size) for size in options.ratings]
     os.setpgrp()  # Spark's workers with it: what is above the cap ends as a whole
     memory = Memory()
     memory.start()
-    spark = open_session("local[2]", asked.driver_memory, shuffle_partitions=32)
+    spark = open_session("local[2]", options.driver_memory, shuffle_partitions=32)
     measure(spark, 50_000, memory)  # the first jobs of a session are slower
     a_million = {size: measure(spark, size, memory) for size in sizes}
     small, large = sizes[0], sizes[-1]

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from recstack.features.encode import ITEM_SCALARS, POPULARITIES, USER_SCALARS, Encoder, ItemBatch, UserBatch
-from recstack.features.spec import RECENT_LENGTH
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
+from recstack.features.spec import ITEM_SCALARS, POPULARITIES, RECENT_LENGTH, USER_SCALARS
 from recstack.models.genre_ncf.network import Config
 from recstack.models.training_data import TrainingData
 

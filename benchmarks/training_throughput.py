@@ -13,7 +13,7 @@ from side_by_side import compare, interleaved
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from recstack.features.encode import USER_SCALARS
+from recstack.features.spec import USER_SCALARS
 from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import RANKED_BATCHES, SampledLoss
 from recstack.models.genre_ncf.network import GenreNCFModule

@@ -109,10 +109,10 @@ def written(job: Callable[[DataFrame], DataFrame | UserRows], interactions: Data
     return time.perf_counter() - start
 
 
-def made_up(spark: SparkSession, asked: argparse.Namespace, folder: Path) -> tuple[DataFrame, DataFrame]:
+def made_up(spark: SparkSession, options: argparse.Namespace, folder: Path) -> tuple[DataFrame, DataFrame]:
     """Ratings without time, as those of anime are, so that both sides make one row a user."""
     dataset = Synthetic(
-        n_users=asked.users, n_items=20_000, n_genres=320, further_genres=14, mean_ratings=asked.ratings
+        n_users=options.users, n_items=20_000, n_genres=320, further_genres=14, mean_ratings=options.ratings
     )
     timeless = dataset.read_interactions(spark, folder).withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
     timeless.write.parquet(str(folder / "interactions"))
@@ -127,11 +127,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", default="6g", help="of Spark's JVM")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        spark = open_session("local[2]", asked.memory)
-        interactions, items = made_up(spark, asked, folder)
+        spark = open_session("local[2]", options.memory)
+        interactions, items = made_up(spark, options, folder)
         count = interactions.count()
         catalogue = pq.read_table(folder / "items", columns=[c.ITEM_ID, c.GENRES])
         genres = vocabulary.extend((), pa.compute.unique(pa.compute.list_flatten(catalogue[c.GENRES])).to_pylist())
@@ -147,13 +147,13 @@ def main() -> None:
             print(f"  {side}: {seconds:.1f} s", flush=True)
             return seconds
 
-        size = f"{count:,} ratings, {asked.users:,} users, 20,000 items, 320 genres, 16 an item"
-        few = interactions.where(F.col(c.USER_ID) < asked.users // 100)
-        for side in asked.sides:  # whichever came first would pay for Spark's start alone
+        size = f"{count:,} ratings, {options.users:,} users, 20,000 items, 320 genres, 16 an item"
+        few = interactions.where(F.col(c.USER_ID) < options.users // 100)
+        for side in options.sides:  # else the first side would pay for Spark's start
             written(works[side], few, folder / "warm-up")
-        measured = interleaved({side: lambda side=side: timed(side) for side in asked.sides}, asked.rounds)
-        for side in asked.sides:
-            if side == "ours" or "ours" not in asked.sides:
+        measured = interleaved({side: lambda side=side: timed(side) for side in options.sides}, options.rounds)
+        for side in options.sides:
+            if side == "ours" or "ours" not in options.sides:
                 continue
             check = same_profiles(folder / "ours", folder / side, genres)
             path, checked = "user-genre profile", f"{check}; ours also holds ten other features"

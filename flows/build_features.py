@@ -1,4 +1,4 @@
-"""Interactions to dated user and item features."""
+"""Computes dated user and item features from interactions."""
 
 from datetime import date
 from pathlib import Path
@@ -8,10 +8,9 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say_build
 from flows.remote import remote_of
-from recstack.data.splits import default_protocol
 from recstack.data.traits import Traits
-from recstack.features.build import FeatureOptions
 from recstack.features.build import build_features as publish_features
+from recstack.features.options import FeatureOptions
 from recstack.features.training_users import TrainingFilter
 from recstack.features.user import SnapshotEvery
 from recstack.settings import Settings
@@ -28,17 +27,16 @@ def compute(
     snapshot_every: SnapshotEvery,
     training_filter: TrainingFilter | None,
 ) -> Build:
-    """Run the Spark jobs, unless their output stands."""
+    """Run the Spark jobs, unless their output is there already."""
     remote = remote_of(settings)
     remote.fetch(interactions)
     ingested = opened(interactions)
-    traits = Traits.of(ingested)
-    options = FeatureOptions(
-        protocol=protocol or default_protocol(traits.has_timestamps),
-        has_timestamps=traits.has_timestamps,
+    options = FeatureOptions.of(
+        Traits.of(ingested),
+        protocol=protocol,
         split_at=split_at,
         snapshot_every=snapshot_every,
-        training_filter=training_filter or TrainingFilter.of(traits),
+        training_filter=training_filter,
     )
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     return publish_features(spark, ingested, settings.lake / "features", options, remote)
@@ -57,7 +55,7 @@ def build_features(
 
     Args:
         interactions: what `ingest` returned.
-        dataset: whose they are.
+        dataset: name of the dataset.
         protocol: evaluation protocol that the split follows; by default global-time, or stratified without time.
         split_at: first day of the test part of global-time; by default a quantile of time.
         snapshot_every: how fine the dated user features are.

@@ -39,7 +39,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
 
     Args:
         dataset: name of an adapter in `recstack/data/adapters`.
-        data: folder of the source files; by default they come from the object store, or else are downloaded, where
+        data: folder of the source files; by default they come from the object store, or are downloaded, where
             that is allowed.
         options: fields of the adapter, such as `min_year` of movielens_25m.
 
@@ -54,10 +54,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     rows, items = counts["interactions"]["rows"], counts["items"]["rows"]
     rejected = counts["interactions"]["rejected"] | counts["items"]["rejected"]
     say_build("ingest", f"{rows:,} interactions, {items:,} items, {sum(rejected.values()):,} rejected", build)
-    table = [
-        {"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])}
-        for t in ("interactions", "items")
-    ]
+    table = [{"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])} for t in TABLES]
     create_table_artifact(
         table, key=f"{dataset.replace('_', '-')}-ingested", description=f"Checked tables of {dataset}"
     )

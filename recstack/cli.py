@@ -217,9 +217,9 @@ def _check_dataset(dataset: str, data: Path | None, options: dict[str, str]) -> 
 def _check_experiment(
     dataset: str, data: Path | None, option: list[str] | None, protocol: str | None, target: str
 ) -> None:
+    from recstack.data.splits import PROTOCOLS
     from recstack.data.targets import TARGETS
     from recstack.errors import choose
-    from recstack.evaluation.protocols import PROTOCOLS
 
     options = _pairs(option)
     choose("target", target, dict.fromkeys(TARGETS))

@@ -9,7 +9,7 @@ RATING: Final = "rating"
 TIMESTAMP: Final = "timestamp"
 SPLIT: Final = "split"
 
-# The word by which the source names a user or an item.
+# The id of a user or an item in the source, where it is a word.
 ORIGINAL_ID: Final = "original_id"
 
 # Items: the catalogue.
@@ -20,7 +20,7 @@ TYPE: Final = "type"
 EPISODES: Final = "episodes"
 MEAN_SCORE: Final = "mean_score"
 
-# Feature tables: the time from which a row's values were known.
+# Feature tables: the time from which a row's values are known.
 EVENT_TIMESTAMP: Final = "event_timestamp"
 
 # User features.

@@ -1,36 +1,96 @@
-"""The one place that opens a Spark session, sized for the machine at hand."""
+"""Opens the Spark session, sized for this machine, and tells how far its jobs are."""
 
 import os
 import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from typing import Final
 
+from py4j.java_gateway import JavaGateway
+from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
+
+from recstack.errors import UserError
+from recstack.progress import working
+
+_lock: Final = threading.Lock()
+_java: Final[list[JavaGateway]] = []
+"""The one Java process of this Python process, once it runs; it outlives a session that is stopped."""
 
 
 def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int = 8) -> SparkSession:
     """A session in UTC whose Python workers use this interpreter (Spark would take the system's python3).
 
-    A local session listens on loopback alone. Spark's own log is off: what went wrong is in the exception.
+    A local session listens on loopback alone. Spark's own log is off: errors reach the caller as exceptions.
+
+    Raises:
+        UserError: Java does not start.
     """
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    builder = (
-        SparkSession.builder.appName("recstack")
-        .master(master)
-        .config("spark.driver.memory", driver_memory)
-        .config("spark.log.level", "OFF")
-        .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
-        .config("spark.sql.legacy.parquet.nanosAsLong", "true")  # files of pandas: Spark would refuse the whole file
-        .config("spark.sql.shuffle.partitions", shuffle_partitions)
-        .config("spark.sql.execution.arrow.pyspark.enabled", "true")
-        # A batch for Python has 10,000 rows; a limit in bytes, too, would make Spark add up the batch after each row.
-        .config("spark.sql.execution.arrow.maxBytesPerBatch", 2**31 - 1)
-        # Python workers keep the memory of NumPy's arrays of some MB between batches instead of asking anew for each.
-        .config("spark.executorEnv.MALLOC_MMAP_THRESHOLD_", 1 << 28)
-        .config("spark.executorEnv.MALLOC_TRIM_THRESHOLD_", 1 << 28)
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
-    )
+    options = {
+        "spark.app.name": "recstack",
+        "spark.master": master,
+        "spark.driver.memory": driver_memory,
+        "spark.log.level": "OFF",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.sql.legacy.parquet.nanosAsLong": "true",  # files of pandas: Spark would refuse the whole file
+        "spark.sql.shuffle.partitions": str(shuffle_partitions),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",  # `recstack.progress` shows it
+        **_faster_arrow_batches(),
+    }
     if master.startswith("local"):
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-        builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-    return builder.getOrCreate()
+        options |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    conf = SparkConf().setAll(list(options.items()))
+    with _lock:
+        if not _java:
+            with working("starting Spark"):
+                _start_java(conf)
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+
+
+def running_tasks(spark: SparkSession) -> Callable[[], tuple[int, int]]:
+    """For `progress.working`: a function that returns how many tasks of the running stages are done, and of how many.
+
+    Spark reads ahead in stages, so that the total grows while a job runs.
+    """
+    tracker = spark.sparkContext.statusTracker()
+
+    def measure() -> tuple[int, int]:
+        stages = [tracker.getStageInfo(stage) for stage in tracker.getActiveStageIds()]
+        known = [stage for stage in stages if stage is not None]
+        return sum(stage.numCompletedTasks for stage in known), sum(stage.numTasks for stage in known)
+
+    return measure
+
+
+def _start_java(conf: SparkConf) -> None:
+    """Start Spark's Java process; what it prints about its own start goes to a temporary file, not to the user."""
+    with tempfile.TemporaryFile() as printed:
+        try:
+            gateway = launch_gateway(conf, {"stderr": printed})  # type: ignore[no-untyped-call]
+        except PySparkRuntimeError as error:
+            printed.seek(0)
+            reason = printed.read().decode(errors="replace").strip()
+            raise UserError(f"Spark could not start Java; Java said:\n{reason}") from error
+    SparkContext(conf=conf, gateway=gateway)
+    _java.append(gateway)
+
+
+def _faster_arrow_batches() -> dict[str, str]:
+    """Settings for jobs that exchange large Arrow batches with Python; benchmarks/user_genre_profile.py measures them.
+
+    A batch has 10,000 rows; with a limit in bytes as well, Spark would add up the size of the batch after each row.
+    Python workers keep the memory of arrays of some MB between batches instead of asking the system for it each time.
+    """
+    return {
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
+        "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": str(1 << 28),
+        "spark.executorEnv.MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+    }

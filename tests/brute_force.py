@@ -1,4 +1,4 @@
-"""Every user feature again, from one history at a time, the slow and obvious way; the fast code is held against it."""
+"""Every user feature computed again from one history at a time, slowly; tests compare the fast code with it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,9 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 from recstack import columns as c
+from recstack.data.timestamps import DAY
 from recstack.features import spec
-from recstack.features.profile import ItemGenres
-
-DAY = 86_400
+from recstack.features.item_genres import ItemGenres
 
 
 class Rating(NamedTuple):
@@ -31,7 +30,7 @@ def ratings_of(table: pa.Table) -> list[Rating]:
 
 
 def known(ratings: Sequence[Rating], user: int, before: int | None) -> list[Rating]:
-    """The user's ratings strictly before a moment; all of them without one."""
+    """The user's ratings strictly before an epoch second; all of them without one."""
     return [r for r in ratings if r.user == user and (before is None or r.second is None or r.second < before)]
 
 
@@ -39,8 +38,8 @@ def features(history: Sequence[Rating], item_genres: Mapping[int, Sequence[int]]
     """The features of one user whose ratings these are."""
     if not history:
         return dict.fromkeys(spec.names("user"))
-    timed = history[0].second is not None
-    newest_first = sorted(history, key=lambda r: (r.second if timed else r.rating, r.item), reverse=True)
+    dated = history[0].second is not None
+    newest_first = sorted(history, key=lambda r: (r.second if dated else r.rating, r.item), reverse=True)
     ratings = [r.rating for r in history]
     days = {r.second // DAY for r in history if r.second is not None}
     profile = []
@@ -53,9 +52,9 @@ def features(history: Sequence[Rating], item_genres: Mapping[int, Sequence[int]]
         c.RATING_COUNT: len(history),
         c.RATING_MEAN: sum(ratings) / len(ratings),
         c.RATING_RANGE: max(ratings) - min(ratings),
-        c.LAST_INTERACTION: max(r.second for r in history if r.second is not None) if timed else None,
-        c.FREQUENCY: len(days) if timed else None,
-        c.INTENSITY: len(history) / len(days) if timed else None,
+        c.LAST_INTERACTION: max(r.second for r in history if r.second is not None) if dated else None,
+        c.FREQUENCY: len(days) if dated else None,
+        c.INTENSITY: len(history) / len(days) if dated else None,
         c.RECENT_ITEMS: [r.item for r in newest_first[:50]],
         c.RECENT_RATINGS: [r.rating for r in newest_first[:50]],
         c.SEEN_ITEMS: {r.item for r in history},

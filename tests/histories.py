@@ -9,10 +9,13 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.evaluation.protocols import LiveFeatures
-from recstack.features.encode import Encoder, UserBatch
-from recstack.features.profile import Histories, ItemGenres, user_states
-from recstack.features.request import History, user_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import Encoder
+from recstack.features.histories import Histories, Past
+from recstack.features.item_genres import ItemGenres
+from recstack.features.request_time import History, user_rows
 from recstack.features.spec import RECENT_LENGTH, schema
+from recstack.features.user_features import user_features
 from recstack.models.training_data import TrainingData
 
 DAY = 86_400
@@ -59,7 +62,7 @@ class Log:
             start = np.searchsorted(self.user, users)
             end = np.searchsorted(self.user, users, side="right")
             end = np.array([a + np.searchsorted(self.time[a:b], t) for a, b, t in zip(start, end, times, strict=True)])
-            return user_states(Histories(self.item, self.rating, self.time, timed), start, end, self.genres)
+            return user_features(Past(Histories(self.item, self.rating, self.time, timed), start, end), self.genres)
 
         return features
 

@@ -141,7 +141,7 @@ def synthetic(folder: Path) -> None:
 
 
 def writer(dataset: str) -> Callable[[Path], None]:
-    """The function above that is named like the dataset."""
+    """The function of this file that has the name of the dataset."""
     try:
         found: Callable[[Path], None] = globals()[dataset]
     except KeyError:

@@ -10,7 +10,9 @@ from scipy import sparse
 from recstack import columns as c
 from recstack.features import spec
 from recstack.features.encode import Encoder, empty_rows
-from recstack.features.profile import Histories, ItemGenres, user_states
+from recstack.features.histories import Histories, Past
+from recstack.features.item_genres import ItemGenres
+from recstack.features.user_features import user_features
 from recstack.models.item_item.model import ItemItem
 from recstack.recommend import Catalogue, RatingScale
 
@@ -94,9 +96,9 @@ def model() -> ItemItem:
 def _user(history: tuple[list[int], list[float]]) -> pa.Table:
     item_ids, ratings = history
     block = Histories(
-        np.array(item_ids), np.array(ratings), np.arange(NOW - len(item_ids), NOW, dtype=np.int64), timed=True
+        np.array(item_ids), np.array(ratings), np.arange(NOW - len(item_ids), NOW, dtype=np.int64), has_timestamps=True
     )
-    return user_states(block, np.array([0]), np.array([len(item_ids)]), _genres())
+    return user_features(Past(block, np.array([0]), np.array([len(item_ids)])), _genres())
 
 
 def _genres() -> ItemGenres:

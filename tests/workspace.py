@@ -1,4 +1,4 @@
-"""A small shop with every kind of feature, taken from raw ratings to `feast apply`; built once a session."""
+"""A small shop with every kind of feature, from raw ratings to `feast apply`; built once a session."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +17,17 @@ from recstack.data.adapters.synthetic import Synthetic
 from recstack.data.contract import INTERACTIONS
 from recstack.data.ingest import ingest
 from recstack.data.splits import default_protocol
+from recstack.data.timestamps import DAY
+from recstack.data.traits import Traits
 from recstack.features import vocabulary
-from recstack.features.build import FeatureOptions, build_features
-from recstack.features.profile import ItemGenres
+from recstack.features.build import build_features
+from recstack.features.item_genres import ItemGenres
+from recstack.features.options import FeatureOptions
 from recstack.features.training_users import TrainingFilter
 from recstack.settings import Settings
 from recstack.storage.lake import Build
 from recstack.training.experiment import Experiment
 
-DAY = 86_400
 MADE_UP = Synthetic(n_users=60, n_items=80, n_genres=8, mean_ratings=18, seed=11)
 OPENING = 1_704_067_200  # 2024-01-01
 CLOSING = OPENING + 196 * DAY  # after the last rating and the last snapshot of the items
@@ -43,10 +45,7 @@ class Shop(Dataset):
 
     name: ClassVar[str] = "shop"
     licence: ClassVar[str] = "made up"
-    rating_min: ClassVar[float] = 0.5
-    rating_max: ClassVar[float] = 5.0
-    positive_from: ClassVar[float] = 4.0
-    has_timestamps: ClassVar[bool] = True
+    fixed_traits: ClassVar[Traits] = Traits(rating_min=0.5, rating_max=5.0, positive_from=4.0, has_timestamps=True)
 
     surprise: bool = False
 
@@ -114,16 +113,16 @@ class Workspace:
 
 
 def open_shop(
-    spark: SparkSession, home: Path, *, surprise: bool = False, timed: bool = True, protocol: str | None = None
+    spark: SparkSession, home: Path, *, surprise: bool = False, has_timestamps: bool = True, protocol: str | None = None
 ) -> Workspace:
-    """Ingest, build features for the protocol (or the default), apply; without `timed` as for data without time."""
+    """Ingest, build features for the protocol (or the default), apply."""
     from recstack.feature_store.registry import apply  # Feast takes seconds to import, and most tests don't need it
 
     settings = Settings(recstack_home=home, dataset="shop", lake_uri=None, feast_online="sqlite", feast_registry="file")
     ingested = ingest(spark, Shop(surprise=surprise), None, settings.lake / "interactions")
-    everybody = TrainingFilter(lower_quantile=0, upper_quantile=1, min_range=0)
+    all_users = TrainingFilter(lower_quantile=0, upper_quantile=1, min_range=0)
     options = FeatureOptions(
-        protocol=protocol or default_protocol(timed), has_timestamps=timed, training_filter=everybody
+        protocol=protocol or default_protocol(has_timestamps), has_timestamps=has_timestamps, training_filter=all_users
     )
     features = build_features(spark, ingested, settings.lake / "features", options)
     apply(settings, features.path)
@@ -135,6 +134,6 @@ def at(seconds: list[int]) -> pa.Array:
     return pa.array([second * 1_000_000 for second in seconds], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
 
 
-def seconds_of(stamps: pa.ChunkedArray) -> list[int]:
+def seconds_of(timestamps: pa.ChunkedArray) -> list[int]:
     """The reverse of `at`."""
-    return [value // 1_000_000 for value in stamps.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()]
+    return [value // 1_000_000 for value in timestamps.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_pylist()]

@@ -25,7 +25,9 @@ from recstack.archive.mar import build_archive
 from recstack.feature_store.registry import apply, materialize
 from recstack.features import spec
 from recstack.features.encode import Encoder
-from recstack.features.profile import Histories, ItemGenres, user_states
+from recstack.features.histories import Histories, Past
+from recstack.features.item_genres import ItemGenres
+from recstack.features.user_features import user_features
 from recstack.models.genre_ncf.model import GenreNCF
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
 from recstack.recommend import RatingScale
@@ -131,11 +133,11 @@ def _users(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
     start = np.concatenate([[0], end[:-1]])
     ages = [-np.sort(-draw.integers(7_200, YEAR_SECONDS, len(items))) for items in rated]
     ratings = draw.integers(1, 11, end[-1]) / 2
-    histories = Histories(np.concatenate(rated) + 1, ratings, NOW - np.concatenate(ages), timed=True)
+    histories = Histories(np.concatenate(rated) + 1, ratings, NOW - np.concatenate(ages), has_timestamps=True)
     genres = ItemGenres(
         np.arange(N_ITEMS) + 1, np.arange(N_ITEMS + 1) * GENRES_OF_ITEM, lists.ravel(), n_genres=N_GENRES
     )
-    return _with_ids_and_time(user_states(histories, start, end, genres), c.USER_ID, np.arange(N_USERS) + 1)
+    return _with_ids_and_time(user_features(Past(histories, start, end), genres), c.USER_ID, np.arange(N_USERS) + 1)
 
 
 def _items(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:

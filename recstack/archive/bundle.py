@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from recstack import columns as c
 from recstack.errors import UserError
 from recstack.features import spec
-from recstack.features.encode import Encoder, ItemBatch
+from recstack.features.batches import ItemBatch
+from recstack.features.encode import Encoder
 from recstack.models import models
 from recstack.models.base import Recommender
 from recstack.recommend.request import RatingScale

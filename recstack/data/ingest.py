@@ -11,8 +11,10 @@ from pyspark.sql import SparkSession
 
 from recstack.data import numbering
 from recstack.data.adapters.base import Dataset
-from recstack.data.contract import check_interactions, check_items, check_pairs, summary
+from recstack.data.check import check_interactions, check_items, check_pairs
 from recstack.errors import DataError
+from recstack.progress import track, working
+from recstack.spark import running_tasks
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, file_digest
 
 INTERACTIONS_FOLDER = "interactions"
@@ -32,15 +34,15 @@ def ingest(
 ) -> Build:
     """Publish `interactions/` and `items/` (Parquet, see `contract`) as a new version in `root`, once for each input.
 
-    Beside them stand `user_ids/` and `item_ids/` where ids are words (`numbering`), and `held_out/` and `negatives/`
-    where the data bring a split of their own along.
+    The version also holds `user_ids/` and `item_ids/` where ids are words (`numbering`), and `held_out/` and
+    `negatives/` where a split is supplied with the dataset.
 
     Args:
         spark: the session.
         dataset: the adapter with its options.
         source: folder of the dataset's files; None for a dataset that needs none.
         root: folder of all versions in the lake.
-        remote: second home of these versions.
+        remote: copy of these versions in the object store.
         keep_numbers: whether words keep the numbers that the current version of `root` gave them.
 
     Returns:
@@ -51,12 +53,14 @@ def ingest(
         DataError: the source can't be used; nothing was written.
     """
     files = dataset.require_files(source)
-    place = source or Path()
-    traits = dataset.traits(place)
+    folder = source or Path()
+    traits = dataset.traits(folder)
     inputs: dict[str, Any] = {
         "dataset": dataset.name,
         "options": dataset.model_dump(mode="json"),
-        "files": {path.name: file_digest(path) for path in files},
+        "files": {
+            path.name: file_digest(path) for path in track(files, "ingest: checksums of the source", unit="file")
+        },
     }
     made_by = (__name__, type(dataset).__module__)
     previous: Path | None = None
@@ -66,37 +70,48 @@ def ingest(
         inputs[numbering.AFTER] = before
         previous = root / before if before is not None else None
 
-    def build(folder: Path) -> dict[str, Any]:
-        with _damage_named(files):
-            ratings, catalogue = dataset.read_interactions(spark, place), dataset.read_items(spark, place)
-            if traits.text_ids:
-                ratings, catalogue = numbering.numbered(ratings, catalogue, folder, previous)
-            items = check_items(catalogue)
-            items.rows.write.parquet(str(folder / ITEMS_FOLDER))
-            facts = {"items": summary(items)}
-            interactions = check_interactions(
-                ratings,
-                spark.read.parquet(str(folder / ITEMS_FOLDER)),
-                rating_min=traits.rating_min,
-                rating_max=traits.rating_max,
-                has_timestamps=traits.has_timestamps,
-            )
-            interactions.rows.write.parquet(str(folder / INTERACTIONS_FOLDER))
-            given = {
-                HELD_OUT_FOLDER: dataset.read_held_out(spark, place),
-                NEGATIVES_FOLDER: dataset.read_negatives(spark, place),
-            }
-            for name, pairs in given.items():
-                if pairs is not None:
-                    check_pairs(pairs, name).write.parquet(str(folder / name))
-            return {"traits": traits.model_dump(), **facts, "interactions": summary(interactions)}
+    def build(draft: Path) -> dict[str, Any]:
+        with _explain_unreadable_files(files):
+            return {"traits": traits.model_dump(), **_write_tables(spark, dataset, folder, draft, previous)}
 
     return build_once(root, inputs, build, made_by=made_by, remote=remote)
 
 
+def _write_tables(
+    spark: SparkSession, dataset: Dataset, source: Path, draft: Path, previous: Path | None
+) -> dict[str, Any]:
+    """Write all tables of a version and return the summaries of interactions and items."""
+    traits, measure = dataset.traits(source), running_tasks(spark)
+    with working("ingest: reading the items", unit="task", measure=measure):
+        ratings, catalogue = dataset.read_interactions(spark, source), dataset.read_items(spark, source)
+        if traits.text_ids:
+            ratings, catalogue = numbering.numbered(ratings, catalogue, draft, previous)
+        items = check_items(catalogue)
+        items.rows.write.parquet(str(draft / ITEMS_FOLDER))
+        facts = {"items": items.summary()}
+    with working("ingest: reading the interactions", unit="task", measure=measure):
+        interactions = check_interactions(
+            ratings,
+            spark.read.parquet(str(draft / ITEMS_FOLDER)),
+            rating_min=traits.rating_min,
+            rating_max=traits.rating_max,
+            has_timestamps=traits.has_timestamps,
+        )
+        interactions.rows.write.parquet(str(draft / INTERACTIONS_FOLDER))
+    supplied = {
+        HELD_OUT_FOLDER: dataset.read_held_out(spark, source),
+        NEGATIVES_FOLDER: dataset.read_negatives(spark, source),
+    }
+    for name, pairs in supplied.items():
+        if pairs is not None:
+            with working(f"ingest: reading the table {name}", unit="task", measure=measure):
+                check_pairs(pairs, name).write.parquet(str(draft / name))
+    return {**facts, "interactions": interactions.summary()}
+
+
 @contextmanager
-def _damage_named(files: list[Path]) -> Iterator[None]:
-    """Turn Spark's pages of stack trace about a file that it can't read into one sentence."""
+def _explain_unreadable_files(files: list[Path]) -> Iterator[None]:
+    """Replace Spark's stack trace about a file that it can't read by one sentence."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:

@@ -1,4 +1,4 @@
-"""Numbers for ids that are words; a number keeps its meaning when the log grows, because models know items by it."""
+"""Numbers for ids that are words. A number keeps its meaning when the log grows: models know items by it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,16 +12,17 @@ from recstack import columns as c
 from recstack.storage.lake import current, version_of
 
 AFTER = "numbered_after"
-"""Name of the input of `interactions.ingest` that says which version's numbers go on."""
+"""Input of `ingest` that names the version whose numbers this one continues."""
 
 FOLDERS = {c.USER_ID: "user_ids", c.ITEM_ID: "item_ids"}
-"""Tables of an ingested version that give the word of each number: (user_id or item_id, original_id)."""
+"""Tables of an ingested version with the word of each number: (user_id or item_id, original_id)."""
 
 
 def predecessor(root: Path, inputs: Mapping[str, Any], made_by: Sequence[str]) -> str | None:
-    """The version in `root` whose numbers a version with these inputs must go on from; None for the first one.
+    """The version in `root` whose numbers a version with these inputs continues; None for the first one.
 
-    It is the current version. If that has these inputs itself, its own predecessor: the same log gets the same version.
+    It is the current version. If that has these inputs itself, it is its predecessor: the same log gives the same
+    version again.
     """
     try:
         newest = current(root)
@@ -37,16 +38,16 @@ def numbered(
     """Replace words by numbers in each id column that is a string, and write `FOLDERS` into `draft`.
 
     Numbers that `previous` gave stay; new words get the following ones, in alphabetical order. An item without a title
-    is called by its word.
+    gets its word as title.
 
     Args:
         interactions: as an adapter read them; ids are longs or strings, trimmed.
         items: the same.
         draft: folder of the version that is being written.
-        previous: folder of the version whose numbers go on.
+        previous: folder of the version whose numbers this one continues; None for the first one.
 
     Returns:
-        Interactions and items with longs.
+        Interactions and items whose ids are longs.
     """
     if _is_text(interactions, c.USER_ID):
         users = _publish(interactions.select(c.USER_ID), c.USER_ID, draft, previous)
@@ -72,9 +73,9 @@ def _publish(words: DataFrame, column: str, draft: Path, previous: Path | None) 
         known = spark.read.parquet(str(previous / folder))
         first = known.agg(F.coalesce(F.max(column) + 1, F.lit(0))).collect()[0][0]
         new = new.join(known, on=c.ORIGINAL_ID, how="left_anti")
-    # One partition: it holds one short row a word.
-    place = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(c.ORIGINAL_ID))
-    table = new.select((place + (first - 1)).cast("bigint").alias(column), c.ORIGINAL_ID)
+    # One partition, which holds one short row for each word.
+    number = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(c.ORIGINAL_ID))
+    table = new.select((number + (first - 1)).cast("bigint").alias(column), c.ORIGINAL_ID)
     (table if known is None else known.unionByName(table)).write.parquet(str(draft / folder))
     return spark.read.parquet(str(draft / folder))
 

@@ -1,4 +1,4 @@
-"""What everything after ingest must know of a dataset's ratings; it travels in the manifest of the ingested tables."""
+"""Facts about a dataset that later steps need; the manifest of the ingested tables holds them."""
 
 from typing import Self
 
@@ -9,23 +9,26 @@ from recstack.storage.lake import Build
 
 
 class Traits(BaseModel):
-    """See the class variables of `Dataset`, where adapters of a fixed layout say the same."""
+    """What a dataset's ratings and ids are like."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rating_min: float
     rating_max: float
     positive_from: float
+    """Rating from which an item counts as liked."""
     has_timestamps: bool
     typical_users_only: bool = False
+    """Whether models learn only from users with neither few nor many ratings (`features.training_users`)."""
     text_ids: bool = False
+    """Whether ids of users, items or both are words: these columns are strings, and `numbering` replaces them."""
 
     @classmethod
     def of(cls, ingested: Build) -> Self:
-        """The traits of the data that `interactions.ingest` published.
+        """The traits of what `ingest` published.
 
         Raises:
-            DataError: another version of recstack did.
+            DataError: another version of recstack published it.
         """
         try:
             return cls.model_validate(ingested.manifest.get("traits", {}))

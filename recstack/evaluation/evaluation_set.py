@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recstack.features.arrays import Doubles, Floats, Ints, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 
 
 @dataclass(frozen=True)

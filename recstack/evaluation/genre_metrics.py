@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Doubles, Floats, Ints
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 
 SMOOTHING = 0.01
 """Weight of the history's genres that is mixed into the list's: without it a missing genre would cost infinity."""

@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.data.splits import (
-    BY_CHANCE,
+    AT_RANDOM,
     FOLD_IN,
     GLOBAL_TIME,
     HELD_OUT_USERS,
-    LEAVE_LAST_OUT,
     LEAVE_LAST_OUT_99,
+    PROTOCOLS,
     TEST,
     TRAIN,
     VALIDATION,
@@ -26,7 +26,7 @@ from recstack.evaluation.negatives import draw_negatives, read_negatives
 from recstack.evaluation.slices import target_slices
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.encode import Encoder
-from recstack.features.profile import HALF
+from recstack.features.seen import RATING_TYPE
 
 LiveFeatures = Callable[[pa.Table], pa.Table]
 """Maps (user_id, event_timestamp) rows to rows of `spec.schema("user")` in the same order. Each is computed from the
@@ -36,8 +36,6 @@ Part = Literal["validation", "test"]
 
 TRAINED_PARTS: Final[dict[Part, tuple[str, ...]]] = {VALIDATION: (TRAIN,), TEST: (TRAIN, VALIDATION)}
 """Parts of the split that models are trained on before they are evaluated on the key."""
-
-PROTOCOLS: Final = (GLOBAL_TIME, LEAVE_LAST_OUT, LEAVE_LAST_OUT_99, *BY_CHANCE)
 
 MAX_TARGETS: Final = 50
 """Targets of one user in global-time; all users have the same weight, so more would cost time and add little."""
@@ -80,7 +78,7 @@ def build_evaluation_set(
     Args:
         protocol: one of `PROTOCOLS`.
         interactions: user_id, item_id, rating, timestamp (null in data without time) and split, in any order, with
-            all parts; for held-out-users with the part "fold-in" (`splits.with_fold_in`).
+            all parts; for held-out-users with the part "fold-in" (`split_at_random.with_fold_in`).
         live_features: see `LiveFeatures`.
         encoder: of the models to be evaluated.
         part: the part that holds the targets.
@@ -99,8 +97,8 @@ def build_evaluation_set(
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     if negatives is not None and protocol != LEAVE_LAST_OUT_99:
         raise ValueError(f"{protocol} ranks the whole catalogue and takes no negatives; {LEAVE_LAST_OUT_99} does")
-    if protocol not in BY_CHANCE and interactions[c.TIMESTAMP].null_count:
-        raise DataError(f"{protocol} needs a timestamp on every interaction; without time: {', '.join(BY_CHANCE)}")
+    if protocol not in AT_RANDOM and interactions[c.TIMESTAMP].null_count:
+        raise DataError(f"{protocol} needs a timestamp on every interaction; without time: {', '.join(AT_RANDOM)}")
 
     random = np.random.default_rng(seed)
     table = interactions.sort_by([(name, "ascending") for name in (c.USER_ID, c.TIMESTAMP, c.ITEM_ID)])
@@ -126,7 +124,7 @@ def build_evaluation_set(
         item_genres = np.zeros((len(encoder.item_ids), 0), dtype=np.float32)
     one_target_each = protocol == GLOBAL_TIME
     user_ids, first = (targets.user, np.arange(len(relevant))) if one_target_each else np.unique(targets.user, True)
-    times = pa.nulls(len(first), targets.time.type) if protocol in BY_CHANCE else targets.time.take(pa.array(first))
+    times = pa.nulls(len(first), targets.time.type) if protocol in AT_RANDOM else targets.time.take(pa.array(first))
     features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
     if len(features) != len(user_ids):
         raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
@@ -134,7 +132,7 @@ def build_evaluation_set(
     if not one_target_each:
         # Items of the target's own second are training data too, but not strictly before it: take the whole part.
         offsets, seen, ratings = _items_of(history, user_ids)
-        users = replace(users, seen_offsets=offsets, seen=seen, seen_ratings=ratings.astype(HALF))
+        users = replace(users, seen_offsets=offsets, seen=seen, seen_ratings=ratings.astype(RATING_TYPE))
 
     cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
     candidates = None

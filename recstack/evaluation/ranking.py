@@ -10,7 +10,7 @@ from recstack.evaluation import metrics
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.genre_metrics import diversity, genre_shares, miscalibration, overall_genres
 from recstack.features.arrays import Doubles, Floats, Ints, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.base import Recommender
 from recstack.models.learning.top_k import top_k
 from recstack.progress import Step, working

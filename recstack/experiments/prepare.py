@@ -8,13 +8,12 @@ from typing import Any
 
 from recstack.data.adapters.base import configure
 from recstack.data.ingest import ingest
-from recstack.data.splits import default_protocol
+from recstack.data.splits import PROTOCOLS, default_protocol
 from recstack.data.targets import TARGETS, Target
 from recstack.errors import choose
-from recstack.evaluation.protocols import PROTOCOLS
 from recstack.feature_store.registry import apply
-from recstack.features.build import FeatureOptions, build_features
-from recstack.features.training_users import TrainingFilter
+from recstack.features.build import build_features
+from recstack.features.options import FeatureOptions
 from recstack.progress import say, working
 from recstack.settings import Settings
 from recstack.spark import open_session
@@ -63,22 +62,14 @@ def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
             "feast_online": "sqlite",
         }
     )
-    with working("starting Spark"):
-        spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    with working(f"ingest: reading {settings.dataset}"):
-        ingested = ingest(spark, adapter, source, workspace.lake / "interactions", keep_numbers=False)
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    ingested = ingest(spark, adapter, source, workspace.lake / "interactions", keep_numbers=False)
     counts = ingested.manifest
     say(
         f"ingest: {counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items in {ingested.path}"
     )
-    choices = FeatureOptions(
-        protocol=protocol,
-        has_timestamps=traits.has_timestamps,
-        split_at=config.split_at,
-        training_filter=TrainingFilter.of(traits),
-    )
-    with working("build_features: computing user and item features"):
-        features = build_features(spark, ingested, workspace.lake / "features", choices)
+    choices = FeatureOptions.of(traits, protocol=protocol, split_at=config.split_at)
+    features = build_features(spark, ingested, workspace.lake / "features", choices)
     with working("build_features: declaring them to Feast"):
         apply(workspace, features.path)
     say(f"build_features: split {protocol}, tables in {features.path}")

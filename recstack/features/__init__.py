@@ -1,1 +1,1 @@
-"""Features: defined once in `spec`, computed by `user` and `item` in Spark, encoded to tensors by `encode`."""
+"""Features: defined in `spec`, computed by `user` and `item` in Spark, encoded for models by `encode`."""

@@ -1,35 +1,26 @@
-"""All feature tables of one dataset as one atomic output, next to the split that they respect."""
+"""All feature tables of one dataset as one atomic output, with the split that they respect."""
 
 from collections.abc import Sequence
-from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack.data.ingest import HELD_OUT_FOLDER
-from recstack.data.splits import BY_CHANCE, TEST, TRAIN, VALIDATION, assign
+from recstack.data.assign_split import assign
+from recstack.data.ingest import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, ITEMS_FOLDER
+from recstack.data.splits import AT_RANDOM, SPLIT_SEED, TEST, TRAIN, VALIDATION
 from recstack.features import item, spec, user, vocabulary
-from recstack.features.training_users import TrainingFilter, training_users
+from recstack.features.options import FeatureOptions
+from recstack.features.training_users import training_users
+from recstack.progress import working
+from recstack.spark import running_tasks
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, current
-
-
-class FeatureOptions(BaseModel):
-    """What a user may choose about the feature tables."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    protocol: str
-    has_timestamps: bool
-    split_at: date | None = None
-    seed: int = 0
-    snapshot_every: user.SnapshotEvery = "interaction"
-    training_filter: TrainingFilter = TrainingFilter()
 
 
 def build_features(
@@ -37,19 +28,22 @@ def build_features(
 ) -> Build:
     """Write `interactions` (with their split), `user`, `item`, `training_users` and the vocabulary.
 
-    Timestamped data need no more: every row is stamped with the moment from which it was known. Without timestamps
-    nothing but the split tells past from future. So the rows to learn from are tables of their own, computed from the
-    parts that are learned from and without each row's own contribution, and items are counted before the test part.
-    The `user` table, which is only served, knows everything, so that nobody is offered what they have rated.
+    With timestamps no more is needed: every feature row has the time from which it was known. Without timestamps only
+    the split tells past from future. So there are further tables of training rows, computed from the parts that models
+    are trained on and without each row's own contribution, and items are counted before the test part. The `user`
+    table, which is served only, knows everything, so that nobody is offered what they have rated.
 
     Args:
         spark: a session.
-        ingested: what `interactions.ingest` published.
+        ingested: what `data.ingest` published.
         root: folder of all versions of the features.
         options: see `FeatureOptions`.
-        remote: second home of these versions. Its current one says which positions the genres have already.
+        remote: copy of these versions in the object store. The current version there gives genres their positions.
+
+    Returns:
+        The version. Its manifest says whether the features have timestamps, and gives rows and schema of each table.
     """
-    catalogue = pq.read_table(ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
+    catalogue = pq.read_table(ingested.path / ITEMS_FOLDER, columns=[c.ITEM_ID, c.GENRES])
     remote.fetch_current(root)
     genres = vocabulary.extend(_previous(root), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     inputs = {
@@ -60,46 +54,75 @@ def build_features(
     }
 
     def build(draft: Path) -> dict[str, Any]:
-        given = ingested.path / HELD_OUT_FOLDER
-        interactions = assign(
-            spark.read.parquet(str(ingested.path / "interactions")),
-            options.protocol,
-            options.seed,
-            split_at=options.split_at,
-            held_out=spark.read.parquet(str(given)) if given.exists() else None,
-        )
-        timed = options.has_timestamps and options.protocol not in BY_CHANCE
-        if not timed:  # one meaning of "recent" for training and evaluation: a split that ignores time hides it
-            interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
-        interactions.write.parquet(str(draft / "interactions"))
-        interactions = spark.read.parquet(str(draft / "interactions"))
-        items = spark.read.parquet(str(ingested.path / "items"))
-        item_genres = vocabulary.item_genres(catalogue, genres)
-        train = interactions.filter(F.col(c.SPLIT) == TRAIN)
-        before_test = interactions.filter(F.col(c.SPLIT) != TEST)
-
-        user.snapshots(interactions, item_genres, options.snapshot_every).write(draft / "user")
-        counted = interactions if timed else before_test
-        item.snapshots(counted, items, genres).write.parquet(str(draft / "item"))
-        if not timed:
-            user.without_own(train, item_genres).write(draft / without_own((TRAIN,)))
-            user.without_own(before_test, item_genres).write(draft / without_own((TRAIN, VALIDATION)))
-        training_users(before_test, options.training_filter).write.parquet(str(draft / "training_users"))
+        # "Recent" must mean one thing in training and evaluation: a split that ignores time hides it from both.
+        has_timestamps = options.has_timestamps and options.protocol not in AT_RANDOM
+        _write_split(spark, ingested, draft, options, has_timestamps)
+        _write_features(spark, ingested, draft, options, has_timestamps, catalogue, genres)
         vocabulary.save(draft, genres)
-        frames = {folder.name: spark.read.parquet(str(folder)) for folder in sorted(draft.iterdir()) if folder.is_dir()}
-        return {
-            "has_timestamps": timed,
-            "rows": {name: frame.count() for name, frame in frames.items()},
-            "split": _counts(frames["interactions"], c.SPLIT),
-            "schema": {name: frame.schema.simpleString() for name, frame in frames.items()},
-        }
+        return {"has_timestamps": has_timestamps, **_summary(spark, draft)}
 
     return build_once(root, inputs, build, made_by=[__name__], remote=remote)
 
 
 def without_own(parts: Sequence[str]) -> str:
-    """Folder of the training rows of data without time, by the parts that they come from."""
+    """Folder of the training rows of data without timestamps, by the parts that they come from."""
     return "_".join(["without_own", *parts])
+
+
+def _write_split(
+    spark: SparkSession, ingested: Build, draft: Path, options: FeatureOptions, has_timestamps: bool
+) -> None:
+    supplied = ingested.path / HELD_OUT_FOLDER
+    with working("build_features: dividing the interactions", unit="task", measure=running_tasks(spark)):
+        interactions = assign(
+            spark.read.parquet(str(ingested.path / INTERACTIONS_FOLDER)),
+            options.protocol,
+            SPLIT_SEED,
+            split_at=options.split_at,
+            held_out=spark.read.parquet(str(supplied)) if supplied.exists() else None,
+        )
+        if not has_timestamps:
+            interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
+        interactions.write.parquet(str(draft / INTERACTIONS_FOLDER))
+
+
+def _write_features(
+    spark: SparkSession,
+    ingested: Build,
+    draft: Path,
+    options: FeatureOptions,
+    has_timestamps: bool,
+    catalogue: pa.Table,
+    genres: tuple[str, ...],
+) -> None:
+    step = partial(working, unit="task", measure=running_tasks(spark))
+    interactions = spark.read.parquet(str(draft / INTERACTIONS_FOLDER))
+    train = interactions.filter(F.col(c.SPLIT) == TRAIN)
+    before_test = interactions.filter(F.col(c.SPLIT) != TEST)
+    item_genres = vocabulary.item_genres(catalogue, genres)
+    with step("build_features: user features"):
+        user.snapshots(interactions, item_genres, options.snapshot_every).write(draft / "user")
+    with step("build_features: item features"):
+        counted = interactions if has_timestamps else before_test
+        items = spark.read.parquet(str(ingested.path / ITEMS_FOLDER))
+        item.snapshots(counted, items, genres).write.parquet(str(draft / "item"))
+    if not has_timestamps:
+        with step("build_features: training rows"):
+            user.without_own(train, item_genres).write(draft / without_own((TRAIN,)))
+            user.without_own(before_test, item_genres).write(draft / without_own((TRAIN, VALIDATION)))
+    with step("build_features: users to learn from"):
+        training_users(before_test, options.training_filter).write.parquet(str(draft / "training_users"))
+
+
+def _summary(spark: SparkSession, draft: Path) -> dict[str, Any]:
+    """Rows and schema of each table, and interactions of each part, for the manifest."""
+    frames = {folder.name: spark.read.parquet(str(folder)) for folder in sorted(draft.iterdir()) if folder.is_dir()}
+    with working("build_features: counting rows", unit="task", measure=running_tasks(spark)):
+        return {
+            "rows": {name: frame.count() for name, frame in frames.items()},
+            "split": _counts(frames[INTERACTIONS_FOLDER], c.SPLIT),
+            "schema": {name: frame.schema.simpleString() for name, frame in frames.items()},
+        }
 
 
 def _previous(root: Path) -> tuple[str, ...]:

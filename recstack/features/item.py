@@ -1,24 +1,29 @@
-"""Item features in Spark: catalogue facts, genre positions, and popularity over windows as dated snapshots."""
+"""Item features in Spark: facts of the catalogue, genre positions, and popularity at regular dates."""
 
 import math
+from typing import Final
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack.features.user import TIMELESS
+from recstack.data.timestamps import DAY, TIMELESS
+from recstack.features.spec import names
 
-SNAPSHOT_DAYS = 7
-MOST_SNAPSHOTS = 64
+SNAPSHOT_DAYS: Final = 7
+MOST_SNAPSHOTS: Final = 64
 """Logs of many years get longer intervals, so that items x snapshots stays small."""
 
-_DAY = 86_400
-_SNAPSHOT = "snapshot"
+_LONGEST_WINDOW: Final = 30
+_SNAPSHOT: Final = "snapshot"
+_DAY_START: Final = "day_start"
+_COUNT: Final = "count"
+_NEW: Final = "new"
 
 
 def interval_days(first_second: int, last_second: int) -> int:
     """Days between item snapshots: a week, or more if the log would have more than `MOST_SNAPSHOTS` of them."""
-    return max(SNAPSHOT_DAYS, math.ceil((last_second - first_second) / _DAY / MOST_SNAPSHOTS))
+    return max(SNAPSHOT_DAYS, math.ceil((last_second - first_second) / DAY / MOST_SNAPSHOTS))
 
 
 def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, ...]) -> DataFrame:
@@ -31,58 +36,71 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
 
     Returns:
         item_id, event_timestamp and `spec.schema("item")`: every item at every date, from the week before the
-        first interaction to the one after the last. Data without timestamps give one row an item, stamped
-        `TIMELESS`, with null window counts.
+        first interaction to the one after the last. Data without timestamps give one row an item, with the timestamp
+        `TIMELESS` and null window counts.
     """
     first, last = interactions.select(
         F.unix_seconds(F.min(c.TIMESTAMP)), F.unix_seconds(F.max(c.TIMESTAMP))
     ).first() or (None, None)
     if first is None or last is None:
-        return _timeless(interactions, items, vocabulary)
+        popularity = _popularity_without_timestamps(interactions, items)
+    else:
+        popularity = _popularity_at_dates(interactions, items, first, last)
+    return _with_facts(popularity, items, vocabulary)
 
-    step = interval_days(first, last) * _DAY
-    start = first // _DAY * _DAY
+
+def _popularity_at_dates(interactions: DataFrame, items: DataFrame, first: int, last: int) -> DataFrame:
+    """Counts of each item before each date; `first` and `last` are the log's ends in epoch seconds."""
+    step = interval_days(first, last) * DAY
+    start = first // DAY * DAY
     count = (last - start) // step + 2  # the first date sees nothing, the last one sees everything
-    # Dates are midnights: days are counted first, and a day, not each of its interactions, is spread over the dates.
-    day = F.floor(F.unix_seconds(c.TIMESTAMP) / _DAY).alias("day")
-    counts = interactions.select(c.ITEM_ID, day).groupBy(c.ITEM_ID, "day").agg(F.count("*").alias("chosen"))
-    second = F.col("day") * _DAY
-    # What happens on a day is known at the midnight after it, and thus at the first date strictly after its beginning.
-    next_date = (F.floor((second - start) / step) + 1).cast("int")
-    reach = F.floor((second + 30 * _DAY - start) / step).cast("int")
-    dated = (
-        counts.repartition(c.ITEM_ID)
-        .select(
-            c.ITEM_ID,
-            "chosen",
-            second.alias("second"),
-            F.explode(F.sequence(next_date, F.greatest(next_date, reach))).alias(_SNAPSHOT),
-        )
-        .filter(F.col(_SNAPSHOT) < count)
-    )
     date = F.lit(start) + F.col(_SNAPSHOT) * step
-    counted = dated.groupBy(c.ITEM_ID, _SNAPSHOT).agg(
-        *(
-            F.sum(F.when(date - F.col("second") <= window * _DAY, F.col("chosen")).otherwise(0)).alias(name)
-            for name, window in ((c.POPULARITY_7D, 7), (c.POPULARITY_30D, 30), ("new", step // _DAY))
-        )
-    )
+    counted = _counts_near_dates(interactions, date, start, step, count)
     dates = interactions.sparkSession.range(count).select(F.col("id").cast("int").alias(_SNAPSHOT))
     grid = items.select(c.ITEM_ID).crossJoin(dates).join(counted, [c.ITEM_ID, _SNAPSHOT], "left")
     so_far = Window.partitionBy(c.ITEM_ID).orderBy(_SNAPSHOT)
-    popularity = grid.select(
+    return grid.select(
         c.ITEM_ID,
         F.timestamp_seconds(date).alias(c.EVENT_TIMESTAMP),
         F.coalesce(c.POPULARITY_7D, F.lit(0)).alias(c.POPULARITY_7D),
         F.coalesce(c.POPULARITY_30D, F.lit(0)).alias(c.POPULARITY_30D),
-        F.sum(F.coalesce("new", F.lit(0))).over(so_far).alias(c.POPULARITY_ALL),
+        F.sum(F.coalesce(_NEW, F.lit(0))).over(so_far).alias(c.POPULARITY_ALL),
     )
-    return _with_facts(popularity, items, vocabulary)
 
 
-def _timeless(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, ...]) -> DataFrame:
+def _counts_near_dates(interactions: DataFrame, date: Column, start: int, step: int, count: int) -> DataFrame:
+    """Interactions of each item within each window before each date, and those since the date before it.
+
+    Days are counted first, and a day, not each of its interactions, is spread over the dates that see it: what happens
+    on a day is known at the midnight after it, and thus at the first date strictly after the day's start.
+    """
+    day = F.floor(F.unix_seconds(c.TIMESTAMP) / DAY).alias("day")
+    daily = interactions.select(c.ITEM_ID, day).groupBy(c.ITEM_ID, "day").agg(F.count("*").alias(_COUNT))
+    day_start = F.col("day") * DAY
+    next_date = (F.floor((day_start - start) / step) + 1).cast("int")
+    last_date = F.floor((day_start + _LONGEST_WINDOW * DAY - start) / step).cast("int")
+    near = (
+        daily.repartition(c.ITEM_ID)
+        .select(
+            c.ITEM_ID,
+            _COUNT,
+            day_start.alias(_DAY_START),
+            F.explode(F.sequence(next_date, F.greatest(next_date, last_date))).alias(_SNAPSHOT),
+        )
+        .filter(F.col(_SNAPSHOT) < count)
+    )
+    windows = ((c.POPULARITY_7D, 7), (c.POPULARITY_30D, _LONGEST_WINDOW), (_NEW, step // DAY))
+    return near.groupBy(c.ITEM_ID, _SNAPSHOT).agg(
+        *(
+            F.sum(F.when(date - F.col(_DAY_START) <= days * DAY, F.col(_COUNT)).otherwise(0)).alias(name)
+            for name, days in windows
+        )
+    )
+
+
+def _popularity_without_timestamps(interactions: DataFrame, items: DataFrame) -> DataFrame:
     counted = interactions.groupBy(c.ITEM_ID).agg(F.count("*").alias(c.POPULARITY_ALL))
-    popularity = (
+    return (
         items.select(c.ITEM_ID)
         .join(counted, c.ITEM_ID, "left")
         .select(
@@ -93,7 +111,6 @@ def _timeless(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
             F.coalesce(c.POPULARITY_ALL, F.lit(0)).alias(c.POPULARITY_ALL),
         )
     )
-    return _with_facts(popularity, items, vocabulary)
 
 
 def _with_facts(popularity: DataFrame, items: DataFrame, vocabulary: tuple[str, ...]) -> DataFrame:
@@ -106,15 +123,4 @@ def _with_facts(popularity: DataFrame, items: DataFrame, vocabulary: tuple[str, 
         F.col(c.EPISODES).cast("long").alias(c.EPISODES),
         F.col(c.MEAN_SCORE).cast("float").alias(c.MEAN_SCORE),
     )
-    return popularity.join(facts, c.ITEM_ID, "inner").select(
-        c.ITEM_ID,
-        c.EVENT_TIMESTAMP,
-        c.GENRE_INDICES,
-        c.YEAR,
-        c.TYPE,
-        c.EPISODES,
-        c.MEAN_SCORE,
-        c.POPULARITY_7D,
-        c.POPULARITY_30D,
-        c.POPULARITY_ALL,
-    )
+    return popularity.join(facts, c.ITEM_ID, "inner").select(c.ITEM_ID, c.EVENT_TIMESTAMP, *names("item"))

@@ -1,4 +1,4 @@
-"""User features at exact moments, row by row: what the online store would have answered just then."""
+"""User features as of the timestamp of each evaluation query: what the online store would have answered then."""
 
 import numpy as np
 import pyarrow as pa
@@ -6,27 +6,28 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from recstack import columns as c
-from recstack.features.profile import ItemGenres
+from recstack.features.item_genres import ItemGenres
 from recstack.features.spec import schema
 from recstack.features.user import as_of
 
 
-def live_features(spark: SparkSession, interactions: DataFrame, points: pa.Table, genres: ItemGenres) -> pa.Table:
-    """Features at N points, each from the interactions strictly before it.
+def live_features(spark: SparkSession, interactions: DataFrame, queries: pa.Table, genres: ItemGenres) -> pa.Table:
+    """Features for N queries, each from the interactions strictly before its timestamp.
 
     Args:
         spark: a session.
         interactions: user_id, item_id, rating, timestamp.
-        points: N rows of user_id, event_timestamp (null: everything is known), in any order, with repetitions.
+        queries: N rows of user_id, event_timestamp (null: everything is known), in any order, with repetitions.
         genres: the catalogue's genres.
 
     Returns:
-        N rows of `spec.schema("user")` in the order of `points`.
+        N rows of `spec.schema("user")` in the order of `queries`.
     """
     entity = [c.USER_ID, c.EVENT_TIMESTAMP]
-    users = points[c.USER_ID].to_numpy()
-    moments = pc.fill_null(pc.cast(points[c.EVENT_TIMESTAMP], pa.int64()), -1).to_numpy()
-    _, first, place = np.unique(np.stack([users, moments]), axis=1, return_index=True, return_inverse=True)
-    distinct = spark.createDataFrame(points.select(entity).take(first))
+    users = queries[c.USER_ID].to_numpy()
+    timestamps = pc.fill_null(pc.cast(queries[c.EVENT_TIMESTAMP], pa.int64()), -1).to_numpy()
+    keys = np.stack([users, timestamps])
+    _, first, inverse = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    distinct = spark.createDataFrame(queries.select(entity).take(first))
     rows = as_of(interactions, distinct, genres).frame().toArrow().sort_by([(name, "ascending") for name in entity])
-    return rows.select(schema("user").names).take(place.ravel())
+    return rows.select(schema("user").names).take(inverse.ravel())

@@ -1,7 +1,10 @@
-"""The one definition of every feature: name, type, default when missing, owner. Its digest is the schema version."""
+"""The one definition of every feature: name, type, meaning, and how a model reads it. Its digest is the schema version.
+
+docs/adding-a-feature.md shows how to add one.
+"""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pyarrow as pa
 
@@ -23,46 +26,58 @@ ALPHA: Final = 0.1
 NEUTRAL_SCORE: Final = 5.0
 """User-genre score without any evidence: 10 / (1 + exp(0))."""
 
+Owner = Literal["user", "item"]
+Scaling = Literal["standard", "log", "log-age", "count"]
+
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature. `default` is what the encoder uses for an entity or a value that is missing."""
+    """One feature, a column of the feature tables."""
 
     name: str
     type: pa.DataType
-    default: Any
     doc: str
+    scaling: Scaling | None = None
+    """How `encode` turns a number into an input of a network; None for features that are no plain numbers.
 
+    - standard: minus the training mean, in standard deviations, clipped to ±3.
+    - log: the same of log1p of the value, for skewed numbers.
+    - log-age: an epoch second; the same of log1p of its age in days.
+    - count: log1p of the value, for popularities.
+    """
 
-Owner = Literal["user", "item"]
 
 FEATURES: Final[dict[Owner, tuple[Feature, ...]]] = {
     "user": (
-        Feature(c.GENRE_PROFILE, pa.list_(pa.float32()), None, "user-genre score, one per genre of the vocabulary"),
-        Feature(c.RATING_COUNT, pa.int64(), 0, "number of interactions"),
-        Feature(c.RATING_MEAN, pa.float32(), None, "mean rating"),
-        Feature(c.RATING_RANGE, pa.float32(), None, "largest minus smallest rating"),
-        Feature(c.LAST_INTERACTION, pa.int64(), None, "epoch second of the last interaction (recency is derived)"),
-        Feature(c.FREQUENCY, pa.int64(), 0, "number of distinct active days"),
-        Feature(c.INTENSITY, pa.float32(), 0.0, "interactions per active day"),
-        Feature(c.RECENT_ITEMS, pa.list_(pa.int64()), (), f"last {RECENT_LENGTH} items, newest first"),
-        Feature(c.RECENT_RATINGS, pa.list_(pa.float32()), (), "ratings of recent_items"),
-        Feature(c.SEEN_ITEMS, pa.binary(), b"", "every item seen, a serialized 32-bit Roaring bitmap"),
-        Feature(
-            c.SEEN_RATINGS, pa.binary(), b"", "ratings of seen_items, by ascending item id, as little-endian float16"
-        ),
+        Feature(c.GENRE_PROFILE, pa.list_(pa.float32()), "user-genre score, one per genre of the vocabulary"),
+        Feature(c.RATING_COUNT, pa.int64(), "number of interactions", "log"),
+        Feature(c.RATING_MEAN, pa.float32(), "mean rating", "standard"),
+        Feature(c.RATING_RANGE, pa.float32(), "largest minus smallest rating", "standard"),
+        Feature(c.LAST_INTERACTION, pa.int64(), "epoch second of the last interaction; its age is recency", "log-age"),
+        Feature(c.FREQUENCY, pa.int64(), "number of distinct active days", "log"),
+        Feature(c.INTENSITY, pa.float32(), "interactions per active day", "log"),
+        Feature(c.RECENT_ITEMS, pa.list_(pa.int64()), f"last {RECENT_LENGTH} items, newest first"),
+        Feature(c.RECENT_RATINGS, pa.list_(pa.float32()), "ratings of recent_items"),
+        Feature(c.SEEN_ITEMS, pa.binary(), "every item seen, a serialized 32-bit Roaring bitmap"),
+        Feature(c.SEEN_RATINGS, pa.binary(), "ratings of seen_items, by ascending item id, as little-endian float16"),
     ),
     "item": (
-        Feature(c.GENRE_INDICES, pa.list_(pa.int64()), (), "positions of the item's genres in the vocabulary"),
-        Feature(c.YEAR, pa.int64(), None, "year of release"),
-        Feature(c.TYPE, pa.string(), None, "kind of item, e.g. TV or MOVIE"),
-        Feature(c.EPISODES, pa.int64(), None, "number of episodes"),
-        Feature(c.MEAN_SCORE, pa.float32(), None, "mean score that the catalogue itself carries"),
-        Feature(c.POPULARITY_7D, pa.int64(), 0, "interactions in the last 7 days"),
-        Feature(c.POPULARITY_30D, pa.int64(), 0, "interactions in the last 30 days"),
-        Feature(c.POPULARITY_ALL, pa.int64(), 0, "interactions so far"),
+        Feature(c.GENRE_INDICES, pa.list_(pa.int64()), "positions of the item's genres in the vocabulary"),
+        Feature(c.YEAR, pa.int64(), "year of release", "standard"),
+        Feature(c.TYPE, pa.string(), "kind of item, e.g. TV or MOVIE"),
+        Feature(c.EPISODES, pa.int64(), "number of episodes", "log"),
+        Feature(c.MEAN_SCORE, pa.float32(), "mean score that the catalogue itself gives", "standard"),
+        Feature(c.POPULARITY_7D, pa.int64(), "interactions in the last 7 days", "count"),
+        Feature(c.POPULARITY_30D, pa.int64(), "interactions in the last 30 days", "count"),
+        Feature(c.POPULARITY_ALL, pa.int64(), "interactions so far", "count"),
     ),
 }
+
+
+USER_SCALARS: Final = tuple(feature.name for feature in FEATURES["user"] if feature.scaling)
+ITEM_SCALARS: Final = tuple(feature.name for feature in FEATURES["item"] if feature.scaling in ("standard", "log"))
+POPULARITIES: Final = tuple(feature.name for feature in FEATURES["item"] if feature.scaling == "count")
+SCALINGS: Final = {feature.name: feature.scaling for group in FEATURES.values() for feature in group}
 
 
 def names(owner: Owner) -> list[str]:
@@ -76,6 +91,6 @@ def schema(owner: Owner) -> pa.Schema:
 
 
 def schema_digest() -> str:
-    """Version of the feature schema: changes with any name, type, default or formula constant."""
-    rows = [[owner, f.name, str(f.type), repr(f.default)] for owner, group in FEATURES.items() for f in group]
+    """Version of the feature schema: changes with any name, type, scaling or formula constant."""
+    rows = [[owner, f.name, str(f.type), f.scaling] for owner, group in FEATURES.items() for f in group]
     return digest([rows, RECENT_LENGTH, ALPHA])

@@ -1,4 +1,4 @@
-"""Rows that Python computes from all events of a user: a frame of Spark, or Parquet files written where they arise."""
+"""Rows that Python computes from all events of a user, as a Spark frame or as Parquet files that tasks write."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -14,50 +14,52 @@ from pyspark.sql import DataFrame
 from recstack import columns as c
 
 GROUP_BYTES = 32 << 20
-"""Size in memory of a row group."""
+"""Size in memory of a Parquet row group."""
 
 
 @dataclass(frozen=True)
 class UserRows:
-    """What `states` says of whole users; nothing is computed before `frame` is read or `write` is called."""
+    """What `compute` makes of whole users; nothing runs before `frame` is read or `write` is called."""
 
     events: DataFrame
-    """All events of a user in one partition, in the order in which `states` expects them."""
-    states: Callable[[pa.Table], pa.Table]
+    """All events of a user in one partition, in the order in which `compute` expects them."""
+    compute: Callable[[pa.Table], pa.Table]
     schema: pa.Schema
-    """Of the rows that `states` returns."""
+    """Of the rows that `compute` returns."""
     chunk: int
-    """About how many events `states` is given at once, which bounds the memory of a task."""
+    """About how many events `compute` is given at once, which bounds the memory of a task."""
 
     def frame(self) -> DataFrame:
-        """The rows, for Spark to go on with."""
-        states, size = self.states, self.chunk  # tasks get these: a frame cannot be sent to them
+        """The rows as a Spark frame."""
+        compute, size = self.compute, self.chunk  # tasks get these: a frame cannot be sent to them
 
-        def compute(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        def rows(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for chunk in _whole_users(batches, size):
-                yield from states(chunk).to_batches()
+                yield from compute(chunk).to_batches()
 
         spark_schema = self.events.sparkSession.createDataFrame(self.schema.empty_table()).schema
-        return self.events.mapInArrow(compute, spark_schema)
+        spark_schema = self.events.sparkSession.createDataFrame(self.schema.empty_table()).schema
+        return self.events.mapInArrow(rows, spark_schema)
 
     def write(self, folder: Path) -> None:
         """Write the rows as Parquet files, one a task, into a new folder that all machines share.
 
-        Spark would take vectors apart into numbers twice, to get them from Python and to write them. Each attempt of
-        a task writes a hidden file of its own, and only the files of those that Spark accepts get their names.
+        Spark would take each vector apart twice, to get it from Python and to write it
+        (benchmarks/user_genre_profile.py measures it). Each attempt of a task writes a hidden file of its own; the
+        files of the attempts that Spark accepts then get their names.
 
         Raises:
             FileExistsError: the folder exists.
         """
         folder.mkdir(parents=True)
-        states, size, schema, group_bytes = self.states, self.chunk, self.schema, GROUP_BYTES
+        compute, size, schema, group_bytes = self.compute, self.chunk, self.schema, GROUP_BYTES
 
         def write_part(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             task: Any = TaskContext.get()
             name = f"part-{task.partitionId():05}.parquet"
             draft = folder / f".{task.taskAttemptId()}-{name}"
             with pq.ParquetWriter(draft, schema) as file:
-                for group in _groups(map(states, _whole_users(batches, size)), group_bytes):
+                for group in _groups(map(compute, _whole_users(batches, size)), group_bytes):
                     file.write_table(group)
             yield pa.RecordBatch.from_pydict({"draft": [draft.name], "name": [name]})
 
@@ -71,7 +73,7 @@ class UserRows:
 
 
 def _groups(tables: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
-    """Join tables until they have `least` bytes."""
+    """Concatenate tables until they have `least` bytes."""
     held: list[pa.Table] = []
     size = 0
     for table in tables:
@@ -85,7 +87,7 @@ def _groups(tables: Iterable[pa.Table], least: int) -> Iterator[pa.Table]:
 
 
 def _whole_users(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Regroup a partition's batches into tables of about `rows` rows that never cut a user in two."""
+    """Regroup a partition's batches into tables of about `rows` rows that never divide a user."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)

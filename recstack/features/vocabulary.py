@@ -1,4 +1,4 @@
-"""The genres of a catalogue in an order that never changes for a genre that was there before."""
+"""The genres of a catalogue in an order that new genres never change."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recstack import columns as c
-from recstack.features.profile import ItemGenres
+from recstack.features.item_genres import ItemGenres
 from recstack.storage.lake import digest
 
 FILE = "vocabulary.json"
@@ -53,10 +53,10 @@ def item_genres(items: pa.Table, vocabulary: Sequence[str]) -> ItemGenres:
     items = items.sort_by(c.ITEM_ID)
     lists = items[c.GENRES].combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    places = pc.index_in(pc.list_flatten(lists), pa.array(vocabulary, pa.string()))
+    positions = pc.index_in(pc.list_flatten(lists), pa.array(vocabulary, pa.string()))
     return ItemGenres(
         item_ids=items[c.ITEM_ID].to_numpy(),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        indices=places.to_numpy(zero_copy_only=False).astype(np.int64),
+        indices=positions.to_numpy(zero_copy_only=False).astype(np.int64),
         n_genres=len(vocabulary),
     )

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.config import ModelConfig
 from recstack.models.learning.search_space import SearchSpace
 from recstack.models.learning.top_k import top_k

@@ -5,7 +5,7 @@ from abc import abstractmethod
 import numpy as np
 
 from recstack.features.arrays import Floats, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.base import Recommender
 from recstack.models.learning.biases import Biases
 

@@ -7,7 +7,8 @@ from scipy import sparse
 
 from recstack.errors import UserError
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.learning.history import interaction_matrix
 
 

@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import POPULARITIES, Encoder, ItemBatch
-from recstack.features.profile import ItemGenres
+from recstack.features.batches import ItemBatch
+from recstack.features.encode import Encoder
+from recstack.features.item_genres import ItemGenres
+from recstack.features.spec import POPULARITIES
 
 
 @dataclass(frozen=True, eq=False)

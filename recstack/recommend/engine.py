@@ -13,8 +13,9 @@ import pyarrow as pa
 from recstack import columns as c
 from recstack.features import spec
 from recstack.features.arrays import Mask
-from recstack.features.encode import UserBatch, empty_rows
-from recstack.features.request import History, user_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import empty_rows
+from recstack.features.request_time import History, user_rows
 from recstack.models.base import Recommender
 from recstack.recommend.answer import Answer, AnsweredBatch, Item, Policy, iso_utc
 from recstack.recommend.catalogue import Catalogue

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from recstack.features.arrays import Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.recommend.catalogue import Catalogue
 from recstack.recommend.request import Request
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from recstack import columns as c
 from recstack.features.arrays import Floats, Ints
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.base import Recommender
 from recstack.recommend.catalogue import Catalogue
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from recstack.features.request import History
+from recstack.features.request_time import History
 from recstack.recommend.bad_request import BadRequestError, describe, read_json
 
 MOST_NAMED = 1000

@@ -6,13 +6,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recstack import columns as c
+from recstack.data.timestamps import TIMELESS
 from recstack.errors import DataError
 from recstack.feature_store.offline import historical
 from recstack.features import vocabulary
 from recstack.features.arrays import Ints
 from recstack.features.build import without_own
 from recstack.features.encode import Encoder
-from recstack.features.user import TIMELESS
 from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 from recstack.storage.lake import Build

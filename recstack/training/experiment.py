@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.ingest import NEGATIVES_FOLDER
-from recstack.data.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, STRATIFIED, with_fold_in
+from recstack.data.split_at_random import with_fold_in
+from recstack.data.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, SPLIT_SEED, STRATIFIED
 from recstack.data.targets import Target
 from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
@@ -47,7 +48,7 @@ class Experiment:
         """Digest of source, split and target: equal where the validation targets are the same, whatever the code."""
         source = {name: value for name, value in self.ingested.manifest["inputs"].items() if name != "code_version"}
         split = self.features.manifest["inputs"]
-        return digest([source, split["protocol"], split["split_at"], split["seed"], self.target])
+        return digest([source, split["protocol"], split["split_at"], self.target])
 
     @property
     def positive_from(self) -> float | None:
@@ -78,7 +79,7 @@ class Experiment:
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
             frame = frame.filter(F.col(c.SPLIT).isin(list(TRAINED_PARTS[part])))
         elif self.protocol == HELD_OUT_USERS:
-            divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), self.features.manifest["inputs"]["seed"])
+            divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), SPLIT_SEED)
             others = interactions.filter(pc.field(c.SPLIT) != part)
             interactions = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
             frame = divided.filter(F.col(c.SPLIT) == FOLD_IN)

@@ -9,7 +9,8 @@ from histories import random_log
 
 from recstack.errors import UserError
 from recstack.features.arrays import Mask
-from recstack.features.encode import UserBatch, empty_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import empty_rows
 from recstack.models import models
 from recstack.models.base import FitContext, Recommender
 from recstack.models.training_data import TrainingData

@@ -9,7 +9,7 @@ from recstack.data.splits import HELD_OUT_USERS
 
 @pytest.fixture(scope="session")
 def timeless_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return open_shop(spark, tmp_path_factory.mktemp("timeless"), timed=False)
+    return open_shop(spark, tmp_path_factory.mktemp("timeless"), has_timestamps=False)
 
 
 @pytest.fixture(scope="session")

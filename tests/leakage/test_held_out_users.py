@@ -8,7 +8,8 @@ import pytest
 from workspace import Workspace
 
 from recstack import columns as c
-from recstack.data.splits import FOLD_IN, TEST, TRAIN, VALIDATION, with_fold_in
+from recstack.data.split_at_random import with_fold_in
+from recstack.data.splits import FOLD_IN, TEST, TRAIN, VALIDATION
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
 from recstack.evaluation.ranking import rank

@@ -18,7 +18,8 @@ from recstack.feature_store.online import OnlineStore
 from recstack.feature_store.registry import applied_tables
 from recstack.features import spec
 from recstack.features.arrays import Ints
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.settings import Settings
 
 KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}

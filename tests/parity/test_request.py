@@ -10,7 +10,7 @@ from recstack import columns as c
 from recstack.data.contract import INTERACTIONS
 from recstack.features import spec
 from recstack.features.live import live_features
-from recstack.features.request import History, user_rows
+from recstack.features.request_time import History, user_rows
 
 NOW = CLOSING + 5 * DAY
 HISTORIES = [

@@ -10,7 +10,9 @@ import tiny_catalogue as tiny
 
 from recstack import columns as c
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import USER_SCALARS, Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
+from recstack.features.spec import USER_SCALARS
 from recstack.models.base import Epoch, Recommender
 from recstack.models.training_data import TrainingData
 from recstack.recommend import Answer, Catalogue, Engine
@@ -128,7 +130,7 @@ def test_an_anonymous_user_has_activity_scalars_only_where_the_training_data_had
     ask({"liked": [21, 22]}, engine(model=model))
     assert model.scalars[c.INTENSITY] != 0
     ask({"liked": [21, 22]}, engine(model=model, timed=False))
-    assert [model.scalars[name] for name in ("recency", c.FREQUENCY, c.INTENSITY)] == [0, 0, 0]
+    assert [model.scalars[name] for name in (c.LAST_INTERACTION, c.FREQUENCY, c.INTENSITY)] == [0, 0, 0]
 
 
 def test_the_model_receives_the_id_of_a_user_and_minus_one_for_an_anonymous_user() -> None:

@@ -1,4 +1,4 @@
-"""How often each Spark job sends all rows to other machines: golden plans. A new shuffle has to be argued for here."""
+"""How often each Spark job shuffles its rows: a new shuffle must be added here, with a reason."""
 
 import contextlib
 import io
@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.data import splits
 from recstack.data.adapters.synthetic import Synthetic
+from recstack.data.assign_split import assign
 from recstack.features import item, user, vocabulary
 from recstack.features.training_users import TrainingFilter, training_users
 
@@ -53,17 +54,17 @@ JOBS: Mapping[str, tuple[Job, list[str]]] = {
     "user snapshots": (lambda t: user.snapshots(t[0], genres(t)[0], "interaction").frame(), ["user_id"]),
     "user snapshots by day": (lambda t: user.snapshots(t[0], genres(t)[0], "day").frame(), ["user_id"]),
     "histories without the own row": (lambda t: user.without_own(t[0], genres(t)[0]).frame(), ["user_id"]),
-    "histories at given moments": (lambda t: user.as_of(t[0], dated(t[0]), genres(t)[0]).frame(), ["user_id"]),
+    "features as of given timestamps": (lambda t: user.as_of(t[0], dated(t[0]), genres(t)[0]).frame(), ["user_id"]),
     # Counts of each (item, day) are sent, then the grid of items and dates, which is small.
     "item snapshots": (lambda t: item.snapshots(t[0], t[1], genres(t)[1]), ["item_id, day", "item_id", "item_id"]),
     # One short row a user is sent, never the interactions.
     "training users": (lambda t: training_users(t[0], TrainingFilter()), ["user_id"]),
-    "global-time": (lambda t: splits.assign(t[0], splits.GLOBAL_TIME, 0), []),
-    "leave-last-out": (lambda t: splits.assign(t[0], splits.LEAVE_LAST_OUT, 0), ["user_id"]),
+    "global-time": (lambda t: assign(t[0], splits.GLOBAL_TIME, 0), []),
+    "leave-last-out": (lambda t: assign(t[0], splits.LEAVE_LAST_OUT, 0), ["user_id"]),
     # Ids alone are sent, and the parts come back as a broadcast or, when there are many users, by user.
-    "held-out-users": (lambda t: splits.assign(t[0], splits.HELD_OUT_USERS, 0), ["user_id", "all to one"]),
+    "held-out-users": (lambda t: assign(t[0], splits.HELD_OUT_USERS, 0), ["user_id", "all to one"]),
     # Rows of each user are counted, drawn for each rating, and looked at once more for users left without any.
-    "stratified": (lambda t: splits.assign(t[0], splits.STRATIFIED, 0), ["user_id", "rating", "user_id"]),
+    "stratified": (lambda t: assign(t[0], splits.STRATIFIED, 0), ["user_id", "rating", "user_id"]),
 }
 
 

@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.reading import number, read_parquet
+from recstack.data.adapters.cells import nulls, number
+from recstack.data.adapters.reading import read_parquet
+from recstack.data.traits import Traits
 
 # Titles were scraped from web pages. The ampersand comes last, so that nothing is decoded twice.
 _ENTITIES = {"&#039;": "'", "&quot;": '"', "&lt;": "<", "&gt;": ">", "&amp;": "&"}
@@ -19,12 +21,10 @@ class Anime(Dataset):
     """`rating.parquet` (userID, animeID, rating) and `anime.parquet` (animeID, title, type, year, score, …)."""
 
     name: ClassVar[str] = "anime"
-    licence: ClassVar[str] = "scraped from MyAnimeList: bring your own copy and respect the source's terms"
-    rating_min: ClassVar[float] = 0.0
-    rating_max: ClassVar[float] = 10.0
-    positive_from: ClassVar[float] = 7.0
-    has_timestamps: ClassVar[bool] = False
-    typical_users_only: ClassVar[bool] = True
+    licence: ClassVar[str] = "scraped from MyAnimeList: use your own copy and respect the source's terms"
+    fixed_traits: ClassVar[Traits] = Traits(
+        rating_min=0.0, rating_max=10.0, positive_from=7.0, has_timestamps=False, typical_users_only=True
+    )
 
     def files(self, source: Path) -> list[Path]:
         """Ratings and catalogue."""
@@ -37,11 +37,11 @@ class Anime(Dataset):
             number("userID", "bigint").alias(c.USER_ID),
             number("animeID", "bigint").alias(c.ITEM_ID),
             number("rating", "float").alias(c.RATING),
-            F.lit(None).cast("timestamp").alias(c.TIMESTAMP),
+            *nulls(c.TIMESTAMP),
         )
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
-        """The catalogue; titles are freed from HTML entities, the type UNKNOWN is null."""
+        """The catalogue; HTML entities in titles are decoded, the type UNKNOWN is null."""
         columns = {"animeID": "number", "title": "text", "type": "text", "year": "number"}
         columns |= {"score": "number", "episodes": "number", "genres_union": "texts"}
         return read_parquet(spark, source / "anime.parquet", columns).select(

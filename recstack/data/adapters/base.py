@@ -1,4 +1,4 @@
-"""What a dataset adapter must offer; one adapter is one module of this package, found by itself."""
+"""What a dataset adapter must offer; each module here that defines a `Dataset` is discovered automatically."""
 
 import importlib
 import pkgutil
@@ -15,37 +15,23 @@ from recstack.errors import DataError, UserError, choose
 
 
 class Dataset(BaseModel, ABC):
-    """A source of interactions and items. Its fields, if any, are the options that a user may set."""
+    """A source of interactions and items. Its fields are the options that a user may set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str]
     licence: ClassVar[str]
     """One line: who owns the data and what may be done with it."""
-    rating_min: ClassVar[float]
-    rating_max: ClassVar[float]
-    positive_from: ClassVar[float]
-    """Rating from which an item counts as liked."""
-    has_timestamps: ClassVar[bool]
-    typical_users_only: ClassVar[bool] = False
-    """Whether models learn only from users with neither few nor many ratings (`features.training_users`)."""
-    text_ids: ClassVar[bool] = False
-    """Whether users, items or both are named by words: their id columns are strings, which `numbering` numbers."""
+    fixed_traits: ClassVar[Traits]
+    """Of all files of this layout; an adapter that has none overrides `traits`."""
 
     def traits(self, source: Path) -> Traits:
-        """What the data in `source` are like: what the class says, unless only the files know.
+        """The traits of the data in `source`.
 
         Raises:
-            DataError: the files that say it can't be used.
+            DataError: the files that tell them can't be used.
         """
-        return Traits(
-            rating_min=self.rating_min,
-            rating_max=self.rating_max,
-            positive_from=self.positive_from,
-            has_timestamps=self.has_timestamps,
-            typical_users_only=self.typical_users_only,
-            text_ids=self.text_ids,
-        )
+        return self.fixed_traits
 
     @abstractmethod
     def files(self, source: Path) -> list[Path]:
@@ -60,22 +46,22 @@ class Dataset(BaseModel, ABC):
         """The catalogue as `contract.ITEMS`, unchecked."""
 
     def read_held_out(self, spark: SparkSession, source: Path) -> DataFrame | None:
-        """(user_id, item_id) of the test part that the data bring along for `leave-last-out`; None: there is none."""
+        """(user_id, item_id) of the test part supplied with the dataset for `leave-last-out`; None if there is none."""
         return None
 
     def read_negatives(self, spark: SparkSession, source: Path) -> DataFrame | None:
-        """(user_id, item_id) of the negatives that the data bring along for `leave-last-out-99`; None: none."""
+        """(user_id, item_id) of the negatives supplied for `leave-last-out-99`; None if there are none."""
         return None
 
     def fetch(self, cache: Path) -> Path | None:
-        """Folder with the files, downloaded into `cache` if need be; None for a dataset that needs none.
+        """Folder with the files, downloaded into `cache` if they are not there; None for a dataset that needs none.
 
         Raises:
             DataError: this dataset can't be downloaded.
         """
         if names := [path.name for path in self.files(Path())]:
             contents = " and ".join(names)
-            raise DataError(f"{self.name} can't be downloaded: pass a folder of yours with {contents} ({self.licence})")
+            raise DataError(f"{self.name} can't be downloaded: pass your own folder with {contents} ({self.licence})")
         return None
 
     def require_files(self, source: Path | None) -> list[Path]:
@@ -100,7 +86,7 @@ class Dataset(BaseModel, ABC):
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether there is nothing to read: in a folder, Spark skips names that begin with a dot or an underscore."""
+    """Whether Spark finds nothing to read; in a folder it skips names that begin with a dot or an underscore."""
     files = [each for each in path.rglob("*") if each.name[0] not in "._"] if path.is_dir() else [path]
     return not any(each.is_file() and each.stat().st_size for each in files)
 

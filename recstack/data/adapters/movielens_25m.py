@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.reading import epoch_seconds, number, read_delimited
+from recstack.data.adapters.cells import epoch_seconds, nulls, number
+from recstack.data.adapters.reading import read_delimited
+from recstack.data.traits import Traits
 
 # "Toy Story (1995)", and for a series "Death Note (2006–2007)" or "Cosmos (2014–)".
 _TITLE_AND_YEAR = r"^(.*\S)\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)\s*$"
@@ -21,10 +23,7 @@ class MovieLens25M(Dataset):
 
     name: ClassVar[str] = "movielens_25m"
     licence: ClassVar[str] = "GroupLens: research use, no redistribution without permission (grouplens.org/datasets)"
-    rating_min: ClassVar[float] = 0.5
-    rating_max: ClassVar[float] = 5.0
-    positive_from: ClassVar[float] = 4.0
-    has_timestamps: ClassVar[bool] = True
+    fixed_traits: ClassVar[Traits] = Traits(rating_min=0.5, rating_max=5.0, positive_from=4.0, has_timestamps=True)
 
     min_year: int | None = Field(None, ge=1, description="leave out films before this year, or without one")
 
@@ -50,7 +49,7 @@ class MovieLens25M(Dataset):
         return ratings.join(left_out, on=c.ITEM_ID, how="left_anti").select(*ratings.columns)
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
-        """Films, the year apart from the title, from `min_year` on."""
+        """Films from `min_year` on; the year is taken out of the title."""
         films = self._films(spark, source)
         return films if self.min_year is None else films.where(F.col(c.YEAR) >= self.min_year)
 
@@ -62,7 +61,5 @@ class MovieLens25M(Dataset):
             F.coalesce(title, F.col("title")).alias(c.TITLE),
             F.split(F.nullif("genres", F.lit(_NO_GENRES)), r"\|").alias(c.GENRES),
             year.cast("int").alias(c.YEAR),
-            F.lit(None).cast("string").alias(c.TYPE),
-            F.lit(None).cast("int").alias(c.EPISODES),
-            F.lit(None).cast("float").alias(c.MEAN_SCORE),
+            *nulls(c.TYPE, c.EPISODES, c.MEAN_SCORE),
         )

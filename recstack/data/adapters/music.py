@@ -1,4 +1,4 @@
-"""Plays of music tracks as three Parquet files, with a catalogue whose names stand in a table of their own."""
+"""Plays of music tracks as three Parquet files; the names of the catalogue are in a table of their own."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -8,7 +8,9 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.reading import number, read_parquet
+from recstack.data.adapters.cells import nulls, number
+from recstack.data.adapters.reading import read_parquet
+from recstack.data.traits import Traits
 
 _MOST_STRENGTH = 10.0
 
@@ -18,30 +20,28 @@ class Music(Dataset):
 
     - tracks: track_id, and lists of ids: albums (not used), artists, genres (some hold a null).
     - catalog_names: id, type ("track", "album", "artist" or "genre"), name; an id is unique within its type.
-    - interactions: user_id, track_id, track_seq (the place of the play among the user's plays), started_at (a date).
+    - interactions: user_id, track_id, track_seq (the number of the play among the user's plays), started_at (a date).
 
-    A rating is the strength of an implicit preference, log2(1 + plays) up to 10: 1 for one play, 2 for three, 3 for
-    seven. Each further play says less, and the same unit as everywhere keeps a single play at 1, also in the original,
-    which has one row of a (user, track) at most (Hu, Koren and Volinsky, ICDM 2008, have confidence grow with the
-    logarithm, too). Every play is a positive.
+    A rating is the strength of an implicit preference, log2(1 + plays), at most 10: 1 for one play, 2 for three, 3 for
+    seven. Each further play adds less, as in Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback
+    Datasets, ICDM 2008. Every play is a positive.
 
-    The time of a play is midnight of its date plus one second for each earlier play of the user: within a day only the
-    order is known. It is meant for comparisons within a user; to divide users fairly, split at a date (`split_at`).
+    The timestamp of a play is midnight of its date plus one second for each earlier play of the user: within a day
+    only the order is known. It can be compared within a user; to divide all users alike, split at a date (`split_at`).
     """
 
     name: ClassVar[str] = "music"
-    licence: ClassVar[str] = "of the streaming service that recorded it: bring your own copy and respect its terms"
-    rating_min: ClassVar[float] = 0.0
-    rating_max: ClassVar[float] = _MOST_STRENGTH
-    positive_from: ClassVar[float] = 1.0
-    has_timestamps: ClassVar[bool] = True
+    licence: ClassVar[str] = "of the streaming service that recorded it: use your own copy and respect its terms"
+    fixed_traits: ClassVar[Traits] = Traits(
+        rating_min=0.0, rating_max=_MOST_STRENGTH, positive_from=1.0, has_timestamps=True
+    )
 
     def files(self, source: Path) -> list[Path]:
         """Plays, tracks and names."""
         return [source / name for name in ("interactions.parquet", "tracks.parquet", "catalog_names.parquet")]
 
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
-        """One row a (user, track) with its strength and the time of its last play."""
+        """One row a (user, track) with its strength and the timestamp of its last play."""
         columns = {"user_id": "number", "track_id": "number", "track_seq": "number", "started_at": "time"}
         day = F.unix_seconds(F.col("started_at").cast("timestamp"))
         plays = read_parquet(spark, self.files(source)[0], columns).select(
@@ -60,7 +60,7 @@ class Music(Dataset):
         columns = {"track_id": "number", "artists": "numbers", "genres": "numbers"}
         tracks = read_parquet(spark, self.files(source)[1], columns)
         named = read_parquet(spark, self.files(source)[2], {"id": "number", "type": "text", "name": "text"})
-        # Were a name there twice, the join would multiply tracks.
+        # A name that is there twice must not duplicate tracks in the join.
         names = named.groupBy(F.col("id").alias("_id"), "type").agg(F.min("name").alias("_name"))
 
         track = names.where(F.col("type") == "track").select(
@@ -78,17 +78,14 @@ class Music(Dataset):
                 number("track_id", "bigint").alias(c.ITEM_ID),
                 title.alias(c.TITLE),
                 F.col("genres").alias(c.GENRES),
-                F.lit(None).cast("int").alias(c.YEAR),
-                F.lit(None).cast("string").alias(c.TYPE),
-                F.lit(None).cast("int").alias(c.EPISODES),
-                F.lit(None).cast("float").alias(c.MEAN_SCORE),
+                *nulls(c.YEAR, c.TYPE, c.EPISODES, c.MEAN_SCORE),
             )
         )
 
 
 def _resolved(tracks: DataFrame, column: str, kind: str, names: DataFrame) -> DataFrame:
-    """(track_id, `column`): the names of the ids in a list, in its order, without nulls and ids that have no name."""
-    each = tracks.select("track_id", F.posexplode(column).alias("_place", "_id")).where(F.col("_id").isNotNull())
+    """(track_id, `column`): the names of the ids in each list, in its order, without nulls and ids without a name."""
+    each = tracks.select("track_id", F.posexplode(column).alias("_index", "_id")).where(F.col("_id").isNotNull())
     named = each.join(names.where(F.col("type") == kind), on="_id", how="inner")
-    in_order: Column = F.array_sort(F.collect_set(F.struct("_place", "_name")))
+    in_order: Column = F.array_sort(F.collect_set(F.struct("_index", "_name")))
     return named.groupBy("track_id").agg(in_order.getField("_name").alias(column))

@@ -9,7 +9,9 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.reading import epoch_seconds, number, read_delimited, read_lines
+from recstack.data.adapters.cells import epoch_seconds, nulls, number
+from recstack.data.adapters.reading import read_delimited, read_lines
+from recstack.data.traits import Traits
 
 _COLUMNS = ["user", "item", "rating", "timestamp"]
 _PAIR = r"^\((\d+),(\d+)\)$"
@@ -21,17 +23,14 @@ class NCFFiles(Dataset):
     The test file holds the last item of each user. A line of the negatives is `(user,item)` of a test row, then 99
     items that the user never rated, tab separated. Ids are numbers from 0; titles and genres are not in the files.
 
-    With the protocol leave-last-out-99 the test part and the candidates are those of the files, so that figures can
-    stand beside published ones. The authors chose their epochs on the test part; here each user's last item but one
+    With the protocol leave-last-out-99 the test part and the candidates are those of the files, so that figures are
+    comparable with published ones. The authors chose their epochs on the test part; here each user's last item but one
     is the validation part, as for any other data.
     """
 
     name: ClassVar[str] = "ncf_files"
     licence: ClassVar[str] = "of the ratings they were made from; MovieLens: research use (grouplens.org/datasets)"
-    rating_min: ClassVar[float] = 0.0
-    rating_max: ClassVar[float] = 5.0
-    positive_from: ClassVar[float] = 4.0
-    has_timestamps: ClassVar[bool] = True
+    fixed_traits: ClassVar[Traits] = Traits(rating_min=0.0, rating_max=5.0, positive_from=4.0, has_timestamps=True)
 
     prefix: str = Field("ml-1m", min_length=1, pattern=r"^[^/]+$", description="what the names of the files begin with")
 
@@ -50,12 +49,7 @@ class NCFFiles(Dataset):
         ids = rated.unionByName(self.read_negatives(spark, source).select(c.ITEM_ID)).distinct()
         return ids.select(
             c.ITEM_ID,
-            F.lit(None).cast("string").alias(c.TITLE),
-            F.lit(None).cast("array<string>").alias(c.GENRES),
-            F.lit(None).cast("int").alias(c.YEAR),
-            F.lit(None).cast("string").alias(c.TYPE),
-            F.lit(None).cast("int").alias(c.EPISODES),
-            F.lit(None).cast("float").alias(c.MEAN_SCORE),
+            *nulls(c.TITLE, c.GENRES, c.YEAR, c.TYPE, c.EPISODES, c.MEAN_SCORE),
         )
 
     def read_held_out(self, spark: SparkSession, source: Path) -> DataFrame:

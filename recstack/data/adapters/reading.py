@@ -1,4 +1,4 @@
-"""Reads source files into frames with the columns that an adapter needs, or says what is wrong with them."""
+"""Reads columns of source files into frames; a `DataError` names the file and what is wrong with it."""
 
 import csv
 import gzip
@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
@@ -21,9 +21,8 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from recstack.data.adapters.cells import cell
 from recstack.errors import DataError
-
-_YEAR_2100 = 4_102_444_800
 
 
 def read_delimited(
@@ -63,7 +62,7 @@ def read_delimited(
         header = [*names, *[""] * (len(first) - len(names))]
     _require(columns, header, path)
     # Spark refuses a repeated name, and takes names that differ in case for the same.
-    fields = [name if name in columns else f"_{place}" for place, name in enumerate(header)]
+    fields = [name if name in columns else f"_{index}" for index, name in enumerate(header)]
     schema = StructType([StructField(name, StringType()) for name in fields])
     frame = spark.read.csv(
         _literal(path), schema, sep=separator, header=names is None, quote=quote, escape=quote, encoding=encoding
@@ -72,16 +71,16 @@ def read_delimited(
 
 
 def read_lines(spark: SparkSession, path: Path, pattern: str, layout: str) -> DataFrame:
-    """Read the lines of a text file as the column `line`, without blanks at their ends.
+    """Read the lines of a text file as the column `line`, without trailing blanks.
 
     Args:
         spark: the session.
         path: the file, plain or `.gz`.
         pattern: what the first line must match.
-        layout: the same for people.
+        layout: what a line holds, in words for the message.
 
     Raises:
-        DataError: it does not.
+        DataError: the first line does not match.
     """
     if not re.match(pattern, "\t".join(_first_line(path, "\t", "utf-8", ""))):
         raise DataError(f"{path}: its first line is not {layout}")
@@ -122,31 +121,6 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
     return frame.select(*map(cell, columns))
 
 
-def cell(name: str) -> Column:
-    """A column by its name as it stands in the file, where a dot is a dot and no field of a struct."""
-    return F.col(f"`{name.replace('`', '``')}`")
-
-
-def number(name: str, kind: str) -> Column:
-    """A column as a Spark type such as "bigint"; null where it is no such number."""
-    return cell(name).try_cast(kind)
-
-
-def whole_number(name: str, kind: str) -> Column:
-    """The same for "int" or "bigint", where 42.0 is 42: so pandas writes whole numbers if one of them is missing."""
-    real = number(name, "double")
-    return F.coalesce(number(name, kind), F.when(real == F.floor(real), real.try_cast(kind)))
-
-
-def epoch_seconds(name: str, ticks: int = 1) -> Column:
-    """A column of seconds since 1970, or of ticks of so many a second, as a timestamp.
-
-    Null outside 1970..2100 (milliseconds that were taken for seconds, for instance).
-    """
-    seconds = number(name, "double") / ticks
-    return F.timestamp_seconds(F.when(seconds.between(0, _YEAR_2100), seconds))
-
-
 def _require(columns: list[str], found: list[str], path: Path) -> None:
     if missing := [name for name in columns if name not in found]:
         raise DataError(f"{path} has no column {', '.join(missing)}; it has {', '.join(found) or 'no columns at all'}")
@@ -155,7 +129,7 @@ def _require(columns: list[str], found: list[str], path: Path) -> None:
 
 
 def _literal(path: Path) -> str:
-    """The path as Spark takes it, which reads `[1]`, `*` and the like as patterns otherwise."""
+    """The path with `[`, `*` and the like escaped: Spark would read them as a pattern."""
     return re.sub(r"([\\*?\[\]{}])", r"\\\1", str(path.absolute()))
 
 

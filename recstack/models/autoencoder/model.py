@@ -10,7 +10,8 @@ import torch
 from scipy import sparse
 
 from recstack.features.arrays import Floats
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.autoencoder.network import AutoencoderModule, Config, HiddenRatingsLoss
 from recstack.models.base import Epoch, FitContext
 from recstack.models.config import ModelConfig

@@ -7,7 +7,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from recstack.features.arrays import Floats
-from recstack.features.encode import ItemBatch
+from recstack.features.batches import ItemBatch
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.schedule import Schedule
 

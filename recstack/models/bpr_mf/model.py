@@ -10,7 +10,8 @@ from scipy import sparse
 from torch import Tensor
 
 from recstack.features.arrays import Floats, Mask
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.base import FitContext
 from recstack.models.bpr_mf.network import BprModule, history_means, ridge_regression
 from recstack.models.config import ModelConfig

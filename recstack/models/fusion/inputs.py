@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
 from recstack.models.fusion.sources.base import CandidateSource, Past
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent

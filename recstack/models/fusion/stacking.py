@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import UserBatch
 from recstack.models.fusion.inputs import FusionInputs
 from recstack.models.fusion.sources.base import Past
 from recstack.models.training_data import TrainingData
@@ -91,7 +90,7 @@ def ranker_examples(
     parts = []
     for start in track(range(0, len(block.targets), USERS_AT_ONCE), "fusion: scoring training examples", unit="part"):
         rows = block.targets[start : start + USERS_AT_ONCE]
-        users = rows_of(data.users, rows)
+        users = data.users.take(rows)
         table = sources.table(users, users.unseen(len(data.items)), candidates)
         right = table.candidates == data.item[rows][:, None]
         reached = np.flatnonzero((right & table.alive).any(axis=1))
@@ -107,23 +106,6 @@ def ranker_examples(
     _, owner, times = np.unique(user, return_inverse=True, return_counts=True)
     weight = 1 / np.sqrt(times[owner])
     return [RankerExamples(inputs, alive, context, (weight / weight.mean()).astype(np.float32))]
-
-
-def rows_of(users: UserBatch, rows: Ints) -> UserBatch:
-    """These rows of a batch, in this order."""
-    lengths = np.diff(users.seen_offsets)[rows]
-    offsets = np.append(0, np.cumsum(lengths))
-    entries = np.repeat(users.seen_offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return UserBatch(
-        users.genres[rows],
-        users.scalars[rows],
-        users.recent[rows],
-        users.recent_ratings[rows],
-        offsets,
-        users.seen[entries],
-        users.seen_ratings[entries],
-        users.ids[rows],
-    )
 
 
 def _draw(inside: Mask, user: Ints, per_user: int, random: np.random.Generator) -> Ints:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.negatives import NegativeSampler

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.arrays import Mask
-from recstack.features.encode import ItemBatch
+from recstack.features.batches import ItemBatch
 from recstack.models.learning.towers import TowerConfig, Towers
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Floats, Mask
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.learning.cosine import cosine

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from recstack.errors import UserError
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.training_data import TrainingData
 
 SWEEPS = 10

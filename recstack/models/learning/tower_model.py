@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from recstack.features.arrays import Floats
-from recstack.features.encode import Encoder, ItemBatch
+from recstack.features.batches import ItemBatch
+from recstack.features.encode import Encoder
 from recstack.models.base import FitContext, Recommender
 from recstack.models.learning.device import device
 from recstack.models.learning.epoch_model import NetworkModel, read_config, read_weights

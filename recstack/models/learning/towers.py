@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.arrays import Mask
-from recstack.features.encode import USER_SCALARS, ItemBatch, UserBatch
-from recstack.features.spec import RECENT_LENGTH
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.spec import RECENT_LENGTH, USER_SCALARS
 from recstack.models.learning.schedule import Schedule
 
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.learning.device import device

@@ -6,7 +6,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from recstack.features.arrays import Floats, Mask
-from recstack.features.encode import Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.training_data import TrainingData

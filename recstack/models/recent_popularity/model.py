@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from recstack.data.timestamps import DAY
 from recstack.errors import UserError
 from recstack.features.arrays import Doubles, Floats, Mask
-from recstack.features.encode import DAY, Encoder, ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder
 from recstack.models.base import Epoch, FitContext, Recommender
 from recstack.models.config import ModelConfig
 from recstack.models.learning.checkpoint import SCORE

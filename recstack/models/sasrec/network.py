@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recstack.features.arrays import Ints
-from recstack.features.encode import ItemBatch
+from recstack.features.batches import ItemBatch
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.learning.schedule import Schedule
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recstack.features.arrays import Floats, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.negatives import NegativeSampler
 from recstack.models.learning.search_space import Between, OneOf, SearchSpace

@@ -6,15 +6,10 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recstack import columns as c
-from recstack.data.contract import (
-    INTERACTIONS,
-    ITEMS,
-    MAX_ITEM_ID,
-    Checked,
-    DataError,
-    check_interactions,
-    check_items,
-)
+from recstack.data.check import check_interactions, check_items
+from recstack.data.checked import Checked
+from recstack.data.contract import INTERACTIONS, ITEMS, MAX_ITEM_ID
+from recstack.errors import DataError
 
 EARLY, LATE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
 GOOD = [(user, item, 3.0, EARLY) for user in range(10) for item in (1, 2)]
@@ -83,7 +78,7 @@ def test_a_table_without_any_row_is_an_error(spark: SparkSession) -> None:
         check.counts()
 
 
-def test_an_adapter_that_returns_another_schema_is_told_which_one_is_expected(spark: SparkSession) -> None:
+def test_an_adapter_with_another_schema_is_an_error_that_names_the_right_one(spark: SparkSession) -> None:
     with pytest.raises(TypeError, match="items must have the columns.*but have"):
         check_items(catalogue(spark).drop(c.YEAR))
 

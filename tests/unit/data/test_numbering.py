@@ -1,4 +1,4 @@
-"""A number that a word has been given is never another word's, however the log changes."""
+"""A number once given to a word is never given to another, however the log changes."""
 
 from pathlib import Path
 

@@ -9,26 +9,28 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.assign_split import assign
 from recstack.data.contract import INTERACTIONS
-from recstack.data.splits import assign, default_protocol, fold_in, global_time, with_fold_in
+from recstack.data.split_at_random import fold_in, with_fold_in
+from recstack.data.split_by_time import global_time
+from recstack.data.splits import PROTOCOLS, default_protocol
 from recstack.errors import DataError
 
-PROTOCOLS = ["global-time", "leave-last-out", "leave-last-out-99", "held-out-users", "stratified"]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 Row = tuple[int, int, float, datetime | None]
 Table = list[Row]
 
 
-def random_table(seed: int, *, timed: bool = True) -> Table:
+def random_table(seed: int, *, has_timestamps: bool = True) -> Table:
     """Users of 1 to 60 ratings, few distinct timestamps (so ties abound), rare and common rating values."""
     rng = np.random.default_rng(seed)
     rows: Table = []
     for user in range(int(rng.integers(20, 60))):
         for item in rng.choice(100, size=int(rng.integers(1, 61)), replace=False):
             rating = float(rng.choice([0.0, 1.0, 4.0, 5.0], p=[0.01, 0.09, 0.4, 0.5]))
-            moment = START + timedelta(hours=int(rng.integers(0, 200))) if timed else None
-            rows.append((user, int(item), rating, moment))
+            timestamp = START + timedelta(hours=int(rng.integers(0, 200))) if has_timestamps else None
+            rows.append((user, int(item), rating, timestamp))
     return rows
 
 
@@ -61,19 +63,19 @@ def test_a_split_loses_nothing_and_does_not_depend_on_the_order_of_the_rows(
     assert sorted(rows) == sorted(assign(frame(spark, shuffled, partitions=5), protocol, seed=1).collect())
 
 
-def test_global_time_cuts_at_the_exact_quantiles_and_never_inside_a_moment(spark: SparkSession, table: Table) -> None:
+def test_global_time_cuts_at_exact_quantiles_and_never_within_one_timestamp(spark: SparkSession, table: Table) -> None:
     split = parts(global_time(frame(spark, table)))
-    moments = sorted(moment for *_, moment in table if moment)
-    end = moments[len(moments) * 8 // 10]
-    before = [moment for moment in moments if moment < end]
+    timestamps = sorted(timestamp for *_, timestamp in table if timestamp)
+    end = timestamps[len(timestamps) * 8 // 10]
+    before = [timestamp for timestamp in timestamps if timestamp < end]
     start = before[len(before) * 9 // 10]
 
-    for user, item, _, moment in table:
-        assert moment
-        assert split[user, item] == ("test" if moment >= end else "validation" if moment >= start else "train")
+    for user, item, _, timestamp in table:
+        assert timestamp
+        assert split[user, item] == ("test" if timestamp >= end else "validation" if timestamp >= start else "train")
 
 
-def test_global_time_says_when_there_is_only_one_moment(spark: SparkSession) -> None:
+def test_global_time_refuses_a_log_with_one_timestamp(spark: SparkSession) -> None:
     with pytest.raises(ValueError, match="too few different timestamps"):
         global_time(frame(spark, [(1, item, 3.0, START) for item in range(20)]))
 
@@ -81,11 +83,11 @@ def test_global_time_says_when_there_is_only_one_moment(spark: SparkSession) -> 
 def test_global_time_begins_its_test_part_at_midnight_of_a_given_date(spark: SparkSession, table: Table) -> None:
     border = START + timedelta(days=4)
     split = parts(assign(frame(spark, table), "global-time", seed=0, split_at=border.date()))
-    before = sorted(moment for *_, moment in table if moment and moment < border)
+    before = sorted(timestamp for *_, timestamp in table if timestamp and timestamp < border)
     start = before[len(before) * 9 // 10]
-    for user, item, _, moment in table:
-        assert moment
-        assert split[user, item] == ("test" if moment >= border else "validation" if moment >= start else "train")
+    for user, item, _, timestamp in table:
+        assert timestamp
+        assert split[user, item] == ("test" if timestamp >= border else "validation" if timestamp >= start else "train")
 
 
 @pytest.mark.parametrize("day", [date(2023, 12, 31), date(2024, 1, 1), date(2024, 2, 1)])
@@ -96,17 +98,17 @@ def test_a_date_with_nothing_before_or_after_it_is_refused(spark: SparkSession, 
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS[1:])
-def test_a_date_is_refused_by_protocols_that_have_no_place_for_it(spark: SparkSession, protocol: str) -> None:
-    with pytest.raises(DataError, match=f"{protocol} .*split_at is for global-time alone"):
+def test_a_date_is_refused_by_all_protocols_but_global_time(spark: SparkSession, protocol: str) -> None:
+    with pytest.raises(DataError, match=f"split_at is for the protocol global-time: {protocol} does not"):
         assign(frame(spark, random_table(0)), protocol, seed=0, split_at=START.date())
 
 
 def test_leave_last_out_takes_the_last_two_of_a_user_with_three(spark: SparkSession, table: Table) -> None:
     split = parts(assign(frame(spark, table), "leave-last-out", seed=0))
     for user in {row[0] for row in table}:
-        moments = {item: moment for u, item, _, moment in table if u == user and moment}
-        held_out = {split[user, item]: moment for item, moment in moments.items() if split[user, item] != "train"}
-        latest = sorted(moments.values())
+        timestamps = {item: time for u, item, _, time in table if u == user and time}
+        held_out = {split[user, item]: time for item, time in timestamps.items() if split[user, item] != "train"}
+        latest = sorted(timestamps.values())
         expected = {"test": latest[-1], "validation": latest[-2]} if len(latest) >= 3 else {}
         assert held_out == expected
 
@@ -114,7 +116,7 @@ def test_leave_last_out_takes_the_last_two_of_a_user_with_three(spark: SparkSess
 def test_leave_last_out_breaks_ties_without_favour_for_high_item_ids(spark: SparkSession) -> None:
     table = [(user, item, 3.0, START) for user in range(200) for item in (5, 7, 9)]
     split = parts(assign(frame(spark, table), "leave-last-out", seed=0))
-    last = [item for (_, item), label in split.items() if label == "test"]
+    last = [item for (_, item), part in split.items() if part == "test"]
     assert len(last) == 200
     assert all(40 < last.count(item) < 95 for item in (5, 7, 9))
 
@@ -123,12 +125,12 @@ def test_stratified_keeps_each_rating_in_train_and_test_and_each_user_in_train(
     spark: SparkSession, table: Table
 ) -> None:
     split = parts(assign(frame(spark, table), "stratified", seed=3))
-    labels: dict[float, list[str]] = {}
+    by_rating: dict[float, list[str]] = {}
     for user, item, rating, _ in table:
-        labels.setdefault(rating, []).append(split[user, item])
+        by_rating.setdefault(rating, []).append(split[user, item])
 
-    assert {user for (user, _), label in split.items() if label == "train"} == {row[0] for row in table}
-    for of_rating in labels.values():
+    assert {user for (user, _), part in split.items() if part == "train"} == {row[0] for row in table}
+    for of_rating in by_rating.values():
         if len(of_rating) >= 5:
             assert {"train", "test"} <= set(of_rating)
         if len(of_rating) >= 200:
@@ -163,20 +165,20 @@ def test_stratified_keeps_ratings_0_to_10_in_train_and_test_whatever_else_their_
     rows += [(20 + user, 0, 0.0, None) for user in range(5)]
     rows += [(user, 30, 0.0, None) for user in range(2)]
     split = parts(assign(frame(spark, rows), "stratified", seed))
-    for label in ("train", "test"):
-        kept = {rating for user, item, rating, _ in rows if split[user, item] == label}
+    for part in ("train", "test"):
+        kept = {rating for user, item, rating, _ in rows if split[user, item] == part}
         assert kept == {float(value) for value in range(11)}
-    assert {user for (user, _), label in split.items() if label == "train"} == {row[0] for row in rows}
+    assert {user for (user, _), part in split.items() if part == "train"} == {row[0] for row in rows}
 
 
 def test_held_out_users_keeps_a_user_in_one_part(spark: SparkSession, table: Table) -> None:
     split = parts(assign(frame(spark, table), "held-out-users", seed=3))
     users: dict[int, set[str]] = {}
-    for (user, _), label in split.items():
-        users.setdefault(user, set()).add(label)
+    for (user, _), part in split.items():
+        users.setdefault(user, set()).add(part)
 
-    assert all(len(labels) == 1 for labels in users.values())
-    count = [label for (label,) in users.values()].count
+    assert all(len(parts) == 1 for parts in users.values())
+    count = [part for (part,) in users.values()].count
     assert abs(count("test") - len(users) / 10) < 1
     assert abs(count("validation") - len(users) / 10) <= 1
 
@@ -213,13 +215,13 @@ def test_another_seed_draws_another_split(spark: SparkSession, protocol: str) ->
 
 
 @pytest.mark.parametrize("protocol", ["held-out-users", "stratified"])
-def test_data_without_timestamps_can_be_divided_by_chance(spark: SparkSession, protocol: str) -> None:
-    split = assign(frame(spark, random_table(4, timed=False)), protocol, seed=0)
+def test_data_without_timestamps_can_be_divided_at_random(spark: SparkSession, protocol: str) -> None:
+    split = assign(frame(spark, random_table(4, has_timestamps=False)), protocol, seed=0)
     assert {row[c.SPLIT] for row in split.select(c.SPLIT).distinct().collect()} == {"train", "validation", "test"}
 
 
 @pytest.mark.parametrize("protocol", ["global-time", "leave-last-out", "leave-last-out-99"])
-def test_a_missing_timestamp_rules_out_the_protocols_of_time(spark: SparkSession, protocol: str) -> None:
+def test_a_missing_timestamp_is_refused_by_protocols_that_divide_by_time(spark: SparkSession, protocol: str) -> None:
     rows = random_table(5)
     rows[3] = (*rows[3][:3], None)
     with pytest.raises(ValueError, match="needs a timestamp.*held-out-users, stratified"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recstack.evaluation.genre_metrics import SMOOTHING, diversity, genre_shares, miscalibration, overall_genres
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 
 ROMANCE, ACTION, BOTH, NONE = range(4)
 GENRES = np.float32([[1, 0], [0, 1], [1, 1], [0, 0]])

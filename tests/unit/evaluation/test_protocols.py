@@ -4,7 +4,7 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack import columns as c
-from recstack.data.splits import BY_CHANCE
+from recstack.data.splits import AT_RANDOM
 from recstack.errors import DataError
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.negatives import N_NEGATIVES
@@ -20,7 +20,7 @@ def split_by_day(history: Log, validation: int, test: int) -> np.ndarray:
 
 
 def build(protocol: str, history: Log, split: np.ndarray, **options: object) -> EvaluationSet:
-    timed = protocol not in BY_CHANCE
+    timed = protocol not in AT_RANDOM
     parts = ["fold-in"] if protocol == "held-out-users" else ["train", "validation"]
     known = history if timed else history.rows(np.isin(split, parts))
     return build_evaluation_set(protocol, history.table(split, timed), known.live(timed), history.encoder(), **options)  # type: ignore[arg-type]

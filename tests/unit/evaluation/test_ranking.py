@@ -8,7 +8,7 @@ from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import ndcg, rank
 from recstack.features.arrays import Floats, Mask
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.base import FitContext
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity

@@ -13,7 +13,7 @@ from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.markdown import render_markdown
 from recstack.evaluation.report.report import build_report
 from recstack.features.arrays import Floats
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases
 

@@ -14,7 +14,8 @@ from recstack.data.ingest import ingest
 from recstack.data.splits import GLOBAL_TIME, STRATIFIED
 from recstack.features import build as build_module
 from recstack.features import vocabulary
-from recstack.features.build import FeatureOptions, build_features
+from recstack.features.build import build_features
+from recstack.features.options import FeatureOptions
 from recstack.storage.lake import Build, current
 
 OPTIONS = FeatureOptions(protocol=GLOBAL_TIME, has_timestamps=True)
@@ -24,7 +25,8 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from recstack.features import build as build_module
-from recstack.features.build import FeatureOptions, build_features
+from recstack.features.build import build_features
+from recstack.features.options import FeatureOptions
 from recstack.storage.lake import opened
 from recstack.spark import open_session
 
@@ -51,7 +53,7 @@ def built(spark: SparkSession, ingested: Build, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def rebuilt(spark: SparkSession, ingested: Build, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Built without time, where an older version already gave two genres their places."""
+    """Built without time, where an older version already gave two genres their positions."""
     root = tmp_path_factory.mktemp("rebuilt")
     old = root / "0000"
     old.mkdir()
@@ -83,7 +85,7 @@ def test_the_same_input_and_options_are_built_once(
     again = build_features(spark, ingested, built.path.parent, OPTIONS)
     assert (again.path, again.fresh) == (built.path, False)
     with pytest.raises(AssertionError, match="computed again"):
-        build_features(spark, ingested, built.path.parent, OPTIONS.model_copy(update={"seed": 1}))
+        build_features(spark, ingested, built.path.parent, OPTIONS.model_copy(update={"snapshot_every": "day"}))
 
 
 def test_an_error_in_the_middle_leaves_nothing(

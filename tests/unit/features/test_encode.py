@@ -7,8 +7,10 @@ import pytest
 from pyroaring import BitMap
 
 from recstack import columns as c
+from recstack.data.timestamps import DAY
 from recstack.features import spec
-from recstack.features.encode import DAY, ITEM_SCALARS, USER_SCALARS, Encoder, empty_rows
+from recstack.features.encode import Encoder, empty_rows
+from recstack.features.spec import ITEM_SCALARS, USER_SCALARS
 
 WORDS = ("comedy", "war")
 NOW = 1_000 * DAY
@@ -81,11 +83,11 @@ def test_scalars_have_mean_zero_and_deviation_one_over_the_training_rows(encoder
     np.testing.assert_allclose(batch.scalars.std(axis=0), 1, atol=1e-6)
 
 
-def test_recency_counts_from_the_moment_asked(encoder: Encoder) -> None:
+def test_the_age_of_the_last_interaction_counts_from_the_as_of_time(encoder: Encoder) -> None:
     rows = users(user(), user(), user())
-    column = USER_SCALARS.index("recency")
-    recency = encoder.users(rows, np.array([NOW, NOW + 4 * DAY, NOW + 9 * DAY])).scalars[:, column]
-    assert recency[0] < recency[1] < recency[2]
+    column = USER_SCALARS.index(c.LAST_INTERACTION)
+    age = encoder.users(rows, np.array([NOW, NOW + 4 * DAY, NOW + 9 * DAY])).scalars[:, column]
+    assert age[0] < age[1] < age[2]
     others = np.delete(encoder.users(rows, np.array([NOW, NOW, NOW + DAY])).scalars, column, axis=1)
     assert (others == others[0]).all()
 
@@ -132,7 +134,16 @@ def test_a_slice_of_a_batch_is_the_batch_of_the_slice(encoder: Encoder) -> None:
         part[::2]
 
 
-def test_somebody_without_any_feature_is_neutral_everywhere(encoder: Encoder) -> None:
+def test_rows_taken_from_a_batch_are_the_batch_of_these_rows(encoder: Encoder) -> None:
+    rows = users(user(), user(**NOTHING_SEEN, genre_profile=None), user(**seen({10: 1.0})))
+    chosen = np.array([2, 0, 2])
+    taken = encoder.users(rows, np.full(3, NOW), ids=np.array([7, 8, 9])).take(chosen)
+    alone = encoder.users(rows.take(chosen), np.full(3, NOW), ids=np.array([9, 7, 9]))
+    for name in taken.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(taken, name), getattr(alone, name))
+
+
+def test_a_user_without_features_is_neutral_everywhere(encoder: Encoder) -> None:
     batch = encoder.users(empty_rows(1), np.array([NOW]))
     assert not batch.genres.any()
     assert not batch.scalars.any()
@@ -140,7 +151,7 @@ def test_somebody_without_any_feature_is_neutral_everywhere(encoder: Encoder) ->
     assert len(batch.seen) == 0
 
 
-def test_rows_that_nobody_is_named_for_are_strangers(encoder: Encoder) -> None:
+def test_rows_without_user_ids_are_those_of_anonymous_users(encoder: Encoder) -> None:
     assert encoder.users(users(user(), user()), np.full(2, NOW)).ids.tolist() == [-1, -1]
     assert encoder.users(users(user(), user()), np.full(2, NOW), ids=np.array([4, -1])).ids.tolist() == [4, -1]
     with pytest.raises(ValueError, match="1 user ids for 2 rows"):
@@ -152,20 +163,20 @@ def test_a_profile_of_another_vocabulary_is_refused(encoder: Encoder) -> None:
         encoder.users(users(user(), user(genre_profile=[5.0, 5.0, 5.0])), np.full(2, NOW))
 
 
-def test_items_take_their_place_whatever_the_order_of_rows(encoder: Encoder) -> None:
+def test_items_are_encoded_at_their_positions_whatever_the_order_of_rows(encoder: Encoder) -> None:
     batch = encoder.items(items())
     assert batch.genres.tolist() == [[0.0, 0.0], [1.0, 1.0], [1.0, 0.0]]
     np.testing.assert_allclose(np.expm1(batch.popularity), [[1, 4, 7], [2, 5, 0], [0, 3, 6]], atol=1e-5)
     year, episodes = (batch.scalars[:, ITEM_SCALARS.index(name)].tolist() for name in (c.YEAR, c.EPISODES))
     assert year == [0.0, 1.0, -1.0]  # mean 2000, deviation 10
     assert episodes == pytest.approx([1.0, 0.0, -1.0])
-    assert not batch.scalars[:, ITEM_SCALARS.index(c.MEAN_SCORE)].any()  # nobody knows any
+    assert not batch.scalars[:, ITEM_SCALARS.index(c.MEAN_SCORE)].any()  # no item has one
 
 
-def test_items_that_are_missing_get_defaults_and_foreign_ones_are_left_out(encoder: Encoder) -> None:
+def test_missing_items_get_zeros_and_items_outside_the_catalogue_are_left_out(encoder: Encoder) -> None:
     whole, rows = encoder.items(items()), items().slice(1)
-    foreign = rows.set_column(0, c.ITEM_ID, pa.array([10, 99]))
-    batch = encoder.items(foreign)
+    unknown = rows.set_column(0, c.ITEM_ID, pa.array([10, 99]))
+    batch = encoder.items(unknown)
     for name in batch.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(batch, name)[0], getattr(whole, name)[0])
         assert not getattr(batch, name)[1:].any()

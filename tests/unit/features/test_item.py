@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recstack import columns as c
 from recstack.data.contract import INTERACTIONS, ITEMS
+from recstack.data.timestamps import TIMELESS
 from recstack.features import item
-from recstack.features.user import TIMELESS
 
 VOCABULARY = ("war", "comedy")
 CATALOGUE = [
@@ -60,7 +60,7 @@ def test_dates_are_regular_and_reach_from_before_the_first_interaction_to_after_
     assert set(np.diff(dates)) == {7 * DAY}
 
 
-def test_a_log_of_one_moment_has_a_date_before_it_and_one_after(spark: SparkSession) -> None:
+def test_a_log_of_one_timestamp_has_a_date_before_it_and_one_after(spark: SparkSession) -> None:
     rows = [row for row in snapshots(spark, [(1, FIRST), (2, FIRST)]) if row[c.ITEM_ID] == 1]
     assert sorted(row[c.POPULARITY_ALL] for row in rows) == [0, 1]
 
@@ -74,7 +74,7 @@ def test_intervals_are_weeks_until_the_log_is_too_long_for_them() -> None:
         assert days / step <= item.MOST_SNAPSHOTS < days / (step - 1)
 
 
-def test_the_facts_of_an_item_stand_in_every_row_and_missing_ones_are_null(spark: SparkSession) -> None:
+def test_every_row_has_the_facts_of_its_item_and_missing_ones_are_null(spark: SparkSession) -> None:
     rows = snapshots(spark, log(40))
     facts = {
         row[c.ITEM_ID]: [row[n] for n in (c.GENRE_INDICES, c.YEAR, c.TYPE, c.EPISODES, c.MEAN_SCORE)] for row in rows

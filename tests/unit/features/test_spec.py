@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from recstack.features import spec
+from recstack.features.scalars import FORMULAS
 
 
 def test_no_name_is_used_twice() -> None:
@@ -15,7 +16,7 @@ def test_the_schema_lists_the_features_in_the_order_of_their_definition() -> Non
     assert spec.schema("item").types == [feature.type for feature in spec.FEATURES["item"]]
 
 
-@pytest.mark.parametrize("change", ["name", "type", "default", "order", "ALPHA", "RECENT_LENGTH"])
+@pytest.mark.parametrize("change", ["name", "type", "scaling", "order", "ALPHA", "RECENT_LENGTH"])
 def test_the_digest_changes_with_anything_that_changes_a_value(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = spec.schema_digest()
     user = spec.FEATURES["user"]
@@ -26,7 +27,7 @@ def test_the_digest_changes_with_anything_that_changes_a_value(change: str, monk
         other = {
             "name": (replace(mean, name="average"), rating_range),
             "type": (replace(mean, type=user[1].type), rating_range),
-            "default": (replace(mean, default=0.0), rating_range),
+            "scaling": (replace(mean, scaling="log"), rating_range),
             "order": (rating_range, mean),
         }[change]
         monkeypatch.setitem(spec.FEATURES, "user", (*user[:2], *other, *user[4:]))
@@ -38,3 +39,7 @@ def test_a_better_description_is_no_new_schema(monkeypatch: pytest.MonkeyPatch) 
     user = spec.FEATURES["user"]
     monkeypatch.setitem(spec.FEATURES, "user", (replace(user[0], doc="another text"), *user[1:]))
     assert spec.schema_digest() == before
+
+
+def test_every_number_of_a_user_has_a_formula() -> None:
+    assert set(FORMULAS) == set(spec.USER_SCALARS)

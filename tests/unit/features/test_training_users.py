@@ -28,23 +28,22 @@ def test_users_between_the_quantiles_of_count_with_a_wide_enough_range_are_chose
     low, high = np.quantile(counts, [0.2, 0.8], method="inverted_cdf")
     right = np.flatnonzero((counts >= low) & (counts <= high) & (spans >= 3.0))
     frame = ratings(spark, counts.tolist(), spans.tolist())
-    assert chosen(frame, TrainingFilter(relative_error=0)) == right.tolist()
     assert chosen(frame, TrainingFilter()) == right.tolist()
     assert 0 < len(right) < len(counts)
 
 
 def test_both_ends_belong_to_the_range(spark: SparkSession) -> None:
     frame = ratings(spark, [2, 3, 4, 5, 6], [3.0] * 5)
-    limits = TrainingFilter(lower_quantile=0.4, upper_quantile=0.8, relative_error=0)
+    limits = TrainingFilter(lower_quantile=0.4, upper_quantile=0.8)
     assert chosen(frame, limits) == [1, 2, 3]
 
 
-def test_the_widest_limits_keep_everybody(spark: SparkSession) -> None:
+def test_the_widest_limits_keep_all_users(spark: SparkSession) -> None:
     frame = ratings(spark, [1, 2, 30], [0.0, 0.0, 4.0])
     assert chosen(frame, TrainingFilter(lower_quantile=0, upper_quantile=1, min_range=0)) == [0, 1, 2]
 
 
-def test_without_interactions_nobody_is_chosen(spark: SparkSession) -> None:
+def test_without_interactions_no_user_is_chosen(spark: SparkSession) -> None:
     assert chosen(ratings(spark, [0], [0.0]), TrainingFilter()) == []
 
 

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.data.adapters.synthetic import Synthetic
 from recstack.data.contract import INTERACTIONS
+from recstack.data.timestamps import TIMELESS
 from recstack.features import user, vocabulary
 from recstack.features.live import live_features
 
@@ -34,7 +35,7 @@ def made_up(n_users: int = 25, seed: int = 3) -> list[Rating]:
 
 
 RATINGS = made_up()
-TIMELESS = [r._replace(second=None) for r in RATINGS]
+UNDATED = [r._replace(second=None) for r in RATINGS]
 
 
 def frame(spark: SparkSession, ratings: list[Rating]) -> DataFrame:
@@ -58,7 +59,7 @@ def small_batches(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Itera
     spark.conf.set(name, before)
 
 
-def by_moment(rows: list[dict]) -> list[dict]:
+def in_order(rows: list[dict]) -> list[dict]:
     return sorted(rows, key=lambda row: (row[c.USER_ID], row[c.EVENT_TIMESTAMP]))
 
 
@@ -69,16 +70,16 @@ def test_every_snapshot_equals_the_slow_way(snapshots: list[dict]) -> None:
         brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
 
 
-def test_a_snapshot_is_stamped_one_second_after_what_it_knows(snapshots: list[dict]) -> None:
-    stamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in snapshots}
-    assert stamps == {(r.user, r.second + 1) for r in RATINGS if r.second is not None}
+def test_a_snapshot_has_the_timestamp_one_second_after_its_last_interaction(snapshots: list[dict]) -> None:
+    timestamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in snapshots}
+    assert timestamps == {(r.user, r.second + 1) for r in RATINGS if r.second is not None}
 
 
-def test_daily_snapshots_are_stamped_at_the_next_midnight_and_equal_the_slow_way(spark: SparkSession) -> None:
+def test_daily_snapshots_have_the_timestamp_of_the_next_midnight_and_equal_the_slow_way(spark: SparkSession) -> None:
     rows = user.snapshots(frame(spark, RATINGS), GENRES, "day").frame().toArrow().to_pylist()
-    stamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in rows}
-    assert stamps == {(r.user, (r.second // DAY + 1) * DAY) for r in RATINGS if r.second is not None}
-    assert len(rows) == len(stamps)
+    timestamps = {(row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp())) for row in rows}
+    assert timestamps == {(r.user, (r.second // DAY + 1) * DAY) for r in RATINGS if r.second is not None}
+    assert len(rows) == len(timestamps)
     for row in rows:
         history = brute_force.known(RATINGS, row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp()))
         brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
@@ -88,7 +89,7 @@ def test_users_that_span_arrow_batches_get_the_same_features(
     spark: SparkSession, snapshots: list[dict], small_batches: None
 ) -> None:
     again = user.snapshots(frame(spark, RATINGS), GENRES, "interaction").frame().toArrow().to_pylist()
-    assert by_moment(again) == by_moment(snapshots)
+    assert in_order(again) == in_order(snapshots)
 
 
 @pytest.mark.parametrize("batches", ["whole", "small"])
@@ -97,30 +98,30 @@ def test_without_own_equals_the_slow_way_without_the_row(
 ) -> None:
     if batches == "small":
         request.getfixturevalue("small_batches")
-    rows = user.without_own(frame(spark, TIMELESS), GENRES).frame().toArrow().to_pylist()
-    assert sorted((row[c.USER_ID], row[c.ITEM_ID], row[c.RATING]) for row in rows) == sorted(r[:3] for r in TIMELESS)
+    rows = user.without_own(frame(spark, UNDATED), GENRES).frame().toArrow().to_pylist()
+    assert sorted((row[c.USER_ID], row[c.ITEM_ID], row[c.RATING]) for row in rows) == sorted(r[:3] for r in UNDATED)
     for row in rows:
-        others = [r for r in TIMELESS if r.user == row[c.USER_ID] and r.item != row[c.ITEM_ID]]
+        others = [r for r in UNDATED if r.user == row[c.USER_ID] and r.item != row[c.ITEM_ID]]
         brute_force.assert_equal(row, brute_force.features(others, POSITIONS, N_GENRES))
 
 
-def test_data_without_time_has_one_row_a_user_stamped_before_any_request(spark: SparkSession) -> None:
-    rows = user.snapshots(frame(spark, TIMELESS), GENRES, "interaction").frame().toArrow().to_pylist()
-    assert sorted(row[c.USER_ID] for row in rows) == sorted({r.user for r in TIMELESS})
+def test_data_without_timestamps_has_one_row_a_user_dated_before_any_request(spark: SparkSession) -> None:
+    rows = user.snapshots(frame(spark, UNDATED), GENRES, "interaction").frame().toArrow().to_pylist()
+    assert sorted(row[c.USER_ID] for row in rows) == sorted({r.user for r in UNDATED})
     for row in rows:
-        assert row[c.EVENT_TIMESTAMP] == datetime.fromtimestamp(user.TIMELESS, UTC)
-        history = brute_force.known(TIMELESS, row[c.USER_ID], None)
+        assert row[c.EVENT_TIMESTAMP] == datetime.fromtimestamp(TIMELESS, UTC)
+        history = brute_force.known(UNDATED, row[c.USER_ID], None)
         brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
 
 
-def test_live_features_at_any_moment_equal_the_slow_way_in_the_order_asked(spark: SparkSession) -> None:
+def test_live_features_as_of_any_time_equal_the_slow_way_in_the_order_of_the_queries(spark: SparkSession) -> None:
     random = np.random.default_rng(0)
     users = random.integers(0, 28, 60).tolist()  # 0, 26 and 27 never rated
     seconds = (1_000_000_000 + random.integers(-1, 13, 60) * DAY + random.integers(0, 4, 60)).tolist()
     users, seconds = [*users, users[0], 5], [*seconds, seconds[0], None]  # a repetition, and "everything"
-    stamps = pa.array([s and s * 1_000_000 for s in seconds]).cast(pa.timestamp("us", tz="UTC"))
-    points = pa.table({c.USER_ID: users, c.EVENT_TIMESTAMP: stamps})
-    rows = live_features(spark, frame(spark, RATINGS), points, GENRES).to_pylist()
+    timestamps = pa.array([s and s * 1_000_000 for s in seconds]).cast(pa.timestamp("us", tz="UTC"))
+    queries = pa.table({c.USER_ID: users, c.EVENT_TIMESTAMP: timestamps})
+    rows = live_features(spark, frame(spark, RATINGS), queries, GENRES).to_pylist()
     assert len(rows) == len(users)
     for row, person, second in zip(rows, users, seconds, strict=True):
         history = brute_force.known(RATINGS, person, second)
@@ -128,7 +129,7 @@ def test_live_features_at_any_moment_equal_the_slow_way_in_the_order_asked(spark
 
 
 def naive_profiles(spark: SparkSession, interactions: DataFrame, items: DataFrame, words: tuple[str, ...]) -> dict:
-    """Explode, join, group, pivot: what anybody would write first."""
+    """Explode, join, group, pivot: the first idea."""
     interactions.createOrReplaceTempView("naive_interactions")
     items.createOrReplaceTempView("naive_items")
     scores = spark.sql(
@@ -149,7 +150,7 @@ def assert_profiles_equal_the_naive_ones(
     words = vocabulary.extend((), {g for genres in catalogue[c.GENRES].to_pylist() for g in genres})
     genres = vocabulary.item_genres(catalogue, words)
     newest: dict[int, dict] = {}
-    for row in by_moment(user.snapshots(interactions, genres, "interaction").frame().toArrow().to_pylist()):
+    for row in in_order(user.snapshots(interactions, genres, "interaction").frame().toArrow().to_pylist()):
         newest[row[c.USER_ID]] = row
     naive = naive_profiles(spark, interactions, items, words)
     assert len(naive) >= at_least

@@ -50,7 +50,7 @@ def test_no_events_are_a_table_without_rows(spark: SparkSession, tmp_path: Path)
     assert rows.frame().count() == 0
 
 
-def test_a_task_that_fails_leaves_nothing_that_anybody_reads(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_task_that_fails_leaves_nothing_that_readers_find(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="no user"):
         UserRows(events(spark), refused, SCHEMA, 4).write(tmp_path / "rows")
     assert not list((tmp_path / "rows").glob("[!.]*"))

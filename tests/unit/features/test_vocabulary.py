@@ -13,7 +13,7 @@ def test_a_new_genre_never_shifts_those_that_were_there() -> None:
     assert vocabulary.extend(first, ["action", "war", "drama"]) == ("comedy", "war", "action", "drama")
 
 
-def test_a_genre_that_the_catalogue_lost_keeps_its_place() -> None:
+def test_a_genre_that_the_catalogue_lost_keeps_its_position() -> None:
     assert vocabulary.extend(("comedy", "war"), ["war"]) == ("comedy", "war")
 
 
@@ -37,18 +37,18 @@ def test_an_edited_file_is_refused(tmp_path: Path, edit: tuple[str, str]) -> Non
         vocabulary.load(tmp_path)
 
 
-def test_every_item_finds_the_places_of_its_genres_whatever_the_order_of_rows_and_chunks() -> None:
+def test_every_item_finds_the_positions_of_its_genres_whatever_the_order_of_rows_and_chunks() -> None:
     rows = [(7, ["war"]), (3, ["comedy", "drama"]), (5, []), (9, None)]
     chunks = [pa.table({c.ITEM_ID: [item], c.GENRES: pa.array([names], pa.list_(pa.string()))}) for item, names in rows]
     genres = vocabulary.item_genres(pa.concat_tables(chunks), ("comedy", "war", "drama"))
     assert genres.item_ids.tolist() == [3, 5, 7, 9]
-    lengths, places = genres.lookup(genres.item_ids)
-    assert (lengths.tolist(), places.tolist()) == ([2, 0, 1, 0], [0, 2, 1])
+    lengths, positions = genres.lookup(genres.item_ids)
+    assert (lengths.tolist(), positions.tolist()) == ([2, 0, 1, 0], [0, 2, 1])
 
 
 @pytest.mark.parametrize("item", [3, 4_000_000_000])
 def test_items_outside_the_catalogue_have_no_genres(item: int) -> None:
     table = pa.table({c.ITEM_ID: [item], c.GENRES: [["war"]]})
-    asked = pa.array([0, item, item + 1]).to_numpy()
-    lengths, places = vocabulary.item_genres(table, ("war",)).lookup(asked)
-    assert (lengths.tolist(), places.tolist()) == ([0, 1, 0], [0])
+    item_ids = pa.array([0, item, item + 1]).to_numpy()
+    lengths, positions = vocabulary.item_genres(table, ("war",)).lookup(item_ids)
+    assert (lengths.tolist(), positions.tolist()) == ([0, 1, 0], [0])

@@ -11,7 +11,7 @@ from checkout import ROOT
 from contract.test_models import *  # noqa: F403  the tests of the contract, here with the fixture `model` below
 
 import recstack.models
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models import models
 from recstack.models.base import Epoch, FitContext, Recommender
 from recstack.models.training_data import TrainingData

@@ -90,7 +90,7 @@ SCORE_ELSEWHERE = """
 import sys
 from pathlib import Path
 import numpy as np
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models import models
 model = models()["als"].load(Path(sys.argv[1]), None, None)
 nothing = np.zeros((2, 0), dtype=np.float32)

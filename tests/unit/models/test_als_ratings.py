@@ -10,7 +10,8 @@ from histories import DAY, Log
 from pyspark.sql import SparkSession
 from scipy import sparse
 
-from recstack.features.encode import UserBatch, empty_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import empty_rows
 from recstack.models.als_ratings.model import AlsRatings, fold_in
 from recstack.models.base import FitContext
 from recstack.models.bias.model import Bias

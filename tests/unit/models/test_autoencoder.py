@@ -10,7 +10,8 @@ from histories import DAY, Log
 from scipy import sparse
 
 from recstack.errors import UserError
-from recstack.features.encode import Encoder, ItemBatch, UserBatch, empty_rows
+from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.encode import Encoder, empty_rows
 from recstack.models.autoencoder.model import Autoencoder
 from recstack.models.autoencoder.network import AutoencoderModule, Config, HiddenRatingsLoss
 from recstack.models.base import Epoch, FitContext

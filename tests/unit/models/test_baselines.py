@@ -3,7 +3,7 @@ import pytest
 from histories import Log, log, random_log
 
 from recstack.errors import UserError
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.base import FitContext, Recommender
 from recstack.models.item_item.model import ItemItem
 from recstack.models.learning import cosine

@@ -9,8 +9,9 @@ from histories import GENRES, Log, log, new_users, of_one_genre, random_log
 
 from recstack import columns as c
 from recstack.errors import UserError
-from recstack.features.encode import Encoder, UserBatch, empty_rows
-from recstack.features.profile import ItemGenres
+from recstack.features.batches import UserBatch
+from recstack.features.encode import Encoder, empty_rows
+from recstack.features.item_genres import ItemGenres
 from recstack.models.base import FitContext
 from recstack.models.genre_ncf.model import GenreNCF, SampledLoss
 from recstack.models.genre_ncf.network import Config, GenreNCFModule

@@ -6,7 +6,8 @@ import pytest
 import torch
 from histories import GENRES, Log, new_users, of_one_genre, random_log
 
-from recstack.features.encode import UserBatch, empty_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import empty_rows
 from recstack.models.base import FitContext
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.top_k import top_k

@@ -12,7 +12,8 @@ from recstack.cli import main
 from recstack.data.adapters.base import configure
 from recstack.data.ingest import ingest
 from recstack.data.source_files import pull_source, push_source
-from recstack.features.build import FeatureOptions, build_features
+from recstack.features.build import build_features
+from recstack.features.options import FeatureOptions
 from recstack.storage.folders import ObjectStore
 from recstack.storage.lake import Build, build_once, current
 from recstack.storage.remote import ObjectStoreRemote

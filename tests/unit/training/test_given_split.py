@@ -10,8 +10,8 @@ from recstack.data.ingest import ingest
 from recstack.data.splits import LEAVE_LAST_OUT_99
 from recstack.data.traits import Traits
 from recstack.feature_store.registry import apply
-from recstack.features.build import FeatureOptions, build_features
-from recstack.features.training_users import TrainingFilter
+from recstack.features.build import build_features
+from recstack.features.options import FeatureOptions
 from recstack.settings import Settings
 from recstack.training.experiment import Experiment
 
@@ -22,12 +22,7 @@ def test_targets_and_candidates_are_those_of_the_files(
     folder = source("ncf_files")
     settings = Settings(recstack_home=tmp_path, dataset="ncf_files", lake_uri=None, feast_registry="file")
     ingested = ingest(spark, NCFFiles(), folder, settings.lake / "interactions")
-    traits = Traits.of(ingested)
-    options = FeatureOptions(
-        protocol=LEAVE_LAST_OUT_99,
-        has_timestamps=traits.has_timestamps,
-        training_filter=TrainingFilter.of(traits),
-    )
+    options = FeatureOptions.of(Traits.of(ingested), protocol=LEAVE_LAST_OUT_99)
     features = build_features(spark, ingested, settings.lake / "features", options)
     apply(settings, features.path)
     experiment = Experiment(settings, spark, ingested, features)

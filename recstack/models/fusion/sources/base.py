@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.learning.history import interaction_matrix
 from recstack.progress import track
 

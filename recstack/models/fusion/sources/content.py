@@ -3,7 +3,7 @@
 import numpy as np
 
 from recstack.features.arrays import Floats
-from recstack.features.encode import ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, UserBatch
 from recstack.models.learning.history import decay_weights
 
 RECENCY_DECAY = 0.8

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from recstack.features.arrays import Floats
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.fusion.sources.base import CandidateSource
 from recstack.models.learning.history import decay_weights
 

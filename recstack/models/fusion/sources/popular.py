@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.fusion.sources.base import CandidateSource, Past
 
 STAGES = 9

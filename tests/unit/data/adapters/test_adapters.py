@@ -107,7 +107,7 @@ def test_a_text_file_with_a_missing_column_or_only_a_header_is_an_error(
     assert "interactions table is empty" in refused(spark, MovieLens25M(), folder)
 
 
-def test_a_column_that_is_there_twice_is_an_error_unless_nobody_needs_it(
+def test_a_column_that_is_there_twice_is_an_error_unless_no_reader_needs_it(
     spark: SparkSession, source: SourceWriter, tmp_path: Path
 ) -> None:
     folder = source("movielens_25m")
@@ -179,7 +179,7 @@ def test_a_parquet_folder_without_a_table_is_an_error(spark: SparkSession, sourc
     assert "rating.parquet is empty" in refused(spark, Anime(), folder)
 
 
-def test_columns_that_spark_can_not_hold_do_no_harm_where_nobody_needs_them(
+def test_columns_that_spark_can_not_hold_do_no_harm_where_no_reader_needs_them(
     spark: SparkSession, source: SourceWriter, tmp_path: Path
 ) -> None:
     folder = source("anime")
@@ -222,6 +222,6 @@ def test_fetching_again_downloads_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert MovieLens100K().fetch(tmp_path) == tmp_path / "ml-100k"
 
 
-def test_a_dataset_that_can_not_be_fetched_names_the_files_to_bring(tmp_path: Path) -> None:
+def test_a_dataset_that_can_not_be_fetched_names_the_files_that_it_needs(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="rating.parquet and anime.parquet"):
         Anime().fetch(tmp_path)

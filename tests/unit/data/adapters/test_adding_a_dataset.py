@@ -1,4 +1,4 @@
-"""The examples of docs/adding-a-dataset.md work as they stand there."""
+"""The examples of docs/adding-a-dataset.md work as written."""
 
 import re
 from importlib import import_module

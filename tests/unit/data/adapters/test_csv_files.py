@@ -1,4 +1,4 @@
-"""A log of any layout is read as its mapping says, or the mapping's mistake is named."""
+"""A log of any layout is read as its mapping says, or an error names the mistake in the mapping."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ def rows(spark: SparkSession, built: Build, folder: str, *names: str) -> list[tu
     return sorted(tuple(row) for row in spark.read.parquet(str(built.path / folder)).select(*names).collect())
 
 
-def test_a_log_of_pairs_alone_is_implicit_without_time_and_names_its_own_items(
+def test_a_log_of_pairs_alone_is_implicit_without_timestamps_and_gives_its_own_items(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     (tmp_path / "log.csv").write_text("who,what\n1,10\n1,10\n2,10\n2,11\n,12\n")
@@ -74,12 +74,12 @@ def test_repeated_events_are_one_with_the_newest_time_and_broken_ones_are_counte
     lines += ["2,11,2024-03-01", "3,11,2024-03-01"]
     (tmp_path / "log.csv").write_text("\n".join(["who,what,at", *lines]) + "\n")
     built = build(spark, tmp_path, interactions={**LOG, "time": "at"})
-    moments = {
+    timestamps = {
         row[:2]: row[2].replace(tzinfo=UTC)
         for row in rows(spark, built, INTERACTIONS_FOLDER, "user_id", "item_id", "timestamp")
     }
-    assert moments[1, 10] == datetime(2024, 3, 2, tzinfo=UTC)
-    assert moments[2, 10] == datetime(2024, 3, 1, 9, tzinfo=UTC)
+    assert timestamps[1, 10] == datetime(2024, 3, 2, tzinfo=UTC)
+    assert timestamps[2, 10] == datetime(2024, 3, 1, 9, tzinfo=UTC)
     assert built.manifest["interactions"]["rejected"] == {"null_timestamp": 2}
 
 
@@ -151,7 +151,7 @@ def test_parquet_with_dates_numbers_and_lists_of_genres_is_read(spark: SparkSess
 
 
 @pytest.mark.parametrize(
-    ("tables", "said"),
+    ("tables", "message"),
     [
         ({}, "interactions is missing"),
         ({"interactions": {**LOG, "usr": "who"}}, r"no key interactions.usr \(there are file, .*user, item, rating"),
@@ -163,12 +163,12 @@ def test_parquet_with_dates_numbers_and_lists_of_genres_is_read(spark: SparkSess
         ({"interactions": {"file": "log.csv", "item": "what"}}, "interactions.user is missing"),
         ({"interactions": {**LOG, "user": 3}}, "interactions.user: input should be a valid string"),
         ({"interactions": {**LOG, "file": "in/log.csv"}}, "interactions.file must be a name without a path"),
-        ({"interactions": {**LOG, "rating": "stars"}}, r"a table \[rating\] with min, max and positive_from"),
-        ({"interactions": LOG, "rating": SCALE}, "interactions.rating names its column"),
+        ({"interactions": {**LOG, "rating": "stars"}}, r"the table \[rating\] \(min, max and positive_from\) belong"),
+        ({"interactions": LOG, "rating": SCALE}, r"interactions.rating \(the column\)"),
         ({"interactions": {**LOG, "rating": "stars"}, "rating": {**SCALE, "max": 3}}, "rating: must be min < positive"),
         ({"interactions": {**LOG, "file": "log.parquet", "separator": ";"}}, "a Parquet file needs no separator"),
         ({"interactions": {**LOG, "file": "other.csv"}}, "other.csv does not exist"),
-        ({"interactions": {**LOG, "user": "whom"}}, "log.csv has no column whom; it has who, what, stars, at, name"),
+        ({"interactions": {**LOG, "user": "buyer"}}, "log.csv has no column buyer; it has who, what, stars, at, name"),
         ({"interactions": {**LOG, "separator": ";"}}, "log.csv has no column who, what; it has who,what,stars,at,name"),
         (
             {"interactions": {**LOG, "user": "name"}},
@@ -192,19 +192,19 @@ def test_parquet_with_dates_numbers_and_lists_of_genres_is_read(spark: SparkSess
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_wrong_with_a_mapping_is_one_line(
-    spark: SparkSession, tmp_path: Path, tables: dict[str, object], said: str
+def test_a_wrong_mapping_is_answered_with_one_line(
+    spark: SparkSession, tmp_path: Path, tables: dict[str, object], message: str
 ) -> None:
     (tmp_path / "log.csv").write_text("who,what,stars,at,name\n1,10,5,2024-03-01,Ann\n2,11,4,2024-03-02,Ben\n")
-    with pytest.raises(DataError, match=said) as error:
+    with pytest.raises(DataError, match=message) as error:
         build(spark, tmp_path, **tables)
     assert "\n" not in str(error.value)
     assert not list((tmp_path / "lake").glob("*"))
 
 
-def test_a_parquet_column_of_numbers_is_no_time_until_its_unit_is_said(spark: SparkSession, tmp_path: Path) -> None:
-    stamps = pa.array([1709287200 * 10**9], pa.timestamp("ns"))  # as pandas writes it
-    pq.write_table(pa.table({"who": [1], "what": [2], "at": stamps}), tmp_path / "log.parquet")
+def test_a_parquet_column_of_numbers_is_no_time_without_a_unit(spark: SparkSession, tmp_path: Path) -> None:
+    nanoseconds = pa.array([1709287200 * 10**9], pa.timestamp("ns"))  # as pandas writes it
+    pq.write_table(pa.table({"who": [1], "what": [2], "at": nanoseconds}), tmp_path / "log.parquet")
     log = {**LOG, "file": "log.parquet", "time": "at"}
     with pytest.raises(DataError, match="column 'at' holds numbers: set interactions.time_format to \"seconds\""):
         build(spark, tmp_path, interactions=log)

@@ -41,6 +41,6 @@ def test_repeated_plays_are_one_row_with_their_strength_and_the_newest_time(spar
 
 def test_within_a_day_plays_keep_their_order(spark: SparkSession, build: Build) -> None:
     rows = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER)).where("user_id = 2").orderBy(c.TIMESTAMP)
-    moments = [row[c.TIMESTAMP] for row in rows.collect()]
-    assert [moment.second for moment in moments] == [4, 5, 6, 7]
-    assert {(moment.month, moment.day, moment.hour) for moment in moments} == {(3, 3, 0)}
+    timestamps = [row[c.TIMESTAMP] for row in rows.collect()]
+    assert [timestamp.second for timestamp in timestamps] == [4, 5, 6, 7]
+    assert {(timestamp.month, timestamp.day, timestamp.hour) for timestamp in timestamps} == {(3, 3, 0)}

@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.ncf_files import NCFFiles
+from recstack.data.assign_split import assign
 from recstack.data.ingest import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, ITEMS_FOLDER, NEGATIVES_FOLDER, ingest
-from recstack.data.splits import assign
 from recstack.errors import DataError
 
 Pairs = set[tuple[int, int]]

@@ -27,7 +27,7 @@ def test_partitions_do_not_change_the_data_and_the_seed_does(spark: SparkSession
     assert not whole.equals(ratings(spark, SPEC.model_copy(update={"seed": 8})))
 
 
-def test_size_and_popularity_are_as_asked(spark: SparkSession) -> None:
+def test_size_and_popularity_are_as_configured(spark: SparkSession) -> None:
     table = ratings(spark, SPEC)
     assert table[c.USER_ID].nunique() == SPEC.n_users
     assert table[c.ITEM_ID].between(1, SPEC.n_items).all()

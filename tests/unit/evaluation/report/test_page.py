@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from recstack.data.splits import PROTOCOLS as NAMES
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import PROTOCOLS as NAMES
 from recstack.evaluation.ranking import Ranking
 from recstack.evaluation.report.page import PROTOCOLS, render_page
 from recstack.evaluation.report.report import Report, build_report

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from histories import DAY, GENRES, Log, log, random_log
 
-from recstack.features.encode import UserBatch, empty_rows
-from recstack.features.request import History, user_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import empty_rows
+from recstack.features.request_time import History, user_rows
 from recstack.models.base import Epoch, FitContext
 from recstack.models.fusion.inputs import SOURCES
 from recstack.models.fusion.model import Fusion

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from histories import DAY, Log, log, random_log
 
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.fusion.sources.base import Past
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent

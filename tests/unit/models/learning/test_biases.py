@@ -5,7 +5,8 @@ import pytest
 from histories import DAY, Log
 
 from recstack.errors import UserError
-from recstack.features.encode import UserBatch, empty_rows
+from recstack.features.batches import UserBatch
+from recstack.features.encode import empty_rows
 from recstack.models.base import FitContext
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases, Ratings

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from histories import Log, log, random_log
 
-from recstack.features.encode import UserBatch
+from recstack.features.batches import UserBatch
 from recstack.models.learning.windows import MAX_UNSHARED_ROWS, Windows, known_first, windows
 from recstack.models.training_data import TrainingData
 

@@ -1,0 +1,85 @@
+"""What models read: users and items as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recstack.features.arrays import Floats, Halves, Ints, Mask
+
+
+@dataclass(frozen=True)
+class UserBatch:
+    """B users as arrays. Items are positions in `Encoder.item_ids`."""
+
+    genres: Floats
+    """[B, G] user-genre score, centred to [-1, 1]; 0 means no evidence."""
+    scalars: Floats
+    """[B, S] `spec.USER_SCALARS` as their scaling says; 0 where missing."""
+    recent: Ints
+    """[B, 50] last items, newest first; -1 pads and stands for items outside the catalogue."""
+    recent_ratings: Floats
+    """[B, 50] their ratings minus the training mean, in standard deviations; 0 where padded."""
+    seen_offsets: Ints
+    """[B + 1] offsets into `seen`."""
+    seen: Ints
+    """Every item that each user has seen, user after user."""
+    seen_ratings: Halves
+    """Their ratings as given; NaN where the features hold the item alone."""
+    ids: Ints
+    """[B] user ids; -1 for anonymous users."""
+
+    def __len__(self) -> int:
+        return len(self.genres)
+
+    def __getitem__(self, rows: slice) -> "UserBatch":
+        """A contiguous slice, without a copy.
+
+        Raises:
+            ValueError: the slice has a step.
+        """
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise ValueError("a UserBatch is cut in contiguous slices only")
+        offsets = self.seen_offsets[start : stop + 1]
+        return self._select(rows, offsets - offsets[0], slice(offsets[0], offsets[-1]))
+
+    def take(self, rows: Ints) -> "UserBatch":
+        """A copy of these rows, in this order."""
+        lengths = np.diff(self.seen_offsets)[rows]
+        offsets = np.append(0, np.cumsum(lengths))
+        flat = np.repeat(self.seen_offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return self._select(rows, offsets, flat)
+
+    def _select(self, rows: slice | Ints, seen_offsets: Ints, seen: slice | Ints) -> "UserBatch":
+        return UserBatch(
+            genres=self.genres[rows],
+            scalars=self.scalars[rows],
+            recent=self.recent[rows],
+            recent_ratings=self.recent_ratings[rows],
+            seen_offsets=seen_offsets,
+            seen=self.seen[seen],
+            seen_ratings=self.seen_ratings[seen],
+            ids=self.ids[rows],
+        )
+
+    def unseen(self, n_items: int) -> Mask:
+        """[B, n_items] mask that is False where the user has seen the item."""
+        mask = np.ones((len(self), n_items), dtype=bool)
+        rows = np.repeat(np.arange(len(self)), np.diff(self.seen_offsets))
+        mask[rows, self.seen] = False
+        return mask
+
+
+@dataclass(frozen=True)
+class ItemBatch:
+    """The whole catalogue of I items as arrays, in the order of `Encoder.item_ids`."""
+
+    genres: Floats
+    """[I, G] multi-hot genres."""
+    scalars: Floats
+    """[I, 3] `spec.ITEM_SCALARS` as their scaling says; 0 where missing."""
+    popularity: Floats
+    """[I, 3] log1p of `spec.POPULARITIES`."""
+
+    def __len__(self) -> int:
+        return len(self.genres)

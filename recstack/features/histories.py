@@ -1,0 +1,79 @@
+"""Interactions of many users as flat arrays, and what of them each feature row may see."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recstack.features.arrays import Doubles, Ints, Mask
+
+
+@dataclass(frozen=True)
+class Histories:
+    """E interactions, sorted by user and, within a user, oldest first; without timestamps, by ascending rating."""
+
+    item: Ints
+    rating: Doubles
+    time: Ints
+    """Epoch seconds; ignored without timestamps."""
+    has_timestamps: bool
+
+
+@dataclass(frozen=True)
+class Past:
+    """What each of P feature rows may see: the interactions [start, end) of one user.
+
+    Rows are grouped by user in the order of `histories`, and `end` never falls from one row of a user to the next.
+    """
+
+    histories: Histories
+    start: Ints
+    """[P] first interaction of the row's user."""
+    end: Ints
+    """[P] one past the last interaction that the row may see; end == start is an empty history."""
+    left_out: Ints | None = None
+    """[P] one interaction in [start, end) that the row does not see; None: every row sees all."""
+
+    @cached_property
+    def count(self) -> Ints:
+        """[P] number of interactions seen."""
+        return self.end - self.start - (0 if self.left_out is None else 1)
+
+    @property
+    def is_empty(self) -> Mask:
+        """[P] True where a row sees nothing."""
+        return self.count <= 0
+
+    def total(self, values: Doubles) -> Doubles:
+        """[P] sum of `values` over the interactions seen.
+
+        Args:
+            values: [E] one number for each interaction.
+        """
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        total: Doubles = sums[self.end] - sums[self.start]
+        return total if self.left_out is None else total - values[self.left_out]
+
+    @cached_property
+    def user(self) -> Ints:
+        """[E] a number for each interaction that grows by one where the next user begins."""
+        begins = np.zeros(len(self.histories.item), dtype=np.int64)
+        begins[self.start[self.start < len(begins)]] = 1
+        return np.cumsum(begins)
+
+
+def leave_each_out(histories: Histories, start: Ints, end: Ints) -> Past:
+    """A row for each interaction of data without timestamps, which sees all other interactions of its user.
+
+    So a training row never sees its own target.
+
+    Args:
+        histories: E interactions.
+        start: [U] first interaction of each user.
+        end: [U] one past the last.
+
+    Returns:
+        E rows in the order of `histories`.
+    """
+    user = np.repeat(np.arange(len(start)), end - start)
+    return Past(histories, start[user], end[user], np.arange(len(user)))

@@ -1,0 +1,61 @@
+"""The genres of every item as flat arrays, and their look-up for many items at once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recstack.features.arrays import Ints
+
+
+@dataclass(frozen=True)
+class ItemGenres:
+    """The genres of every item as one flat array: item `item_ids[i]` has `indices[offsets[i]:offsets[i + 1]]`."""
+
+    item_ids: Ints
+    """[I] ascending."""
+    offsets: Ints
+    """[I + 1]"""
+    indices: Ints
+    """Positions in the vocabulary."""
+    n_genres: int
+
+    def lookup(self, item_ids: Ints) -> tuple[Ints, Ints]:
+        """Genre counts, and the concatenated genre indices, of the given items.
+
+        Args:
+            item_ids: [N] in any order, with repetitions; items outside the catalogue have no genres.
+
+        Returns:
+            [N] how many genres each item has, and their indices, item after item.
+        """
+        if not len(self.item_ids):
+            return np.zeros(len(item_ids), np.int64), np.zeros(0, np.int64)
+        rows = self._rows(item_ids)
+        known = self.item_ids[rows] == item_ids
+        lengths = np.where(known, self.offsets[rows + 1] - self.offsets[rows], 0)
+        end = np.cumsum(lengths)
+        flat = np.repeat(self.offsets[rows] - end + lengths, lengths)
+        flat += np.arange(len(flat))
+        return lengths, self.indices[flat]
+
+    def _rows(self, item_ids: Ints) -> Ints:
+        """Index in `item_ids` of each given item, or of any item if it is not there."""
+        if self._row_of_id is None:
+            found = np.searchsorted(self.item_ids, item_ids).clip(max=len(self.item_ids) - 1)
+        else:
+            found = self._row_of_id[item_ids.clip(0, len(self._row_of_id) - 1)]
+        return np.asarray(found)
+
+    @cached_property
+    def _row_of_id(self) -> Ints | None:
+        """Table from id to index, which is read faster than `item_ids` is searched; None if it would be mostly empty.
+
+        benchmarks/user_genre_profile.py measures it.
+        """
+        largest = int(self.item_ids[-1])
+        if largest >= 16 * len(self.item_ids):
+            return None
+        rows = np.zeros(largest + 1, np.int64)
+        rows[self.item_ids] = np.arange(len(self.item_ids))
+        return rows
