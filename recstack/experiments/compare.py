@@ -67,11 +67,9 @@ def compare(
         choose("model", name, models())
     if reference is not None:
         choose("reference", reference, dict.fromkeys(names))
-    with working("evaluate: joining the training rows with their features"):
-        data = experiment.data((TRAIN, VALIDATION))
-    with working("evaluate: computing the users' features as of each target"):
-        cases = experiment.cases(TEST)
-        validation_cases(experiment)  # all models use it: here it counts to no model's time
+    data = experiment.data((TRAIN, VALIDATION))
+    cases = experiment.cases(TEST)
+    validation_cases(experiment)  # all models use it: computed here, it counts to no model's time
     results = _Results()
     for name in names:
         start = time.monotonic()

@@ -71,8 +71,7 @@ def tune(
     if not model.space:
         able = ", ".join(each for each, found in models().items() if found.space)
         raise UserError(f"{name} has no options to tune; models that have some are {able}")
-    with working("tune: building the training rows and the rankings of the validation part"):
-        data, cases = experiment.data((TRAIN,)), experiment.cases(VALIDATION)
+    data, cases = experiment.data((TRAIN,)), experiment.cases(VALIDATION)
     study = _study(f"{experiment.settings.dataset}/{experiment.features.path.name}/{name}", storage, seed)
 
     def objective(trial: optuna.Trial) -> float:
