@@ -1,10 +1,11 @@
 """Runs and model versions in MLflow; the only module that imports it."""
 
+import io
 import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,8 @@ class Tracker:
 
     def register(self, model_uri: str, tags: Mapping[str, str]) -> Version:
         """Register a logged model as a new version."""
-        return self._version(mlflow.register_model(model_uri, self._model, tags=dict(tags)))
+        with redirect_stderr(io.StringIO()):  # MLflow prints two lines there
+            return self._version(mlflow.register_model(model_uri, self._model, tags=dict(tags)))
 
     def decide(self, version: Version, promoted: bool, reason: str) -> None:
         """Move the alias `champion` to a promoted version, then write the reason into its tags."""
