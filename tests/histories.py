@@ -39,13 +39,13 @@ class Log:
         return ItemGenres(ids, np.arange(self.n_items + 1), ids % len(GENRES), len(GENRES))
 
     def table(self, split: list[str] | np.ndarray, timed: bool = True) -> pa.Table:
-        stamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
+        timestamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
         return pa.table(
             {
                 c.USER_ID: self.user,
                 c.ITEM_ID: self.item,
                 c.RATING: self.rating,
-                c.TIMESTAMP: stamps if timed else pa.nulls(len(self.user), stamps.type),
+                c.TIMESTAMP: timestamps if timed else pa.nulls(len(self.user), timestamps.type),
                 c.SPLIT: pa.array(list(split)),
             }
         )
@@ -95,8 +95,8 @@ class Log:
         )
 
     def _just_before(self) -> pa.Table:
-        stamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
-        return self.live()(pa.table({c.USER_ID: self.user, c.EVENT_TIMESTAMP: stamps}))
+        timestamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
+        return self.live()(pa.table({c.USER_ID: self.user, c.EVENT_TIMESTAMP: timestamps}))
 
 
 def log(rows: list[tuple[int, int, int]], n_items: int) -> Log:

@@ -19,7 +19,6 @@ from recstack.settings import Settings
 
 README_LINES = 160
 EXAMPLES = {
-    "tests/test_glossary.py",  # comes with the last of the words
     "recstack/data/adapters/books.py",  # written by the reader of docs/adding-a-dataset.md
     "recstack/models/recent_in_genres/model.py",  # written by the reader of docs/adding-a-model.md
 }

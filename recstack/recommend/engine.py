@@ -20,7 +20,7 @@ from recstack.models.base import Recommender
 from recstack.recommend.answer import Answer, AnsweredBatch, Item, Policy, iso_utc
 from recstack.recommend.catalogue import Catalogue
 from recstack.recommend.filters import allowed_items
-from recstack.recommend.ranking import NOTHING, Ranking
+from recstack.recommend.ranking import NOTHING, RankedItems
 from recstack.recommend.reasons import Reasons
 from recstack.recommend.request import RatingScale, Request
 
@@ -54,7 +54,7 @@ class _Scored:
     """A batch of one."""
     allowed: Mask
     """[I]"""
-    best: Ranking
+    best: RankedItems
     """The model's best items, as it named them; none where it could not score."""
     failed: bool
 
@@ -171,7 +171,7 @@ class Engine:
             allowed = allowed_items(requests, users, self._catalogue)
             best, scores = self._model.best(users, allowed, max(request.k for request in requests))
             return [
-                _Scored(users[row : row + 1], allowed[row], Ranking(best[row], scores[row]), failed=False)
+                _Scored(users[row : row + 1], allowed[row], RankedItems(best[row], scores[row]), failed=False)
                 for row in range(len(rows))
             ]
         except Exception:
@@ -207,7 +207,7 @@ class Engine:
         items = self._items(request, scored.user, personal, popular)
         return Answer(self._version, self._schema_digest, policy, iso_utc(as_of), items, unknown)
 
-    def _items(self, request: Request, user: UserBatch, personal: Ranking, popular: Ranking) -> list[Item]:
+    def _items(self, request: Request, user: UserBatch, personal: RankedItems, popular: RankedItems) -> list[Item]:
         ranking = personal.followed_by(popular)
         reasons: list[list[str]] = [[]] * len(ranking)
         if request.explain:

@@ -10,7 +10,7 @@ from recstack.recommend.catalogue import Catalogue
 
 
 @dataclass(frozen=True, eq=False)
-class Ranking:
+class RankedItems:
     """K items by their positions in the catalogue, best first, with a score each."""
 
     positions: Ints
@@ -21,12 +21,12 @@ class Ranking:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def usable(self, allowed: Mask, k: int) -> "Ranking":
+    def usable(self, allowed: Mask, k: int) -> "RankedItems":
         """The best k items that are allowed ([I]) and have a number as score, whatever a model may name."""
         usable = np.isfinite(self.scores) & allowed[self.positions]
-        return Ranking(self.positions[usable][:k], self.scores[usable][:k])
+        return RankedItems(self.positions[usable][:k], self.scores[usable][:k])
 
-    def popular(self, allowed: Mask, k: int, catalogue: Catalogue) -> "Ranking":
+    def popular(self, allowed: Mask, k: int, catalogue: Catalogue) -> "RankedItems":
         """The most popular allowed items ([I]) that are not in this ranking, as many as it lacks to k.
 
         Their scores go on below the last one of this ranking; without one they are the popularity itself.
@@ -39,12 +39,14 @@ class Ranking:
         filling = order[free[order]][: k - len(self)]
         popularity = catalogue.popularity
         if len(self):
-            return Ranking(filling, self.scores[-1] - (popularity.max() - popularity[filling]))
-        return Ranking(filling, popularity[filling])
+            return RankedItems(filling, self.scores[-1] - (popularity.max() - popularity[filling]))
+        return RankedItems(filling, popularity[filling])
 
-    def followed_by(self, others: "Ranking") -> "Ranking":
+    def followed_by(self, others: "RankedItems") -> "RankedItems":
         """Both rankings as one."""
-        return Ranking(np.concatenate([self.positions, others.positions]), np.concatenate([self.scores, others.scores]))
+        return RankedItems(
+            np.concatenate([self.positions, others.positions]), np.concatenate([self.scores, others.scores])
+        )
 
 
-NOTHING: Final = Ranking(np.zeros(0, np.int64), np.zeros(0, np.float32))
+NOTHING: Final = RankedItems(np.zeros(0, np.int64), np.zeros(0, np.float32))

@@ -104,8 +104,8 @@ def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | No
     return positives
 
 
-def _seconds(stamps: pa.ChunkedArray) -> Ints:
-    seconds: Ints = pc.cast(stamps, pa.int64()).to_numpy() // MICROSECOND
+def _seconds(timestamps: pa.ChunkedArray) -> Ints:
+    seconds: Ints = pc.cast(timestamps, pa.int64()).to_numpy() // MICROSECOND
     return seconds
 
 
@@ -116,15 +116,15 @@ def _catalogue(features: Build) -> Ints:
 
 def _snapshot_dates(features: Build, last: int) -> Ints:
     """Epoch seconds of the item snapshots that the training part may see."""
-    stamps = pq.read_table(features.path / "item", columns=[c.EVENT_TIMESTAMP])[c.EVENT_TIMESTAMP]
-    seconds = np.unique(_seconds(stamps))
+    timestamps = pq.read_table(features.path / "item", columns=[c.EVENT_TIMESTAMP])[c.EVENT_TIMESTAMP]
+    seconds = np.unique(_seconds(timestamps))
     return seconds[seconds <= last]
 
 
 def _item_snapshots(settings: Settings, features: Build, dates: Ints) -> list[pa.Table]:
     """Item features of the whole catalogue at each date, out of Feast."""
     item_ids = _catalogue(features)
-    stamps = pa.array(np.repeat(dates, len(item_ids)) * MICROSECOND, pa.timestamp("us", tz="UTC"))
-    entities = pa.table({c.ITEM_ID: np.tile(item_ids, len(dates)), c.EVENT_TIMESTAMP: stamps})
+    timestamps = pa.array(np.repeat(dates, len(item_ids)) * MICROSECOND, pa.timestamp("us", tz="UTC"))
+    entities = pa.table({c.ITEM_ID: np.tile(item_ids, len(dates)), c.EVENT_TIMESTAMP: timestamps})
     joined = historical(settings, "item", entities, features.path)
     return [joined.slice(i * len(item_ids), len(item_ids)) for i in range(len(dates))]

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.cells import cell, epoch_seconds, nulls, number, whole_number
-from recstack.data.adapters.mapping import FILE, Catalogue, Log, Mapping, Table
+from recstack.data.adapters.mapping import FILE, ItemTable, Log, Mapping, Table
 from recstack.data.contract import ITEMS
 from recstack.errors import DataError
 
@@ -60,7 +60,7 @@ def timestamp_column(frame: DataFrame, log: Log, name: str) -> Parsed:
     return Parsed(name, F.try_to_timestamp(F.trim(cell(name)), *pattern), wanted)
 
 
-def fact_columns(frame: DataFrame, items: Catalogue) -> list[Column]:
+def fact_columns(frame: DataFrame, items: ItemTable) -> list[Column]:
     """The columns of `contract.ITEMS` beside the id; null where the mapping names no column."""
     names = {c.TITLE: items.title, c.GENRES: items.genres, c.YEAR: items.year, c.TYPE: items.type}
     names |= {c.EPISODES: items.episodes, c.MEAN_SCORE: items.mean_score}
@@ -90,7 +90,7 @@ def require_readable(frame: DataFrame, table: Table, columns: Sequence[Parsed]) 
             raise DataError(f"{table.file}: column {each.name!r} holds {cells[0][0]!r}, which is no {each.wanted}")
 
 
-def _fact(frame: DataFrame, items: Catalogue, fact: str, name: str) -> Column:
+def _fact(frame: DataFrame, items: ItemTable, fact: str, name: str) -> Column:
     if fact == c.GENRES:
         is_list = frame.schema[name].dataType.simpleString().startswith("array")
         return cell(name) if is_list else F.split(cell(name), F.lit(f"\\Q{items.genre_separator}\\E"))

@@ -55,7 +55,7 @@ class Log(Table):
     or a pattern of Spark such as "dd.MM.yyyy HH:mm". Times without a zone are UTC."""
 
 
-class Catalogue(Table):
+class ItemTable(Table):
     """The items: `[items]`."""
 
     item: Name
@@ -91,7 +91,7 @@ class Mapping(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interactions: Log
-    items: Catalogue | None = None
+    items: ItemTable | None = None
     """Without it the items are those of the interactions, and have no titles and genres."""
     rating: Scale | None = None
     text_ids: frozenset[Literal["user", "item"]] = frozenset()
@@ -141,7 +141,7 @@ def _known(path: tuple[int | str, ...]) -> str:
     tables: dict[tuple[int | str, ...], type[BaseModel]] = {
         (): Mapping,
         ("interactions",): Log,
-        ("items",): Catalogue,
+        ("items",): ItemTable,
         ("rating",): Scale,
     }
     return f" (there are {', '.join(tables[path].model_fields)})" if path in tables else ""

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.synthetic_catalogue import Catalogue, item_genres
+from recstack.data.adapters.synthetic_catalogue import SyntheticCatalogue, item_genres
 from recstack.data.adapters.synthetic_draws import (
     DRAW_SALT,
     ITEM_SALT,
@@ -90,14 +90,14 @@ def genre_name(genre: int) -> str:
 
 
 def _interactions(spec: Synthetic, block: int, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    catalogue = Catalogue.of(spec.seed, spec.n_items, spec.n_genres, spec.further_genres)
+    catalogue = SyntheticCatalogue.of(spec.seed, spec.n_items, spec.n_genres, spec.further_genres)
     for batch in batches:
         for number in batch.column(0).to_numpy():
             users = np.arange(number * block, min((number + 1) * block, spec.n_users)) + 1
             yield _block(spec, catalogue, users)
 
 
-def _block(spec: Synthetic, catalogue: Catalogue, users: Ints) -> pa.RecordBatch:
+def _block(spec: Synthetic, catalogue: SyntheticCatalogue, users: Ints) -> pa.RecordBatch:
     favourites = spec.tastes(users)
     row, item, nth = _choices(spec, catalogue, users, favourites)
     genres = catalogue.genres[item]
@@ -114,7 +114,7 @@ def _block(spec: Synthetic, catalogue: Catalogue, users: Ints) -> pa.RecordBatch
     )
 
 
-def _choices(spec: Synthetic, catalogue: Catalogue, users: Ints, favourites: Ints) -> tuple[Ints, Ints, Ints]:
+def _choices(spec: Synthetic, catalogue: SyntheticCatalogue, users: Ints, favourites: Ints) -> tuple[Ints, Ints, Ints]:
     """Index of the user, item (0-based) and number within the user of each rating."""
     activity = np.exp(normal(spec.seed, USER_SALT, users) - 0.5) * spec.mean_ratings
     wanted = np.rint(activity).astype(np.int64).clip(1, max(1, spec.n_items // 4))

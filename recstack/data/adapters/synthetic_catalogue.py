@@ -12,7 +12,7 @@ _POWER: Final = 0.8
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class SyntheticCatalogue:
     """I made-up items, drawn by popularity from the items of one genre or from all."""
 
     genres: Ints

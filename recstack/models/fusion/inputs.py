@@ -10,7 +10,7 @@ from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.batches import ItemBatch, UserBatch
-from recstack.models.fusion.sources.base import CandidateSource, Past
+from recstack.models.fusion.sources.base import CandidateSource, KnownInteractions
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
 from recstack.models.fusion.sources.cosine import CosineSource
@@ -88,7 +88,7 @@ class FusionInputs:
     items: ItemBatch
 
     @classmethod
-    def fit(cls, past: Past, items: ItemBatch) -> Self:
+    def fit(cls, past: KnownInteractions, items: ItemBatch) -> Self:
         """Fit every source to `past`; `items` as they were known at its end."""
         learned = {recipe: recipe.learn(past) for recipe in track(_RECIPES, "fusion: fitting sources", unit="source")}
         sources = {name: source.with_learned(learned[source.recipe()]) for name, source in SOURCES.items()}
@@ -145,7 +145,7 @@ def _context(users: UserBatch) -> Floats:
     return np.concatenate([users.scalars, np.log1p(known), known == 0], axis=1).astype(np.float32)
 
 
-def _facts(past: Past) -> Floats:
+def _facts(past: KnownInteractions) -> Floats:
     """[I, 3] `FACTS`: log count, mean rating (shrunk to the mean of all), age of the oldest interaction."""
     counts = past.counts
     mean = past.rating.mean() if len(past.rating) else 0.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.models.fusion.inputs import FusionInputs
-from recstack.models.fusion.sources.base import Past
+from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.training_data import TrainingData
 from recstack.progress import track
 
@@ -16,7 +16,7 @@ USERS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Block:
+class StackingBlock:
     """One block of time: which rows its sources may know, and which rows the ranker learns from."""
 
     known: Mask
@@ -39,7 +39,7 @@ class RankerExamples:
     """[M] mean 1; a user with n examples weighs sqrt(n) in all."""
 
 
-def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Generator) -> Iterator[Block]:
+def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Generator) -> Iterator[StackingBlock]:
     """Divide the newer half of the time into `count` blocks; the sources of each know all that happened before it.
 
     A row's features are as of its own timestamp, sources and popularity as of the beginning of its block: a served
@@ -55,19 +55,19 @@ def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Gene
     first, last = (data.timestamp.min(), data.timestamp.max()) if len(data.timestamp) else (0, 0)
     if first == last:
         drawn = random.random(len(data.item)) < 0.1
-        yield Block(~drawn, _draw(drawn, data.user, per_user, random))
+        yield StackingBlock(~drawn, _draw(drawn, data.user, per_user, random))
         return
     edges = np.unique(np.quantile(data.timestamp, np.linspace(0.5, 1.0, count + 1)).astype(np.int64))
     edges[-1] = last + 1
     for start, end in zip(edges[:-1], edges[1:], strict=True):
         inside = (data.timestamp >= start) & (data.timestamp < end)
-        yield Block(data.timestamp < start, _draw(inside, data.user, per_user, random))
+        yield StackingBlock(data.timestamp < start, _draw(inside, data.user, per_user, random))
 
 
-def past_of(data: TrainingData, known: Mask) -> Past:
+def past_of(data: TrainingData, known: Mask) -> KnownInteractions:
     """The known rows, as sources learn from them."""
     lengths = np.diff(data.users.seen_offsets)
-    return Past.of(
+    return KnownInteractions.of(
         data.user[known], data.item[known], data.rating[known], data.timestamp[known], lengths[known], len(data.items)
     )
 
@@ -79,7 +79,7 @@ def inputs_before(data: TrainingData, known: Mask) -> FusionInputs:
 
 
 def ranker_examples(
-    data: TrainingData, block: Block, candidates: int, negatives: int, random: np.random.Generator
+    data: TrainingData, block: StackingBlock, candidates: int, negatives: int, random: np.random.Generator
 ) -> list[RankerExamples]:
     """Let the block's sources score its targets; a target that is not among the candidates gives no example.
 

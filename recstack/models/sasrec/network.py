@@ -60,7 +60,7 @@ class SASRecModule(nn.Module):
         self.popularity_weight = nn.Parameter(torch.zeros(items.popularity.shape[1]))
         self.beginning = nn.Parameter(torch.zeros(size))
         self.rating = nn.Parameter(torch.zeros(size))
-        self.blocks = nn.ModuleList(Block(config, tokens) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(AttentionBlock(config, tokens) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(size)
         self.dropout = nn.Dropout(config.dropout)
         nn.init.normal_(self.history_embedding.weight, std=size**-0.5)
@@ -84,7 +84,7 @@ class SASRecModule(nn.Module):
         return self.item_bias + self.popularity @ self.popularity_weight
 
 
-class Block(nn.Module):
+class AttentionBlock(nn.Module):
     """Causal self-attention and a point-wise feed-forward layer, each behind a norm and beside a residual."""
 
     def __init__(self, config: Config, tokens: int) -> None:

@@ -60,7 +60,7 @@ def edited(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_edits_of_the_page_bring_a_feature_to_training_rows_requests_and_models(edited: Path) -> None:
+def test_the_edits_of_the_page_give_training_rows_requests_and_models_a_feature(edited: Path) -> None:
     command = [sys.executable, "-c", TRIED]
     result = subprocess.run(command, cwd=edited, env={"PYTHONPATH": str(edited)}, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

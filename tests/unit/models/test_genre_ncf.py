@@ -88,7 +88,7 @@ def test_what_follows_an_item_is_learned() -> None:
     assert (best(model, data, users, 3) == following[:, None]).any(axis=1).mean() >= 0.9
 
 
-def test_a_user_of_whom_nothing_is_known_gets_finite_scores_of_the_right_shape(small: TrainingData) -> None:
+def test_a_user_without_history_gets_finite_scores_of_the_right_shape(small: TrainingData) -> None:
     model = GenreNCF.fit(small, FitContext(options={"epochs": 1}))
     nobody = small.encoder.users(empty_rows(2), np.zeros(2, dtype=np.int64))
     scores = model.score(nobody, nobody.unseen(len(small.items)))
@@ -160,7 +160,7 @@ def test_no_eligible_row_is_an_error_that_names_the_model(small: TrainingData) -
         GenreNCF.fit(nobody, FitContext())
 
 
-def test_users_whom_the_filter_leaves_out_are_not_learned_from(small: TrainingData) -> None:
+def test_users_that_the_filter_leaves_out_are_not_learned_from(small: TrainingData) -> None:
     data = replace(small, eligible=small.user % 2 == 0)
     scalars = np.where(data.eligible[:, None], small.users.scalars, 9.0).astype(np.float32)
     other = replace(data, users=replace(data.users, scalars=scalars))

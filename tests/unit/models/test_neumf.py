@@ -92,7 +92,7 @@ def test_ids_are_saved_beside_the_weights(tasteful: tuple[TrainingData, NeuMF], 
     assert loaded.refit_options() == model.refit_options()
 
 
-def test_users_whom_the_filter_leaves_out_have_a_vector_too() -> None:
+def test_users_that_the_filter_leaves_out_have_a_vector_too() -> None:
     data = training(random_log())
     filtered = replace(data, eligible=np.zeros(len(data.item), dtype=bool))
     one, other = (NeuMF.fit(each, FitContext(options={"epochs": 1})).module.state_dict() for each in (data, filtered))

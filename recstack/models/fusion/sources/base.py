@@ -14,7 +14,7 @@ from recstack.progress import track
 
 
 @dataclass(frozen=True)
-class Past:
+class KnownInteractions:
     """Interactions that a source may know, sorted by (user, time)."""
 
     user: Ints
@@ -81,14 +81,14 @@ class CandidateSource(ABC):
     learned: sparse.csr_array | None = None
 
     @abstractmethod
-    def learn(self, past: Past) -> sparse.csr_array:
+    def learn(self, past: KnownInteractions) -> sparse.csr_array:
         """The matrix that `score` needs, from the past only."""
 
     @abstractmethod
     def score(self, users: UserBatch) -> Floats:
         """[B, I] float32, higher is better; also of items that a user has seen."""
 
-    def fit(self, past: Past) -> Self:
+    def fit(self, past: KnownInteractions) -> Self:
         """The same source, fitted."""
         return self.with_learned(self.learn(past))
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from recstack.models.fusion.sources.base import Past
+from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.fusion.sources.item_to_item import ItemToItem
 from recstack.models.learning.neighbours import strongest
 
@@ -28,7 +28,7 @@ class CoOccurrence(ItemToItem):
     half_life: float | None = None
     """Age, as a share of all interactions, at which a pair counts half; None: all pairs count the same."""
 
-    def learn(self, past: Past) -> sparse.csr_array:
+    def learn(self, past: KnownInteractions) -> sparse.csr_array:
         """[I, I] relations, row i for item i of the history."""
         shape = (past.n_items, past.n_items)
         if not past.timed:

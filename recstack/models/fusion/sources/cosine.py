@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from scipy import sparse
 
-from recstack.models.fusion.sources.base import Past
+from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.fusion.sources.item_to_item import ItemToItem
 from recstack.models.learning.cosine import cosine
 
@@ -15,6 +15,6 @@ class CosineSource(ItemToItem):
 
     shrinkage: float = 5.0
 
-    def learn(self, past: Past) -> sparse.csr_array:
+    def learn(self, past: KnownInteractions) -> sparse.csr_array:
         """[I, I] similarities without the diagonal."""
         return cosine(past.by_user(), self.shrinkage, self.neighbours)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recstack.models.fusion.sources.base import Past
+from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.fusion.sources.item_to_item import ItemToItem
 from recstack.models.learning.ease import ease_weights
 
@@ -18,7 +18,7 @@ class EaseSource(ItemToItem):
     """λ."""
     max_items: int = 3000
 
-    def learn(self, past: Past) -> sparse.csr_array:
+    def learn(self, past: KnownInteractions) -> sparse.csr_array:
         """[I, I] weights B; zero for items that are not modelled."""
         return ease_weights(
             past.by_user(),

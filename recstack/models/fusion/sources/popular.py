@@ -7,7 +7,7 @@ from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints
 from recstack.features.batches import UserBatch
-from recstack.models.fusion.sources.base import CandidateSource, Past
+from recstack.models.fusion.sources.base import CandidateSource, KnownInteractions
 
 STAGES = 9
 """Lengths of a history are grouped by their power of two, up to 2^8."""
@@ -19,7 +19,7 @@ class Trending(CandidateSource):
 
     half_life: float = 0.02
 
-    def learn(self, past: Past) -> sparse.csr_array:
+    def learn(self, past: KnownInteractions) -> sparse.csr_array:
         """[1, I] logarithms."""
         weight = 0.5 ** (past.age / self.half_life)
         counted = np.bincount(past.item, weight, minlength=past.n_items)
@@ -41,7 +41,7 @@ class AtThisStage(CandidateSource):
     half_life: float = 0.2
     prior: float = 50.0
 
-    def learn(self, past: Past) -> sparse.csr_array:
+    def learn(self, past: KnownInteractions) -> sparse.csr_array:
         """[STAGES, I] log ratios."""
         counted = np.zeros((STAGES, past.n_items))
         np.add.at(counted, (_stage(past.known), past.item), 0.5 ** (past.age / self.half_life))

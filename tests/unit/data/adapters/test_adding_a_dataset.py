@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset, configure
-from recstack.data.adapters.mapping import Catalogue, Log, Mapping, Scale
+from recstack.data.adapters.mapping import ItemTable, Log, Mapping, Scale
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
 
 PAGE = ROOT / "docs" / "adding-a-dataset.md"
@@ -37,7 +37,7 @@ def test_the_example_without_code_gives_the_tables_that_the_page_promises(spark:
 
 def test_the_page_names_every_key_of_a_mapping() -> None:
     page = PAGE.read_text()
-    keys = {name for table in (Mapping, Log, Catalogue, Scale) for name in table.model_fields}
+    keys = {name for table in (Mapping, Log, ItemTable, Scale) for name in table.model_fields}
     assert not [key for key in keys if f"`{key}`" not in page and f"`[{key}]`" not in page]
 
 

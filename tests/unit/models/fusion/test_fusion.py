@@ -12,7 +12,7 @@ from recstack.features.request_time import History, user_rows
 from recstack.models.base import Epoch, FitContext
 from recstack.models.fusion.inputs import SOURCES
 from recstack.models.fusion.model import Fusion
-from recstack.models.fusion.stacking import Block, blocks, inputs_before, ranker_examples
+from recstack.models.fusion.stacking import StackingBlock, blocks, inputs_before, ranker_examples
 from recstack.models.learning.top_k import top_k
 from recstack.models.training_data import TrainingData
 
@@ -78,7 +78,7 @@ def test_the_scores_of_a_row_do_not_depend_on_it_or_on_what_follows(small: Train
 def test_a_planted_leak_is_seen(small: TrainingData) -> None:
     """Sources that know the targets score them far better: the test above would not miss that."""
     honest = next(blocks(small, 2, 5, np.random.default_rng(0)))
-    leaking = Block(np.ones(len(small.item), dtype=bool), honest.targets)
+    leaking = StackingBlock(np.ones(len(small.item), dtype=bool), honest.targets)
     column = 2 * list(SOURCES).index("cosine")  # a source has two columns
     gain = {}
     for name, block in (("honest", honest), ("leaking", leaking)):

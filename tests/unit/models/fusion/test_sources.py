@@ -5,7 +5,7 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack.features.batches import UserBatch
-from recstack.models.fusion.sources.base import Past
+from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
 from recstack.models.fusion.sources.cosine import CosineSource
@@ -25,11 +25,11 @@ def training(history: Log) -> TrainingData:
     return history.training(history.encoder())
 
 
-def past(history: Log, timed: bool = True) -> Past:
+def past(history: Log, timed: bool = True) -> KnownInteractions:
     data = training(history)
     timestamp = data.timestamp if timed else np.full(len(data.item), DAY)
     known = np.diff(data.users.seen_offsets)
-    return Past.of(data.user, data.item, data.rating, timestamp, known, history.n_items)
+    return KnownInteractions.of(data.user, data.item, data.rating, timestamp, known, history.n_items)
 
 
 def users(*recent: list[int]) -> UserBatch:
