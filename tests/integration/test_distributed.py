@@ -52,7 +52,7 @@ def test_the_target_decides_which_interactions_are_trained_on(
     train_distributed(
         shop.settings, shop.features, "genre_ncf", tmp_path / "model", target="positive", options={"stop_after": 1}
     )
-    rated = training_data(shop.settings, shop.features, (TRAIN, VALIDATION), Shop.positive_from)
+    rated = training_data(shop.settings, shop.features, (TRAIN, VALIDATION), Shop.fixed_traits.positive_from)
     assert f"genre_ncf: {len(rated.item):,} rows" in capsys.readouterr().out
 
 

@@ -35,12 +35,11 @@ def test_without_java_the_error_says_what_java_said() -> None:
     assert "/nonexistent/bin/java" in result.stderr
 
 
-def slowly(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    time.sleep(0.3)
-    yield from batches
-
-
 def test_the_tasks_of_a_running_job_are_counted(spark: SparkSession) -> None:
+    def slowly(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:  # sent by value: workers lack this file
+        time.sleep(0.3)
+        yield from batches
+
     measure = running_tasks(spark)
     frame = spark.range(0, 6, numPartitions=6).mapInArrow(slowly, "id long")
     job = threading.Thread(target=frame.collect)

@@ -27,7 +27,7 @@ def test_models_are_trained_on_positives_with_features_of_the_whole_history(
     shop: Workspace, positive: Experiment
 ) -> None:
     everything, positives = (experiment.data(BEFORE_TEST) for experiment in (shop.experiment, positive))
-    kept = everything.rating >= Shop.positive_from
+    kept = everything.rating >= Shop.fixed_traits.positive_from
     assert 0 < kept.sum() < len(kept)
     for name in ("item", "rating", "snapshot"):
         np.testing.assert_array_equal(getattr(positives, name), getattr(everything, name)[kept])
@@ -39,11 +39,11 @@ def test_models_are_trained_on_positives_with_features_of_the_whole_history(
 
 def test_only_positives_are_targets_and_the_report_says_so(shop: Workspace, positive: Experiment) -> None:
     table = shop.table("interactions").filter(pc.field(c.SPLIT) == "test")
-    liked = table.filter(pc.field(c.RATING) >= Shop.positive_from)
+    liked = table.filter(pc.field(c.RATING) >= Shop.fixed_traits.positive_from)
     assert positive.cases("test").n_targets == len(liked) < shop.experiment.cases("test").n_targets == len(table)
 
     compared = compare(positive, ["popularity"])
-    assert compared.to_json()["positive_from"] == Shop.positive_from
+    assert compared.to_json()["positive_from"] == Shop.fixed_traits.positive_from
     assert render_markdown(compared).startswith("shop, global-time, positives rated 4 or more: ")
 
 
