@@ -62,13 +62,6 @@ def source(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run everything that needs Spark in one process, and each other file in one: a second JVM starts cold."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("spark" if "spark" in fixtures else str(item.path)))
-
-
 def _fail_instead_of_skip(report: Report) -> Report:
     """A skip would hide that something is not tested. Only a GPU may be missing."""
     if report.skipped and "no GPU" not in str(report.longrepr):
