@@ -110,7 +110,7 @@ bench-scale: java redis venv ## the same at full size, 38.6 million ratings; wri
 
 .PHONY: test
 test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
-	@OMP_NUM_THREADS=1 THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: venv ## format, rules, types, and the layers of modules
