@@ -101,9 +101,17 @@ def configure(name: str, options: Mapping[str, Any]) -> Dataset:
     try:
         return adapter(**options)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         known = ", ".join(adapter.model_fields) or "none"
-        raise UserError(f"options of {name}: {wrong} (there are: {known})") from None
+        raise UserError("; ".join(_explain(each, name, known) for each in error.errors())) from None
+
+
+def _explain(error: Any, dataset: str, known: str) -> str:
+    option = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{dataset} has no option {option!r}; its options are: {known}"
+    if not option:  # a check of several options at once
+        return f"options of {dataset}: {error['msg']}"
+    return f"option {option} of {dataset} can't be {error['input']!r}: {error['msg']}"
 
 
 def datasets() -> dict[str, type[Dataset]]:
