@@ -45,7 +45,7 @@ def decide_promotion(candidate: Build, champion: Version | None) -> Decision:
         return Decision(True, problem)
     theirs = _validation_ndcg(opened(Path(champion.tags["trained"])))
     if not len(ours) or not len(theirs):
-        return Decision(True, f"champion {champion.number} and this model have no validation users to compare on")
+        return Decision(True, f"champion {champion.number} or this model has no validation users to compare on")
     if champion.tags["data"] == candidate.manifest["data"]:
         return _decide_on_same_users(ours, theirs, champion.number)
     return _decide_on_other_users(ours, theirs, champion.number)

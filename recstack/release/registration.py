@@ -32,10 +32,12 @@ def register_candidate(tracker: Tracker, candidate: Build, report: Path, archive
             "data": str(candidate.manifest["data"]),
         }
         version = tracker.register(model, tags)
-    if DECISION not in version.tags:  # new, or an earlier run was killed before it decided
-        promote, reason = decide_promotion(candidate, tracker.champion())
-        tracker.decide(version, promote, reason)
     champion = tracker.champion()
+    reason = version.tags.get(DECISION)
+    if reason is None or champion is None:  # not decided yet, or somebody removed the alias to let this version win
+        promote, reason = decide_promotion(candidate, champion)
+        tracker.decide(version, promote, reason)
+        champion = version if promote else champion
     if champion is None or champion.number == version.number:
-        return archive, f"version {version.number} is champion"
-    return Path(champion.tags["archive"]), f"version {version.number} is not better; champion stays {champion.number}"
+        return archive, f"version {version.number} is champion: {reason}"
+    return Path(champion.tags["archive"]), f"champion stays {champion.number}, not version {version.number}: {reason}"

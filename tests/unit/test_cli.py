@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["evaluate", "--option", "min_year"], "min_year=VALUE"),
         (
             ["evaluate", "--dataset", "movielens_25m", "--option", "min_year=abc"],
-            "min_year: Input should be a valid int",
+            "option min_year of movielens_25m can't be 'abc': Input should be a valid int",
         ),
         (
             ["evaluate", "--dataset", "movielens_25m", "--option", "age=9"],

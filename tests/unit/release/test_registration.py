@@ -21,8 +21,9 @@ def test_a_candidate_is_registered_once_and_the_champions_archive_is_returned(
         build = published(tmp_path / name, validation, run_id=run.run_id)
         archives.append(archive)
         answers.append(register_candidate(tracker, build, tmp_path / "report", archive))
-    assert answers[0] == (archives[0], "version 1 is champion")
-    assert answers[1] == (archives[0], "version 2 is not better; champion stays 1")
+    assert answers[0] == (archives[0], f"version 1 is champion: first model; validation NDCG@10 {MEDIOCRE + 0.2:.4f}")
+    assert answers[1][0] == archives[0]
+    assert answers[1][1].startswith("champion stays 1, not version 2: validation NDCG@10 ")
     assert register_candidate(tracker, build, tmp_path / "report", archives[1]) == answers[1]
     assert [version.version for version in versions("registered")] == [2, 1]
     reason = versions("registered")[0].tags["champion_decision"]
@@ -47,7 +48,25 @@ def test_a_registration_that_was_killed_before_the_decision_is_decided_by_the_ne
     build = published(tmp_path / "killed", MEDIOCRE, run_id=run.run_id)
     tracker.register(model, {"archive": str(archive), "trained": str(build.path)})
     assert tracker.champion() is None
-    assert register_candidate(tracker, build, tmp_path, archive) == (archive, "version 1 is champion")
+    served, outcome = register_candidate(tracker, build, tmp_path, archive)
+    assert (served, outcome.split(":")[0]) == (archive, "version 1 is champion")
+    assert tracker.champion().number == "1"
+
+
+def test_after_its_alias_was_removed_a_version_is_decided_again(
+    open_tracker: Callable[[str], Tracker], tmp_path: Path
+) -> None:
+    tracker = open_tracker("removed")
+    archive = tmp_path / "a.mar"
+    archive.touch()
+    with tracker.run("first") as run:
+        pass
+    build = published(tmp_path / "first", MEDIOCRE, run_id=run.run_id)
+    register_candidate(tracker, build, tmp_path, archive)
+    mlflow.MlflowClient().delete_registered_model_alias("recstack-removed", "champion")
+    served, outcome = register_candidate(tracker, build, tmp_path, archive)
+    assert (served, outcome.split(":")[0]) == (archive, "version 1 is champion")
+    assert tracker.champion().number == "1"
 
 
 def versions(experiment: str) -> list:
