@@ -34,7 +34,7 @@ def register_candidate(tracker: Tracker, candidate: Build, report: Path, archive
         version = tracker.register(model, tags)
     champion = tracker.champion()
     reason = version.tags.get(DECISION)
-    if reason is None or champion is None:  # not decided yet, or somebody removed the alias to let this version win
+    if reason is None or champion is None:  # not decided yet, or its alias was removed to let this version win
         promote, reason = decide_promotion(candidate, champion)
         tracker.decide(version, promote, reason)
         champion = version if promote else champion
