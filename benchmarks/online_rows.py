@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
 OURS = {
     "offline_store": {"type": "duckdb"},
     "online_store": {"type": "recstack.feature_store.feast_redis.store.ColumnarOnlineStore"},
-    "batch_engine": {"type": "recstack.feature_store.feast_redis.engine.ColumnarEngine"},
+    "batch_engine": {"type": "recstack.feature_store.engine.NewestRowsEngine"},
 }
 LOCAL = {
     "offline_store": {"type": "duckdb"},

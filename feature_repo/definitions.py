@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from recstack.feature_store.generations import declared_beside
 from recstack.feature_store.views import declare
 from recstack.settings import Folder, Settings
 from recstack.storage.lake import current
@@ -15,6 +16,8 @@ class CheckoutSettings(Settings):
 
 SETTINGS = CheckoutSettings()
 
-user, item, user_features, item_features, ranking = declare(
-    current(SETTINGS.lake / "features").path, SETTINGS.feast_offline
-)
+TABLES = current(SETTINGS.lake / "features")
+user, item, user_features, item_features, ranking, ranking_of_generation = declare(TABLES, SETTINGS.feast_offline)
+
+# `feast apply` removes what this file does not declare; models in service still read the other generations.
+globals().update(declared_beside(SETTINGS, TABLES.manifest["generation"]))

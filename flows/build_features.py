@@ -11,6 +11,7 @@ from flows.remote import remote_of
 from recstack.data.traits import Traits
 from recstack.features.build import build_features as publish_features
 from recstack.features.options import FeatureOptions
+from recstack.features.spec import ALPHA
 from recstack.features.training_users import TrainingFilter
 from recstack.features.user import SnapshotEvery
 from recstack.settings import Settings
@@ -26,6 +27,7 @@ def compute(
     split_at: date | None,
     snapshot_every: SnapshotEvery,
     training_filter: TrainingFilter | None,
+    alpha: float,
 ) -> Build:
     """Run the Spark jobs, unless their output is there already."""
     remote = remote_of(settings)
@@ -37,6 +39,7 @@ def compute(
         split_at=split_at,
         snapshot_every=snapshot_every,
         training_filter=training_filter,
+        alpha=alpha,
     )
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     return publish_features(spark, ingested, settings.lake / "features", options, remote)
@@ -50,6 +53,7 @@ def build_features(
     split_at: date | None = None,
     snapshot_every: SnapshotEvery = "interaction",
     training_filter: TrainingFilter | None = None,
+    alpha: float = ALPHA,
 ) -> Path:
     """Publish the feature tables and the split.
 
@@ -60,11 +64,13 @@ def build_features(
         split_at: first day of the test part of global-time; by default a quantile of time.
         snapshot_every: how fine the dated user features are.
         training_filter: which users models learn from; by default what the dataset asks for.
+        alpha: slope of the user-genre score, see `features.profile`.
 
     Returns:
         Path of the published version.
     """
-    build = compute(Settings(dataset=dataset), interactions, protocol, split_at, snapshot_every, training_filter)
+    settings = Settings(dataset=dataset)
+    build = compute(settings, interactions, protocol, split_at, snapshot_every, training_filter, alpha)
     rows, split = build.manifest["rows"], build.manifest["inputs"]["protocol"]
     say_build("build_features", f"{rows['user']:,} user and {rows['item']:,} item rows, split {split}", build)
     create_table_artifact(

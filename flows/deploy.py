@@ -8,9 +8,11 @@ from prefect.artifacts import create_table_artifact
 
 from flows.console import say
 from flows.remote import remote_of
+from recstack.feature_store.generations import drop_generations
 from recstack.release.rollout import roll_out
 from recstack.release.served_model import most_active_user, recommend, served_model, training_features
 from recstack.settings import Settings
+from recstack.storage.lake import opened
 from recstack.torchserve.server import server_of
 
 
@@ -18,6 +20,12 @@ from recstack.torchserve.server import server_of
 def switch_model(settings: Settings, archive: Path) -> str:
     """Roll out the archive; the old version answers until the new one has answered a request."""
     return roll_out(server_of(settings).api, archive, settings)
+
+
+@task(retries=2, retry_delay_seconds=5)
+def drop_old_rows(settings: Settings, features: Path) -> list[str]:
+    """Remove the generations of feature rows that neither the served model reads nor the newest tables have."""
+    return drop_generations(settings, {opened(features).manifest["generation"]})
 
 
 @flow(name="deploy")
@@ -40,6 +48,8 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
     remote.fetch(settings.lake / "models" / version)
     features = training_features(served_model(settings))
     remote.fetch(features)
+    for old in drop_old_rows(settings, features):
+        say("deploy", f"removed the feature rows of generation {old}", 0.0, settings.feast_online.split(",")[0])
     user = most_active_user(features)
     answer = recommend(settings, {"user_id": user, "explain": True})
     create_table_artifact(

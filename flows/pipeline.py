@@ -1,6 +1,6 @@
 """The whole pipeline, from a log of ratings to a served model."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from flows.ingest import ingest
 from flows.materialize import materialize
 from flows.train import train
 from recstack.data.targets import Target
+from recstack.features.spec import ALPHA
 
 
 @flow(name="pipeline")
@@ -26,6 +27,7 @@ def pipeline(
     model_options: dict[str, Any] | None = None,
     seed: int = 0,
     target: Target = "implicit",
+    alpha: float = ALPHA,
 ) -> str:
     """Ingest, build features, materialize, train, evaluate, archive, deploy; skip steps that are already done.
 
@@ -38,13 +40,15 @@ def pipeline(
         model_options: fields of the model's `Config`.
         seed: of every random draw.
         target: which interactions are targets, see `train`.
+        alpha: slope of the user-genre score, see `features.profile`.
 
     Returns:
         The model version that is served.
     """
+    read_at = datetime.now(UTC)
     interactions = ingest(dataset, data, dataset_options)
-    features = build_features(interactions, dataset, split_at=split_at)
-    materialize(features, dataset)
+    features = build_features(interactions, dataset, split_at=split_at, alpha=alpha)
+    materialize(features, dataset, read_at)
     trained = train(interactions, features, dataset, model, seed, model_options, target)
     report = evaluate(interactions, features, trained, dataset)
     archived = archive(trained, report, dataset)

@@ -13,8 +13,9 @@ from feast.types import Array, Bytes, FeastType, Float32, Int64, String
 
 OURS = {
     "online_store": "recstack.feature_store.feast_redis.store.ColumnarOnlineStore",
-    "batch_engine": "recstack.feature_store.feast_redis.engine.ColumnarEngine",
+    "batch_engine": "recstack.feature_store.engine.NewestRowsEngine",
 }
+OUR_ENGINE_ALONE = {**OURS, "online_store": "redis"}
 STOCK = {"online_store": "redis", "batch_engine": "local"}
 FIELDS = {
     "count": (Int64, pa.int64()),
@@ -64,12 +65,14 @@ def feature_store(
     fields: dict[str, FeastType] | None = None,
 ) -> FeatureStore:
     """Feast over the Parquet files of `home/user`, with its own classes or with recstack's."""
+    sqlite = kind["online_store"] == "sqlite"
+    where = {"path": str(home / "online.db")} if sqlite else {"connection_string": address}
     config = RepoConfig(
         project="shop",
         provider="local",
         registry={"registry_type": "file", "path": str(home / "registry.db"), "cache_ttl_seconds": 1},
         offline_store={"type": "duckdb"},
-        online_store={"type": kind["online_store"], "connection_string": address, **(online or {})},
+        online_store={"type": kind["online_store"], **where, **(online or {})},
         batch_engine={"type": kind["batch_engine"]},
         entity_key_serialization_version=3,
     )

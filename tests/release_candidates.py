@@ -20,6 +20,7 @@ def published(folder: Path, validation: np.ndarray, data: str = "same", run_id: 
     facts = Facts(
         model_version=folder.name,
         dataset="tiny",
+        generation="00000000",
         timed=True,
         scale=tiny.SCALE,
         config={},

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
 from recstack.feature_store.config import online_config
+from recstack.feature_store.generations import newest_generation, view_name
 from recstack.features import spec
 from recstack.settings import Settings
 
@@ -27,7 +28,8 @@ class NaiveHandler:
         self.module = bundle.model(self.encoder.items(bundle.items)).module
         self.titles = dict(zip(*bundle.catalogue.select([c.ITEM_ID, c.TITLE]).to_pydict().values(), strict=True))
         self.store = FeatureStore(config=online_config(Settings()))
-        self.features = [f"{spec.USER_VIEW}:{name}" for name in spec.names("user")]
+        view = view_name("user", newest_generation(self.store).name)
+        self.features = [f"{view}:{name}" for name in spec.names("user")]
 
     def handle(self, data: list[dict[str, Any]], context: Any) -> list[str]:
         """One request after the other."""

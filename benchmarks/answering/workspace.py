@@ -110,11 +110,12 @@ def workspace(folder: Path) -> Iterator[Workspace]:
             for owner, rows in (("user", users), ("item", items)):
                 (tables / owner).mkdir()
                 pq.write_table(rows, tables / owner / "part-0.parquet")
-            return {}
+            vocabulary.save(tables, GENRES)
+            return {"generation": GENERATION}
 
         tables = build_once(settings.lake / "features", {"for": "benchmarks/answer.py"}, write, made_by=[__name__])
-        apply(settings, tables.path)
-        materialize(settings, datetime.fromtimestamp(NOW, UTC))
+        apply(settings, tables.path, datetime.fromtimestamp(NOW, UTC))
+        materialize(settings, tables.path)
         yield Workspace(settings, _archive(folder, settings, users, items, lists))
 
 
@@ -177,6 +178,7 @@ def _archive(folder: Path, settings: Settings, users: pa.Table, items: pa.Table,
     facts = Facts(
         model_version=VERSION,
         dataset=settings.dataset,
+        generation=GENERATION,
         timed=True,
         scale=RatingScale(low=0.5, high=5.0, liked=4.0),
         config={},

@@ -36,6 +36,8 @@ class Facts(BaseModel):
     model_version: str
     dataset: str
     """Name of the adapter, which is also the Feast project with the features."""
+    generation: str
+    """Of the feature rows that the model reads, see `features.generation`."""
     timed: bool
     """Whether the interactions had timestamps."""
     scale: RatingScale

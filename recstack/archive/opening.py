@@ -31,13 +31,13 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
 
     Raises:
         BundleError: the model is not installed.
-        FeatureStoreError: the Feast registry lacks the service, or holds another feature schema.
+        FeatureStoreError: the Feast registry lacks the generation of feature rows that the model reads.
     """
     facts = bundle.manifest.facts
     settings = settings.model_copy(
         update={"dataset": facts.dataset, "feast_online": within_budget(settings.feast_online)}
     )
-    store = OnlineStore(online_config(settings))
+    store = OnlineStore(online_config(settings), facts.generation)
     items = _items(bundle, store)
     catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, items)
     model = bundle.model(catalogue.features)

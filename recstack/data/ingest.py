@@ -15,7 +15,7 @@ from recstack.data.check import check_interactions, check_items, check_pairs
 from recstack.errors import DataError
 from recstack.progress import track, working
 from recstack.spark import running_tasks
-from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, file_digest
+from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, file_digest, opened
 
 INTERACTIONS_FOLDER = "interactions"
 ITEMS_FOLDER = "items"
@@ -63,16 +63,21 @@ def ingest(
         },
     }
     made_by = (__name__, type(dataset).__module__)
-    previous: Path | None = None
-    if traits.text_ids:
+    previous: Build | None = None
+    if traits.text_ids and keep_numbers:
         remote.fetch_current(root)
-        before = numbering.predecessor(root, inputs, made_by) if keep_numbers else None
+        before = numbering.predecessor(root, inputs, made_by)
         inputs[numbering.AFTER] = before
-        previous = root / before if before is not None else None
+        previous = opened(root / before) if (root / before).exists() else None
 
     def build(draft: Path) -> dict[str, Any]:
+        facts = {"traits": traits.model_dump()}
+        if traits.text_ids and keep_numbers:
+            facts[numbering.NUMBERING] = (
+                previous.manifest.get(numbering.NUMBERING, before) if previous else inputs[numbering.AFTER]
+            )
         with _explain_unreadable_files(files):
-            return {"traits": traits.model_dump(), **_write_tables(spark, dataset, folder, draft, previous)}
+            return {**facts, **_write_tables(spark, dataset, folder, draft, previous.path if previous else None)}
 
     return build_once(root, inputs, build, made_by=made_by, remote=remote)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -12,24 +13,29 @@ from recstack import columns as c
 from recstack.storage.lake import current, version_of
 
 AFTER = "numbered_after"
-"""Input of `ingest` that names the version whose numbers this one continues."""
+"""Input of `ingest`: the version whose numbers this one continues, or the name of a new numbering."""
+
+NUMBERING = "numbering"
+"""Fact of an ingested version: the name of its numbering, which versions that continue it share."""
 
 FOLDERS = {c.USER_ID: "user_ids", c.ITEM_ID: "item_ids"}
 """Tables of an ingested version with the word of each number: (user_id or item_id, original_id)."""
 
 
-def predecessor(root: Path, inputs: Mapping[str, Any], made_by: Sequence[str]) -> str | None:
-    """The version in `root` whose numbers a version with these inputs continues; None for the first one.
+def predecessor(root: Path, inputs: Mapping[str, Any], made_by: Sequence[str]) -> str:
+    """The version in `root` whose numbers a version with these inputs continues; for the first one a new name.
 
     It is the current version. If that has these inputs itself, it is its predecessor: the same log gives the same
-    version again.
+    version again. A new name is drawn at random: whoever removes the lake gets other versions of everything that is
+    built from it, and no row or model of the old numbering is taken for one of the new.
     """
     try:
         newest = current(root)
     except FileNotFoundError:
-        return None
+        return f"new-{uuid4().hex[:12]}"
     before: str | None = newest.manifest["inputs"].get(AFTER)
-    return before if version_of({**inputs, AFTER: before}, made_by) == newest.path.name else newest.path.name
+    again = before is not None and version_of({**inputs, AFTER: before}, made_by) == newest.path.name
+    return before if before is not None and again else newest.path.name
 
 
 def numbered(

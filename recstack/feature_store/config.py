@@ -13,7 +13,7 @@ from recstack.storage.lake import write_atomically
 # Feast imports classes by name. A server that only reads has no DuckDB, so nothing here imports them.
 ASOF_STORE: Final = "recstack.feature_store.feast_duckdb.AsofOfflineStore"
 REDIS_STORE: Final = "recstack.feature_store.feast_redis.store.ColumnarOnlineStore"
-REDIS_ENGINE: Final = "recstack.feature_store.feast_redis.engine.ColumnarEngine"
+ENGINE: Final = "recstack.feature_store.engine.NewestRowsEngine"
 
 
 def repo_config(settings: Settings) -> RepoConfig:
@@ -69,6 +69,7 @@ def feast_options(settings: Settings) -> dict[str, Any]:
         "registry": registry,
         "offline_store": offline,
         "online_store": online,
+        "batch_engine": {"type": ENGINE},
         "entity_key_serialization_version": 3,
     }
     return options if settings.feast_stock else _with_own_classes(options)
@@ -86,7 +87,6 @@ def _with_own_classes(options: dict[str, Any]) -> dict[str, Any]:
     if options["online_store"]["type"] == "redis":
         require_feast()
         own["online_store"] = {**options["online_store"], "type": REDIS_STORE}
-        own["batch_engine"] = {"type": REDIS_ENGINE}
     return own
 
 

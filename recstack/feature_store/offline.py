@@ -7,7 +7,8 @@ import pyarrow as pa
 from feast import FeatureStore
 
 from recstack.feature_store.config import repo_config
-from recstack.feature_store.registry import VIEWS, FeatureStoreError, service_features
+from recstack.feature_store.generations import FeatureStoreError, view_name
+from recstack.feature_store.registry import declared_generation
 from recstack.features import spec
 from recstack.progress import working
 from recstack.settings import Settings
@@ -29,8 +30,9 @@ def historical(settings: Settings, owner: spec.Owner, entities: pa.Table, tables
         FeatureStoreError: the registry declares other tables, or the offline store lost or repeated rows.
     """
     store = FeatureStore(config=repo_config(settings))
-    features = [f"{VIEWS[owner]}:{name}" for name in service_features(store, owner, tables)]
     schema = spec.schema(owner)
+    view = view_name(owner, declared_generation(store, tables).name)
+    features = [f"{view}:{name}" for name in schema.names]
     if not len(entities):
         return pa.schema([*entities.schema, *schema]).empty_table()
     positions = np.arange(len(entities))

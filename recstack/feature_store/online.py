@@ -16,7 +16,14 @@ from feast.protos.feast.types.Value_pb2 import Value
 
 from recstack import columns as c
 from recstack.feature_store.config import REDIS_STORE
-from recstack.feature_store.registry import JOIN_KEYS, VIEWS, FeatureStoreError, service_features
+from recstack.feature_store.generations import (
+    JOIN_KEYS,
+    FeatureStoreError,
+    Generation,
+    generations,
+    newest_generation,
+    view_name,
+)
 from recstack.feature_store.values import plain
 from recstack.features import spec
 
@@ -26,21 +33,26 @@ log = logging.getLogger(__name__)
 
 
 class OnlineStore:
-    """Reads the newest features of users and items, many ids at once, through Feast's provider.
+    """Reads the features of users and items of one generation, many ids at once, through Feast's provider.
 
-    Looking up the feature service at each call costs more than the read (benchmarks/online_read.py). It is looked up
+    Looking up the views at each call costs more than the read (benchmarks/online_read.py). They are looked up
     once, and again in the background whenever Feast's cache of the registry has expired. Reads work while a view is
     being materialized; `FeatureStore.get_online_features` refuses them then.
     """
 
-    def __init__(self, config: RepoConfig) -> None:
+    def __init__(self, config: RepoConfig, generation: str | None = None) -> None:
         """Connect.
 
+        Args:
+            config: see `feature_store.config`.
+            generation: of the rows to read; None takes the newest one.
+
         Raises:
-            FeatureStoreError: the registry has no service `ranking`, or it was applied with another feature schema.
+            FeatureStoreError: the registry has no such generation, or it has another feature schema than this code.
         """
         logging.getLogger("feast").setLevel(logging.ERROR)
         self._store = FeatureStore(config=config)
+        self._generation = generation
         self._reads = self._resolve()
         self._lifetime = config.registry.cache_ttl_seconds or float("inf")
         self._resolved = time.monotonic()
@@ -50,7 +62,7 @@ class OnlineStore:
         """One row an id, in order: user_id, event_timestamp and `spec.schema("user")`; nulls for unknown users.
 
         Raises:
-            FeatureStoreError: the registry now holds another feature schema, or no service `ranking`.
+            FeatureStoreError: the registry no longer has this generation.
         """
         return self._read("user", user_ids)
 
@@ -58,7 +70,7 @@ class OnlineStore:
         """One row an id, in order: item_id, event_timestamp and `spec.schema("item")`; nulls for unknown items.
 
         Raises:
-            FeatureStoreError: the registry now holds another feature schema, or no service `ranking`.
+            FeatureStoreError: the registry no longer has this generation.
         """
         return self._read("item", item_ids)
 
@@ -83,14 +95,29 @@ class OnlineStore:
         provider, config = self._store.provider, self._store.config
         online: Any = provider.online_store
         reads: dict[spec.Owner, _Read] = {}
-        for owner, name in VIEWS.items():
-            service_features(self._store, owner)
-            view = self._store.get_feature_view(name)
+        self.generation = self._declared()
+        for owner in JOIN_KEYS:
+            view = self._store.get_feature_view(view_name(owner, self.generation.name))
             if config.online_store.type == REDIS_STORE:
                 reads[owner] = online.reader(config, view, spec.schema(owner)).read
             else:
                 reads[owner] = partial(_read, provider, config, view, owner)
         return reads
+
+    def _declared(self) -> Generation:
+        name = self._generation
+        found = newest_generation(self._store) if name is None else generations(self._store).get(name)
+        if found is None:
+            wanted = "feature rows" if name is None else f"feature rows of generation {name}"
+            raise FeatureStoreError(
+                f"Feast project {self._store.project!r} has no {wanted}: run the pipeline, which loads the online store"
+            )
+        if found.feature_schema != spec.schema_digest():
+            raise FeatureStoreError(
+                f"the feature rows of generation {found.name} have schema {found.feature_schema}, this code reads "
+                f"{spec.schema_digest()}: run the pipeline"
+            )
+        return found
 
 
 def _read(provider: Provider, config: RepoConfig, view: FeatureView, owner: spec.Owner, ids: Sequence[int]) -> pa.Table:

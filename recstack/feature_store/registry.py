@@ -2,59 +2,85 @@
 
 import io
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feast import FeatureService, FeatureStore, Project
+from feast import FeatureStore, Project
 from feast.errors import FeastError
 
-from recstack import columns as c
-from recstack.errors import UserError
 from recstack.feature_store.config import repo_config, write_config
-from recstack.features import spec
+from recstack.feature_store.generations import (
+    JOIN_KEYS,
+    FeatureStoreError,
+    Generation,
+    generations,
+    newest_generation,
+    view_name,
+)
+from recstack.features import spec, vocabulary
 from recstack.progress import track
 from recstack.settings import Settings
+from recstack.storage.lake import Build, opened
 
-JOIN_KEYS: dict[spec.Owner, str] = {"user": c.USER_ID, "item": c.ITEM_ID}
-VIEWS: dict[spec.Owner, str] = {"user": spec.USER_VIEW, "item": spec.ITEM_VIEW}
-
-
-class FeatureStoreError(UserError):
-    """Feast could not do something; the message says what, and how to mend it."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def apply(settings: Settings, tables: Path) -> None:
-    """Declare one version of the feature tables to Feast's registry.
+def apply(settings: Settings, tables: Path, horizon: datetime | None = None) -> None:
+    """Declare one version of the feature tables to Feast's registry, beside the generations that are there.
 
     Args:
         settings: say which registry.
         tables: folder that `features.build` published.
+        horizon: up to when these tables know the log, if `materialize` will load them.
 
     Raises:
-        FeatureStoreError: Feast refused; the message says why.
+        FeatureStoreError: Feast refused, or the registry declares tables that these do not continue.
     """
     from recstack.feature_store.views import declare  # needs Spark's packages, and a server that only reads has none
 
-    declared = declare(tables, settings.feast_offline)
+    build = opened(tables)
     write_config(settings)
     store = FeatureStore(config=repo_config(settings))
-    views = [view for view in store.list_feature_views() if view.name not in VIEWS.values()]
-    services = [service for service in store.list_feature_services() if service.name != spec.SERVICE]
+    before = _declared(store, build.manifest["generation"])
+    if before is not None:
+        _require_continuation(before, build, horizon)
+    if horizon is None and before is not None and before.tables == tables.name:
+        horizon = before.horizon
+    declared = declare(build, settings.feast_offline, horizon.isoformat() if horizon else "")
     try:
-        store.apply([Project(name=settings.dataset), *declared], objects_to_delete=[*services, *views], partial=False)
+        store.apply([Project(name=settings.dataset), *declared])
     except (FeastError, ValueError) as error:
         raise FeatureStoreError(f"Feast refused the feature tables of {settings.dataset!r}: {error}") from error
 
 
-def materialize(settings: Settings, end: datetime) -> None:
-    """Load the newest feature rows up to `end` into the online store.
+def materialize(settings: Settings, tables: Path) -> None:
+    """Make the online store equal to the newest row of every user and item in these tables.
 
-    While it runs, nothing else of this process should write to stdout: Feast's own output goes there and is dropped.
+    Every row gets the tables' horizon as its timestamp. A row that knows more of the log, by its later horizon, stays;
+    rows of users and items that the tables no longer have are removed. `apply` must have declared the tables. While it
+    runs, nothing else of this process should write to stdout: Feast's own output goes there and is dropped.
+
+    Raises:
+        FeatureStoreError: the registry declares other tables, or no horizon of these.
     """
     store = FeatureStore(config=repo_config(settings))
-    for view in track(VIEWS.values(), "materialize: loading the online store", unit="view"):
+    generation = declared_generation(store, tables)
+    if generation.horizon is None:
+        raise FeatureStoreError(f"{tables} was declared to Feast without a horizon: run the flow `materialize`")
+    views = [view_name(owner, generation.name) for owner in JOIN_KEYS]
+    for view in track(views, "materialize: loading the online store", unit="view"):
         with redirect_stdout(io.StringIO()):
-            store.materialize(datetime(1970, 1, 1, tzinfo=UTC), end, [view])
+            store.materialize(EPOCH, generation.horizon, [view])
+
+
+def next_horizon(settings: Settings, now: datetime) -> datetime:
+    """The horizon of tables that know the log up to `now`: whole seconds, and later than any before.
+
+    Feast's Redis store compares whole seconds.
+    """
+    declared = generations(FeatureStore(config=repo_config(settings))).values()
+    known = [found.horizon for found in declared if found.horizon is not None]
+    return max([now.replace(microsecond=0), *(horizon + timedelta(seconds=1) for horizon in known)])
 
 
 def applied_tables(settings: Settings) -> Path:
@@ -63,45 +89,47 @@ def applied_tables(settings: Settings) -> Path:
     Raises:
         FeatureStoreError: nothing was applied yet.
     """
-    try:
-        service = _service(FeatureStore(config=repo_config(settings)))
-    except FileNotFoundError as error:
-        raise FeatureStoreError(
-            f"no feature tables of {settings.dataset!r} were applied yet: run the pipeline first"
-        ) from error
-    return settings.lake / "features" / service.tags["feature_tables"]
+    newest = newest_generation(FeatureStore(config=repo_config(settings)))
+    if newest is None:
+        raise FeatureStoreError(f"no feature tables of {settings.dataset!r} were applied yet: run the pipeline first")
+    return settings.lake / "features" / newest.tables
 
 
-def service_features(store: FeatureStore, owner: spec.Owner, tables: Path | None = None) -> list[str]:
-    """Names of an owner's features in the FeatureService.
-
-    Args:
-        store: an open store.
-        owner: "user" or "item".
-        tables: folder of the feature tables that the caller works on; None accepts any.
+def declared_generation(store: FeatureStore, tables: Path) -> Generation:
+    """What the registry says of the generation of these tables.
 
     Raises:
-        FeatureStoreError: no such service, its schema is not this code's, or it declares other tables.
+        FeatureStoreError: the registry does not declare these tables, or another feature schema.
     """
-    service = _service(store)
-    if service.tags.get("feature_schema") != spec.schema_digest():
+    found = _declared(store, opened(tables).manifest["generation"])
+    if found is None or found.tables != tables.name:
+        declared = "no feature tables" if found is None else f"the feature tables {found.tables}"
         raise FeatureStoreError(
-            f"Feast's registry holds feature schema {service.tags.get('feature_schema')}, this code defines "
-            f"{spec.schema_digest()}: rebuild the features and run `feast apply`"
+            f"Feast's registry declares {declared}, not {tables.name}: run `materialize` with the version that you "
+            "want to train on"
         )
-    if tables is not None and service.tags["feature_tables"] != tables.name:
+    if found.feature_schema != spec.schema_digest():
         raise FeatureStoreError(
-            f"Feast's registry declares the feature tables {service.tags['feature_tables']}, not {tables.name}: "
-            "run `materialize` with the version that you want to train on"
+            f"the feature tables {tables.name} have schema {found.feature_schema}, this code defines "
+            f"{spec.schema_digest()}: build the features again"
         )
-    projection = next(p for p in service.feature_view_projections if p.name == VIEWS[owner])
-    return [field.name for field in projection.features]
+    return found
 
 
-def _service(store: FeatureStore) -> FeatureService:
-    service = {s.name: s for s in store.list_feature_services()}.get(spec.SERVICE)
-    if service is None:
+def _declared(store: FeatureStore, generation: str) -> Generation | None:
+    return generations(store).get(generation)
+
+
+def _require_continuation(before: Generation, build: Build, horizon: datetime | None) -> None:
+    genres = vocabulary.load(build.path)
+    if not vocabulary.continues(genres, before.vocabulary):
         raise FeatureStoreError(
-            f"Feast project {store.project!r} has no service {spec.SERVICE!r}: run `feast apply` in feature_repo"
+            f"the feature tables {build.path.name} have genres at other positions than {before.tables}, which Feast's "
+            "registry declares: restore the lake's folder `features`, or remove that and the registry, then run the "
+            "pipeline"
         )
-    return service
+    if horizon and before.horizon and horizon < before.horizon and before.tables != build.path.name:
+        raise FeatureStoreError(
+            f"a later run has declared feature tables that know the log up to {before.horizon}; these know it up to "
+            f"{horizon}: run the pipeline again"
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,8 +14,10 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.data.assign_split import assign
 from recstack.data.ingest import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, ITEMS_FOLDER
+from recstack.data.numbering import NUMBERING
 from recstack.data.splits import AT_RANDOM, SPLIT_SEED, TEST, TRAIN, VALIDATION
 from recstack.features import item, spec, user, vocabulary
+from recstack.features.generation import generation
 from recstack.features.options import FeatureOptions
 from recstack.features.training_users import training_users
 from recstack.progress import working
@@ -45,10 +47,11 @@ def build_features(
     """
     catalogue = pq.read_table(ingested.path / ITEMS_FOLDER, columns=[c.ITEM_ID, c.GENRES])
     remote.fetch_current(root)
-    genres = vocabulary.extend(_previous(root), pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
+    before = _previous(root)
+    genres = vocabulary.extend(before.genres, pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     inputs = {
         "interactions": ingested.path.name,
-        "vocabulary": vocabulary.version(genres),
+        "vocabulary": {"version": vocabulary.version(genres), "lineage": before.lineage or vocabulary.version(genres)},
         "feature_schema": spec.schema_digest(),
         **options.model_dump(mode="json"),
     }
@@ -59,9 +62,17 @@ def build_features(
         _write_split(spark, ingested, draft, options, has_timestamps)
         _write_features(spark, ingested, draft, options, has_timestamps, catalogue, genres)
         vocabulary.save(draft, genres)
-        return {"has_timestamps": has_timestamps, **_summary(spark, draft)}
+        rows = generation(inputs, has_timestamps, ingested.manifest.get(NUMBERING))
+        return {"has_timestamps": has_timestamps, "generation": rows, **_summary(spark, draft)}
 
     return build_once(root, inputs, build, made_by=[__name__], remote=remote)
+
+
+class _Before(NamedTuple):
+    """The vocabulary that the next one continues, and the version that it began with; none for the first one."""
+
+    genres: tuple[str, ...]
+    lineage: str | None
 
 
 def without_own(parts: Sequence[str]) -> str:
@@ -99,7 +110,7 @@ def _write_features(
     interactions = spark.read.parquet(str(draft / INTERACTIONS_FOLDER))
     train = interactions.filter(F.col(c.SPLIT) == TRAIN)
     before_test = interactions.filter(F.col(c.SPLIT) != TEST)
-    item_genres = vocabulary.item_genres(catalogue, genres)
+    item_genres = vocabulary.item_genres(catalogue, genres, options.alpha)
     with step("build_features: user features"):
         user.snapshots(interactions, item_genres, options.snapshot_every).write(draft / "user")
     with step("build_features: item features"):
@@ -125,11 +136,12 @@ def _summary(spark: SparkSession, draft: Path) -> dict[str, Any]:
         }
 
 
-def _previous(root: Path) -> tuple[str, ...]:
+def _previous(root: Path) -> _Before:
     try:
-        return vocabulary.load(current(root).path)
+        newest = current(root)
     except FileNotFoundError:
-        return ()
+        return _Before((), None)
+    return _Before(vocabulary.load(newest.path), newest.manifest["inputs"]["vocabulary"]["lineage"])
 
 
 def _counts(frame: DataFrame, column: str) -> dict[str, int]:

@@ -18,6 +18,7 @@ from recstack.features.arrays import Doubles, Floats, Halves, Ints
 from recstack.features.batches import ItemBatch, UserBatch
 from recstack.features.seen import RATING_TYPE
 from recstack.features.spec import (
+    ALPHA,
     ITEM_SCALARS,
     NEUTRAL_SCORE,
     POPULARITIES,
@@ -42,9 +43,11 @@ class Encoder:
     """Of each number, over the training rows, after `log1p` where its scaling has one."""
     deviations: dict[str, float]
     """Standard deviations, likewise; 1 where all values are the same."""
+    alpha: float = ALPHA
+    """Slope of the user-genre score in the profiles."""
 
     @classmethod
-    def fit(cls, users: pa.Table, as_of: Ints, items: pa.Table, genres: tuple[str, ...]) -> Self:
+    def fit(cls, users: pa.Table, as_of: Ints, items: pa.Table, genres: tuple[str, ...], alpha: float = ALPHA) -> Self:
         """Take catalogue order and the statistics of the numbers from training rows.
 
         Args:
@@ -52,6 +55,7 @@ class Encoder:
             as_of: [rows] epoch second of each row; ages count from it.
             items: item features with `item_id`.
             genres: the vocabulary.
+            alpha: slope of the user-genre score in the profiles.
         """
         means, deviations = {}, {}
         numbers = {name: _scaled(users, name, as_of) for name in USER_SCALARS}
@@ -61,7 +65,7 @@ class Encoder:
             known = values[~np.isnan(values)]
             means[name] = float(known.mean()) if known.size else 0.0
             deviations[name] = float(known.std()) or 1.0 if known.size else 1.0
-        return cls(np.sort(items[c.ITEM_ID].to_numpy()), genres, means, deviations)
+        return cls(np.sort(items[c.ITEM_ID].to_numpy()), genres, means, deviations, alpha)
 
     def positions(self, item_ids: npt.ArrayLike) -> Ints:
         """Position of each item id in the catalogue, -1 where it is not in it."""
@@ -77,9 +81,12 @@ class Encoder:
             as_of: [B] epoch second of the request or training row; ages count from it.
             ids: [B] user ids, -1 for anonymous users; None where all are anonymous.
 
+        A profile may be longer or shorter than the vocabulary, because genres were added after the model was trained
+        or before it: positions never shift, so the scores of genres that the model does not know are cut off, and a
+        missing score is neutral.
+
         Raises:
-            ValueError: a profile's length differs from the vocabulary's, or seen items and their ratings, or ids and
-                rows, differ in number.
+            ValueError: seen items and their ratings, or ids and rows, differ in number.
         """
         count = len(rows)
         ids = np.full(count, -1, dtype=np.int64) if ids is None else np.asarray(ids, dtype=np.int64)
@@ -102,7 +109,8 @@ class Encoder:
         """Encode the catalogue.
 
         Args:
-            rows: `item_id` and `spec.schema("item")`, in any order; items that are not in `rows` get zeros.
+            rows: `item_id` and `spec.schema("item")`, in any order; items that are not in `rows` get zeros, and
+                genres that the vocabulary does not have yet are left out.
         """
         positions = self.positions(rows[c.ITEM_ID].to_numpy())
         rows = rows.filter(pa.array(positions >= 0))
@@ -111,7 +119,9 @@ class Encoder:
 
         genres = np.zeros((size, len(self.genres)), dtype=np.float32)
         lists = rows[c.GENRE_INDICES].combine_chunks()
-        genres[np.repeat(positions, _lengths(lists)), _flat(lists).to_numpy()] = 1.0
+        carriers, indices = np.repeat(positions, _lengths(lists)), _flat(lists).to_numpy()
+        known = indices < len(self.genres)
+        genres[carriers[known], indices[known]] = 1.0
 
         scalars = np.zeros((size, len(ITEM_SCALARS)), dtype=np.float32)
         scalars[positions] = self._standardised(ITEM_SCALARS, [_scaled(rows, name) for name in ITEM_SCALARS])
@@ -126,6 +136,7 @@ class Encoder:
             "genres": list(self.genres),
             "means": self.means,
             "deviations": self.deviations,
+            "alpha": self.alpha,
         }
         (folder / _FILE).write_text(json.dumps(state))
 
@@ -134,7 +145,7 @@ class Encoder:
         """Read what `save` wrote."""
         state = json.loads((folder / _FILE).read_text())
         item_ids = np.array(state["item_ids"], dtype=np.int64)
-        return cls(item_ids, tuple(state["genres"]), state["means"], state["deviations"])
+        return cls(item_ids, tuple(state["genres"]), state["means"], state["deviations"], state["alpha"])
 
     def _standardised(self, names: Sequence[str], columns: Sequence[Doubles]) -> Floats:
         """[N, len(names)] columns minus their mean, in standard deviations, clipped to ±3; NaN becomes 0."""
@@ -147,10 +158,11 @@ class Encoder:
         profiles = np.full((len(rows), size), NEUTRAL_SCORE, dtype=np.float32)
         lists = rows[c.GENRE_PROFILE].combine_chunks()
         lengths = _lengths(lists)
-        known = lengths > 0
-        if wrong := set(lengths[known].tolist()) - {size}:
-            raise ValueError(f"genre profile of length {sorted(wrong)}, but the vocabulary has {size} genres")
-        profiles[known] = _flat(lists).to_numpy().reshape(int(known.sum()), size)
+        ends = np.cumsum(lengths)
+        row = np.repeat(np.arange(len(rows)), lengths)
+        genre = np.arange(len(row)) - np.repeat(ends - lengths, lengths)
+        kept = genre < size
+        profiles[row[kept], genre[kept]] = _flat(lists).to_numpy()[kept]
         return (profiles - NEUTRAL_SCORE) / NEUTRAL_SCORE
 
     def _recent(self, rows: pa.Table) -> tuple[Ints, Floats]:

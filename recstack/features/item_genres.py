@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from recstack.features.arrays import Ints
+from recstack.features.spec import ALPHA
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class ItemGenres:
     indices: Ints
     """Positions in the vocabulary."""
     n_genres: int
+    alpha: float = ALPHA
+    """Slope of the user-genre score over these genres."""
 
     def lookup(self, item_ids: Ints) -> tuple[Ints, Ints]:
         """Genre counts, and the concatenated genre indices, of the given items.

@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from recstack.data.splits import default_protocol
 from recstack.data.traits import Traits
+from recstack.features.spec import ALPHA
 from recstack.features.training_users import TrainingFilter
 from recstack.features.user import SnapshotEvery
 
@@ -21,6 +22,7 @@ class FeatureOptions(BaseModel):
     split_at: date | None = None
     snapshot_every: SnapshotEvery = "interaction"
     training_filter: TrainingFilter = TrainingFilter()
+    alpha: float = Field(ALPHA, gt=0, le=10, description="slope of the user-genre score")
 
     @classmethod
     def of(
@@ -31,6 +33,7 @@ class FeatureOptions(BaseModel):
         split_at: date | None = None,
         snapshot_every: SnapshotEvery = "interaction",
         training_filter: TrainingFilter | None = None,
+        alpha: float = ALPHA,
     ) -> Self:
         """Options for a dataset with these traits, with defaults that follow from them.
 
@@ -40,6 +43,7 @@ class FeatureOptions(BaseModel):
             split_at: first day of the test part of global-time; None takes a quantile of time.
             snapshot_every: how fine the dated user features are.
             training_filter: which users models learn from; None takes what the dataset asks for.
+            alpha: slope of the user-genre score.
         """
         return cls(
             protocol=protocol or default_protocol(traits.has_timestamps),
@@ -47,4 +51,5 @@ class FeatureOptions(BaseModel):
             split_at=split_at,
             snapshot_every=snapshot_every,
             training_filter=training_filter or TrainingFilter.of(traits),
+            alpha=alpha,
         )

@@ -6,29 +6,29 @@ import pyarrow as pa
 from recstack.features.arrays import Doubles, Ints
 from recstack.features.histories import Past
 from recstack.features.item_genres import ItemGenres
-from recstack.features.spec import ALPHA
 
 
 def genre_profile(past: Past, genres: ItemGenres) -> pa.Array:
     """One list of G scores for each of the P rows; null where a row sees nothing."""
-    scores = genre_score(*_genre_sums(past, genres))
+    scores = genre_score(*_genre_sums(past, genres), genres.alpha)
     offsets = np.arange(len(scores) + 1, dtype=np.int32) * scores.shape[1]
     return pa.ListArray.from_arrays(offsets, scores.astype(np.float32).ravel(), mask=pa.array(past.is_empty))
 
 
-def genre_score(rating_sum: Doubles, count: Doubles) -> Doubles:
+def genre_score(rating_sum: Doubles, count: Doubles, alpha: float) -> Doubles:
     """User-genre score 10 / (1 + exp(-α · p · ln(1 + n))) with p = rating_sum / count and n = count.
 
     Args:
         rating_sum: sum of the user's ratings of items that carry the genre.
         count: number of these items.
+        alpha: slope.
 
     Returns:
         Scores in [5, 10) for ratings >= 0; exactly 5 where count is 0.
     """
     score = rating_sum / np.maximum(count, 1.0)
     score *= np.log1p(count)
-    score *= -ALPHA
+    score *= -alpha
     np.exp(score, out=score)  # in place from here on: these arrays are the largest of a task
     score += 1.0
     return np.divide(10.0, score, out=score)

@@ -11,22 +11,23 @@ import pyarrow as pa
 from recstack import columns as c
 from recstack.storage.lake import digest
 
-SERVICE: Final = "ranking"
-"""Name of the one Feast FeatureService that training and serving read."""
+Owner = Literal["user", "item"]
 
-USER_VIEW: Final = "user_features"
-ITEM_VIEW: Final = "item_features"
+SERVICE: Final = "ranking"
+"""Name of the Feast FeatureService of the newest generation of feature rows."""
+
+VIEWS: Final[dict[Owner, str]] = {"user": "user_features", "item": "item_features"}
+"""Begin of the names of the Feast views; each generation of feature rows has views of its own."""
 
 RECENT_LENGTH: Final = 50
 """How many of a user's last items the `recent_items` feature holds."""
 
 ALPHA: Final = 0.1
-"""Slope of the user-genre score; 0.1 keeps it from saturating."""
+"""Default slope of the user-genre score; 0.1 keeps it from saturating. It is an option of the feature tables."""
 
 NEUTRAL_SCORE: Final = 5.0
 """User-genre score without any evidence: 10 / (1 + exp(0))."""
 
-Owner = Literal["user", "item"]
 Scaling = Literal["standard", "log", "log-age", "count"]
 
 
@@ -91,6 +92,6 @@ def schema(owner: Owner) -> pa.Schema:
 
 
 def schema_digest() -> str:
-    """Version of the feature schema: changes with any name, type, scaling or formula constant."""
+    """Version of the feature schema: changes with any name, type or scaling, and with the number of recent items."""
     rows = [[owner, f.name, str(f.type), f.scaling] for owner, group in FEATURES.items() for f in group]
-    return digest([rows, RECENT_LENGTH, ALPHA])
+    return digest([rows, RECENT_LENGTH])

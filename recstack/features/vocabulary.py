@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.features.item_genres import ItemGenres
+from recstack.features.spec import ALPHA
 from recstack.storage.lake import digest
 
 FILE = "vocabulary.json"
@@ -31,6 +32,12 @@ def save(folder: Path, vocabulary: Sequence[str]) -> None:
     (folder / FILE).write_text(text)
 
 
+def continues(vocabulary: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether each genre that both vocabularies have a position for has the same one: one is the other's beginning."""
+    shared = min(len(vocabulary), len(other))
+    return tuple(vocabulary[:shared]) == tuple(other[:shared])
+
+
 def load(folder: Path) -> tuple[str, ...]:
     """Read what `save` wrote.
 
@@ -43,12 +50,13 @@ def load(folder: Path) -> tuple[str, ...]:
     return tuple(state["genres"])
 
 
-def item_genres(items: pa.Table, vocabulary: Sequence[str]) -> ItemGenres:
+def item_genres(items: pa.Table, vocabulary: Sequence[str], alpha: float = ALPHA) -> ItemGenres:
     """Genre positions of every item.
 
     Args:
         items: the catalogue (item_id, genres); every genre is in the vocabulary.
         vocabulary: genres in their order.
+        alpha: slope of the user-genre score.
     """
     items = items.sort_by(c.ITEM_ID)
     lists = items[c.GENRES].combine_chunks()
@@ -59,4 +67,5 @@ def item_genres(items: pa.Table, vocabulary: Sequence[str]) -> ItemGenres:
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         indices=positions.to_numpy(zero_copy_only=False).astype(np.int64),
         n_genres=len(vocabulary),
+        alpha=alpha,
     )

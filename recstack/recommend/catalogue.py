@@ -63,7 +63,8 @@ class Catalogue:
         """The genres of each item in the form that the request-time profile reads."""
         rows, indices = np.nonzero(self.features.genres)
         offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(self.titles)))])
-        return ItemGenres(self.encoder.item_ids, offsets, indices, len(self.encoder.genres))
+        encoder = self.encoder
+        return ItemGenres(encoder.item_ids, offsets, indices, len(encoder.genres), encoder.alpha)
 
     @cached_property
     def popularity(self) -> Floats:

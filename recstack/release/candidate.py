@@ -57,6 +57,7 @@ def build_candidate(
             facts = Facts(
                 model_version=version,
                 dataset=settings.dataset,
+                generation=features.manifest["generation"],
                 timed=traits.has_timestamps,
                 scale=RatingScale(low=traits.rating_min, high=traits.rating_max, liked=traits.positive_from),
                 config=trained.options,

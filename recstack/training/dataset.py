@@ -63,7 +63,7 @@ def training_data(
 
     dates = _snapshot_dates(features, int(end))
     snapshots = _item_snapshots(settings, features, dates)
-    encoder = Encoder.fit(users, timestamp, snapshots[-1], genres)
+    encoder = Encoder.fit(users, timestamp, snapshots[-1], genres, features.manifest["inputs"]["alpha"])
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
     user_ids = rows[c.USER_ID].to_numpy()
     chosen = pq.read_table(features.path / "training_users")[c.USER_ID].to_numpy()

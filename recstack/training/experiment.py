@@ -84,7 +84,8 @@ class Experiment:
             interactions = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
             frame = divided.filter(F.col(c.SPLIT) == FOLD_IN)
         catalogue = pq.read_table(self.ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
-        genres = vocabulary.item_genres(catalogue, vocabulary.load(self.features.path))
+        words = vocabulary.load(self.features.path)
+        genres = vocabulary.item_genres(catalogue, words, self.features.manifest["inputs"]["alpha"])
 
         def live(points: pa.Table) -> pa.Table:
             return live_features(self.spark, frame, points, genres)

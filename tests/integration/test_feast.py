@@ -1,5 +1,7 @@
 """The `feast` command on feature_repo, as in any Feast project."""
 
+import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,16 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checkout import ROOT
-from feast import FeatureService, FeatureStore
+from feast import FeatureStore
 from workspace import CLOSING, PLANTED_USER, Workspace
 
 from recstack import columns as c
 from recstack.feature_store.config import repo_config, write_config
+from recstack.feature_store.generations import FeatureStoreError, drop_generations, service_name, view_name
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
-from recstack.feature_store.registry import FeatureStoreError, applied_tables, apply, materialize
+from recstack.feature_store.registry import applied_tables, apply, materialize, next_horizon
 from recstack.features import spec
 from recstack.settings import Settings
+from recstack.storage.lake import MANIFEST
 
 
 def feast(settings: Settings, *arguments: str) -> str:
@@ -85,19 +89,38 @@ def test_apply_and_materialize_print_nothing_of_feasts(
     shop: Workspace, tmp_path: Path, stock: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings = in_folder(shop, tmp_path, stock).settings
-    apply(settings, shop.features.path)
-    materialize(settings, datetime.fromtimestamp(CLOSING, UTC))
+    apply(settings, shop.features.path, datetime.fromtimestamp(CLOSING, UTC))
+    materialize(settings, shop.features.path)
     assert capfd.readouterr() == ("", "")
 
 
-def test_apply_removes_services_that_are_no_longer_declared(own: Workspace) -> None:
-    apply(own.settings, own.features.path)
-    feast_store = FeatureStore(config=repo_config(own.settings))
-    view = feast_store.get_feature_view(spec.USER_VIEW)
-    feast_store.apply(FeatureService(name="forgotten", features=[view]))
-    apply(own.settings, own.features.path)
-    services = FeatureStore(config=repo_config(own.settings)).list_feature_services()
-    assert [service.name for service in services] == [spec.SERVICE]
+def another_generation(shop: Workspace, folder: Path) -> Path:
+    """The shop's tables under the name of another generation."""
+    copied = folder / "another"
+    shutil.copytree(shop.features.path, copied)
+    manifest = json.loads((copied / MANIFEST).read_text())
+    (copied / MANIFEST).write_text(json.dumps(manifest | {"generation": "aaaaaaaa"}))
+    return copied
+
+
+def test_another_generation_stands_beside_the_old_one_until_it_is_dropped(shop: Workspace, tmp_path: Path) -> None:
+    settings, old = in_folder(shop, tmp_path, stock=False).settings, shop.features.manifest["generation"]
+    tables = another_generation(shop, tmp_path)
+    for each in (shop.features.path, tables):
+        apply(settings, each, next_horizon(settings, datetime.fromtimestamp(CLOSING, UTC)))
+        materialize(settings, each)
+    feast(settings, "apply")  # by hand, which declares the lake's newest tables: the old generation again
+    for generation in (old, "aaaaaaaa"):
+        online = OnlineStore(repo_config(settings), generation)
+        assert online.users([PLANTED_USER])[c.RATING_COUNT].to_pylist() == [4]
+
+    assert drop_generations(settings, keep=["aaaaaaaa"]) == []
+    assert drop_generations(settings, keep=[]) == ["aaaaaaaa"]
+    with pytest.raises(FeatureStoreError, match="no feature rows of generation aaaaaaaa"):
+        OnlineStore(repo_config(settings), "aaaaaaaa")
+    left = FeatureStore(config=repo_config(settings))
+    assert {view.name for view in left.list_feature_views()} == {view_name("user", old), view_name("item", old)}
+    assert {service.name for service in left.list_feature_services()} == {spec.SERVICE, service_name(old)}
 
 
 def test_the_commands_leave_nothing_in_the_repository(own: Workspace) -> None:
@@ -108,7 +131,10 @@ def test_the_commands_leave_nothing_in_the_repository(own: Workspace) -> None:
 
 def test_the_service_names_the_feature_tables_and_the_schema_that_were_applied(shop: Workspace) -> None:
     tags = FeatureStore(config=repo_config(shop.settings)).get_feature_service(spec.SERVICE).tags
-    assert tags == {"feature_tables": shop.features.path.name, "feature_schema": spec.schema_digest()}
+    assert tags["feature_tables"] == shop.features.path.name
+    assert tags["feature_schema"] == spec.schema_digest()
+    assert tags["generation"] == shop.features.manifest["generation"]
+    assert json.loads(tags["vocabulary"]) == list(shop.words)
 
 
 def test_the_registry_says_which_tables_were_applied(shop: Workspace, tmp_path: Path) -> None:
@@ -119,8 +145,10 @@ def test_the_registry_says_which_tables_were_applied(shop: Workspace, tmp_path: 
 
 def test_a_join_with_tables_that_were_not_applied_is_refused(shop: Workspace, tmp_path: Path) -> None:
     entities = shop.table("user").slice(0, 1).select([c.USER_ID, c.EVENT_TIMESTAMP])
+    older = tmp_path / "older"
+    shutil.copytree(shop.features.path, older)
     with pytest.raises(FeatureStoreError, match="not older: run `materialize` with the version"):
-        historical(shop.settings, "user", entities, tmp_path / "older")
+        historical(shop.settings, "user", entities, older)
 
 
 def test_a_join_of_no_rows_has_the_same_columns_as_a_join_of_some(shop: Workspace) -> None:

@@ -49,11 +49,12 @@ def load_online_store(settings: Settings) -> None:
         for owner, rows in (("user", users), ("item", tiny.items())):
             (folder / owner).mkdir()
             pq.write_table(rows, folder / owner / "part-0.parquet")
-        return {}
+        vocabulary.save(folder, tiny.GENRES)
+        return {"generation": "00000000"}
 
     tables = build_once(settings.lake / "features", {"for": "this test"}, write, made_by=[__name__])
-    apply(settings, tables.path)
-    materialize(settings, datetime(2023, 12, 1, tzinfo=UTC))
+    apply(settings, tables.path, datetime(2023, 12, 1, tzinfo=UTC))
+    materialize(settings, tables.path)
 
 
 def archive(folder: Path, model_store: Path, version: str) -> Path:
@@ -62,6 +63,7 @@ def archive(folder: Path, model_store: Path, version: str) -> Path:
     facts = Facts(
         model_version=version,
         dataset="tiny",
+        generation="00000000",
         timed=True,
         scale=tiny.SCALE,
         config={},

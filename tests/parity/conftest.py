@@ -9,7 +9,7 @@ from workspace import CLOSING, Workspace
 
 from recstack.feature_store.config import repo_config
 from recstack.feature_store.online import OnlineStore
-from recstack.feature_store.registry import materialize
+from recstack.feature_store.registry import apply, materialize
 from recstack.settings import Settings
 
 
@@ -26,7 +26,8 @@ def online_settings(shop: Workspace, request: pytest.FixtureRequest) -> Settings
     stock = request.param == "stock redis"
     chosen = {"feast_online": f"{address},db=1" if stock else address, "feast_stock": stock}
     settings = shop.settings.model_copy(update=chosen)
-    materialize(settings, datetime.fromtimestamp(CLOSING, UTC))
+    apply(settings, shop.features.path, datetime.fromtimestamp(CLOSING, UTC))
+    materialize(settings, shop.features.path)
     return settings
 
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,17 @@ import yaml
 from checkout import ROOT
 from feast import FeatureStore
 from feast.feature_view import FeatureViewState
-from workspace import CLOSING, PLANTED_USER, Workspace
+from workspace import PLANTED_USER, Workspace
 
 from recstack import columns as c
 from recstack.errors import UserError
 from recstack.feature_store import feast_version
 from recstack.feature_store.config import feast_options, online_config, repo_config, write_config
 from recstack.feature_store.feast_version import require_feast
+from recstack.feature_store.generations import FeatureStoreError, view_name
 from recstack.feature_store.offline import historical
 from recstack.feature_store.online import OnlineStore
-from recstack.feature_store.registry import FeatureStoreError, materialize
+from recstack.feature_store.registry import materialize
 from recstack.features import spec
 from recstack.settings import Settings
 
@@ -45,7 +45,7 @@ def test_the_written_configuration_is_the_one_in_use_and_only_its_owner_may_read
         "type": "recstack.feature_store.feast_redis.store.ColumnarOnlineStore",
         "connection_string": SECRET,
     }
-    assert written["batch_engine"] == {"type": "recstack.feature_store.feast_redis.engine.ColumnarEngine"}
+    assert written["batch_engine"] == {"type": "recstack.feature_store.engine.NewestRowsEngine"}
     assert written["project"] == "shop"
     assert written["registry"]["path"].startswith(str(tmp_path))
 
@@ -63,13 +63,12 @@ def test_the_configuration_is_private_while_it_is_written_too(tmp_path: Path, mo
     assert modes == [0o600]
 
 
-def test_the_stock_setting_names_feasts_own_classes_alone(tmp_path: Path) -> None:
+def test_the_stock_setting_names_feasts_own_stores_alone(tmp_path: Path) -> None:
     settings = Settings(recstack_home=tmp_path, dataset="shop", feast_online=SECRET, feast_stock=True)
     options = feast_options(settings)
     assert options["online_store"] == {"type": "redis", "connection_string": SECRET}
     assert options["offline_store"] == {"type": "duckdb"}
-    assert repo_config(settings).batch_engine_config == "local"
-    assert "recstack." not in write_config(settings).read_text()
+    assert write_config(settings).read_text().count("recstack.") == 1, "the engine, which uses documented parts alone"
 
 
 def test_another_version_of_feast_is_refused_with_the_setting_that_helps(
@@ -104,27 +103,28 @@ def test_recstacks_own_classes_refuse_another_version_before_they_import_its_int
 def test_features_are_read_while_a_view_is_being_materialized(shop: Workspace, online_settings: Settings) -> None:
     before = OnlineStore(repo_config(online_settings)).users([PLANTED_USER, 1])
     store = FeatureStore(config=repo_config(online_settings))
-    for name in (spec.USER_VIEW, spec.ITEM_VIEW):
+    users, items = (view_name(owner, shop.features.manifest["generation"]) for owner in ("user", "item"))
+    for name in (users, items):
         view = store.get_feature_view(name)
         view.state = FeatureViewState.MATERIALIZING
         store.registry.apply_feature_view(view, store.project, commit=True)
     reopened = FeatureStore(config=repo_config(online_settings))
-    assert reopened.get_feature_view(spec.USER_VIEW).state == FeatureViewState.MATERIALIZING
+    assert reopened.get_feature_view(users).state == FeatureViewState.MATERIALIZING
     assert OnlineStore(repo_config(online_settings)).users([PLANTED_USER, 1]).equals(before)
     with pytest.raises(ValueError, match="is in state 'MATERIALIZING' and cannot serve"):  # Feast's own read
-        reopened.get_online_features([f"{spec.USER_VIEW}:{c.RATING_COUNT}"], [{c.USER_ID: 1}])
+        reopened.get_online_features([f"{users}:{c.RATING_COUNT}"], [{c.USER_ID: 1}])
 
     # A process that was killed while it materialized leaves this state behind; the next one must work all the same.
-    materialize(online_settings, datetime.fromtimestamp(CLOSING, UTC))
+    materialize(online_settings, shop.features.path)
     reopened = FeatureStore(config=repo_config(online_settings))
-    assert reopened.get_feature_view(spec.USER_VIEW).state == FeatureViewState.AVAILABLE_ONLINE
+    assert reopened.get_feature_view(users).state == FeatureViewState.AVAILABLE_ONLINE
 
 
 def test_reads_beside_a_running_materialization_are_all_answered(
-    online: OnlineStore, online_settings: Settings
+    shop: Workspace, online: OnlineStore, online_settings: Settings
 ) -> None:
     before = online.users([PLANTED_USER, 1, 2])
-    loader = threading.Thread(target=materialize, args=(online_settings, datetime.fromtimestamp(CLOSING, UTC)))
+    loader = threading.Thread(target=materialize, args=(online_settings, shop.features.path))
     loader.start()
     same = []
     while loader.is_alive():
@@ -137,7 +137,7 @@ def test_reads_beside_a_running_materialization_are_all_answered(
 def test_a_registry_without_the_service_is_refused_with_what_to_run(tmp_path: Path) -> None:
     empty = Settings(recstack_home=tmp_path, dataset="shop")
     write_config(empty)
-    with pytest.raises(FeatureStoreError, match="'shop' has no service 'ranking': run `feast apply`"):
+    with pytest.raises(FeatureStoreError, match="'shop' has no feature rows: run the pipeline"):
         OnlineStore(repo_config(empty))
 
 
@@ -145,10 +145,10 @@ def test_features_of_another_schema_are_refused_with_what_to_run(
     shop: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = shop.table("user").slice(0, 1).select([c.USER_ID, c.EVENT_TIMESTAMP])
-    monkeypatch.setattr(spec, "ALPHA", 0.2)
+    monkeypatch.setattr(spec, "RECENT_LENGTH", 7)
     for read in (
         lambda: OnlineStore(repo_config(shop.settings)),
         lambda: historical(shop.settings, "user", first, shop.features.path),
     ):
-        with pytest.raises(FeatureStoreError, match="rebuild the features and run `feast apply`"):
+        with pytest.raises(FeatureStoreError, match="have schema .*, this code"):
             read()

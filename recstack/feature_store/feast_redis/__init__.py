@@ -1,6 +1,6 @@
-"""Faster replacements of Feast's Redis store and local engine; `FEAST_STOCK=true` goes back to Feast's.
+"""A faster replacement of Feast's Redis store; `FEAST_STOCK=true` goes back to Feast's.
 
-They read and write the same bytes in Redis, but handle whole columns instead of one protobuf message a value.
+It reads and writes the same bytes in Redis, but handles whole columns instead of one protobuf message a value.
 """
 
 from recstack.feature_store.feast_version import require_feast

@@ -14,9 +14,7 @@ ROWS_A_CALL: Final = 64
 _SAMPLED: Final = 32
 """`create` looks up one key in so many before it takes all rows for new ones."""
 
-WRITE: Final = """
--- KEYS: rows. ARGV: seconds to live or 0, number of fields, their names, then the values of each row.
--- The first field is the timestamp. A stored row with the same or a later timestamp stays.
+READ_TIMESTAMP: Final = """
 local function timestamp(bytes)
   local seconds, nanos, at = 0, 0, 1
   while at <= #bytes do
@@ -32,7 +30,14 @@ local function timestamp(bytes)
   if seconds >= 2 ^ 63 then return 0, 0 end  -- before 1970; Feast counts that as no timestamp
   return seconds, nanos
 end
+"""
+"""Lua: seconds and nanoseconds of a serialized `google.protobuf.Timestamp`."""
 
+WRITE: Final = (
+    READ_TIMESTAMP
+    + """
+-- KEYS: rows. ARGV: seconds to live or 0, number of fields, their names, then the values of each row.
+-- The first field is the timestamp. A stored row with the same or a later timestamp stays.
 local live, width, written = tonumber(ARGV[1]), tonumber(ARGV[2]), 0
 local row, values = {}, 2 + width
 for field = 1, width do row[2 * field - 1] = ARGV[2 + field] end
@@ -55,6 +60,7 @@ for _, key in ipairs(KEYS) do
 end
 return written
 """
+)
 
 
 def create(connection: Any, fields: Sequence[bytes], live: int, keys: Encoded, columns: Sequence[Encoded]) -> bool:

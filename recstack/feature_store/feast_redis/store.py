@@ -11,11 +11,11 @@ from feast.infra.online_stores.helpers import compute_versioned_name
 from feast.infra.online_stores.redis import RedisOnlineStore, RedisOnlineStoreConfig, RedisType
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.types import Int64
 
 from recstack.feature_store.feast_redis.commands import create, replace
 from recstack.feature_store.feast_redis.encoding import Encoded, binary, encode, encode_timestamps
 from recstack.feature_store.feast_redis.reader import OwnConnection, Reader
+from recstack.feature_store.online_write import key_column
 
 _ARROW_TYPES = {
     ValueType.INT64: pa.int64(),
@@ -109,19 +109,6 @@ def arrow_type(view: FeatureView, field: Field) -> pa.DataType:
             "FEAST_STOCK=true writes others"
         )
     return _ARROW_TYPES[kind]
-
-
-def key_column(view: FeatureView) -> str:
-    """Name of the key of a view's entity.
-
-    Raises:
-        TypeError: there are several keys, or the key is no Int64.
-    """
-    columns = view.entity_columns
-    if len(columns) != 1 or columns[0].dtype != Int64:
-        found = ", ".join(f"{column.name} ({column.dtype})" for column in columns)
-        raise TypeError(f"the entity of {view.name} has to be one Int64 key, not {found}")
-    return str(columns[0].name)
 
 
 def key_frame(config: RepoConfig, view: FeatureView) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from recstack.features import spec
 FACTS = Facts(
     model_version="3",
     dataset="tiny",
+    generation="00000000",
     timed=True,
     scale=tiny.SCALE,
     config={"neighbours": 5},

@@ -158,9 +158,18 @@ def test_rows_without_user_ids_are_those_of_anonymous_users(encoder: Encoder) ->
         encoder.users(users(user(), user()), np.full(2, NOW), ids=np.array([4]))
 
 
-def test_a_profile_of_another_vocabulary_is_refused(encoder: Encoder) -> None:
-    with pytest.raises(ValueError, match=r"length \[3\], but the vocabulary has 2 genres"):
-        encoder.users(users(user(), user(genre_profile=[5.0, 5.0, 5.0])), np.full(2, NOW))
+def test_a_profile_is_cut_to_the_genres_that_the_model_knows_and_filled_up_by_neutral_scores(encoder: Encoder) -> None:
+    profiles = [[7.5, 10.0, 1.0], [7.5], [7.5, 10.0], None]
+    batch = encoder.users(users(*(user(genre_profile=profile) for profile in profiles)), np.full(4, NOW))
+    np.testing.assert_allclose(batch.genres, [[0.5, 1.0], [0.5, 0.0], [0.5, 1.0], [0.0, 0.0]])
+
+
+def test_genres_of_items_that_the_model_does_not_know_are_left_out(encoder: Encoder) -> None:
+    rows = items()
+    longer = [[*(indices or []), 2, 7] for indices in rows[c.GENRE_INDICES].to_pylist()]
+    column = rows.column_names.index(c.GENRE_INDICES)
+    extended = rows.set_column(column, c.GENRE_INDICES, pa.array(longer, pa.list_(pa.int64())))
+    np.testing.assert_array_equal(encoder.items(extended).genres, encoder.items(rows).genres)
 
 
 def test_items_are_encoded_at_their_positions_whatever_the_order_of_rows(encoder: Encoder) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from checkout import ROOT
 
-from recstack.feature_store.feast_redis.newest import BATCH_ROWS, Source, newest
+from recstack.feature_store.newest import BATCH_ROWS, Source, newest
 
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
 MEASURE = """
 import resource, sys
-from datetime import datetime, UTC
 from pathlib import Path
-from recstack.feature_store.feast_redis.newest import Source, newest
+from recstack.feature_store.newest import Source, newest
 files = tuple(sorted(Path(sys.argv[1]).glob("*.parquet")))
-rows = sum(map(len, newest(Source(files, "user", "at", None), datetime(1970, 1, 1, tzinfo=UTC),
-    datetime(2030, 1, 1, tzinfo=UTC), ["user", "vector", "at"])))
+rows = sum(map(len, newest(Source(files, "user", "at", None), ["user", "vector", "at"])))
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
@@ -40,7 +36,7 @@ def test_batches_hold_the_newest_row_of_each_entity_under_the_names_of_the_view(
     rows = pa.table({"user": users, "at": timestamps(seconds), "raw": seconds})
     files = tuple(write(tmp_path / f"{n}.parquet", rows.slice(n * 5_000, 5_000)) for n in range(4))
     source = Source(files, "user", "at", None, {"value": "raw"})
-    batches = list(newest(source, EARLIEST, LATEST, ["value", "user"]))
+    batches = list(newest(source, ["value", "user"]))
     assert all(BATCH_ROWS <= len(batch) < 2 * BATCH_ROWS for batch in batches[:-1])
     found = pa.Table.from_batches(batches)
     last = {user: max(seconds[users == user]) for user in np.unique(users)}
@@ -48,13 +44,13 @@ def test_batches_hold_the_newest_row_of_each_entity_under_the_names_of_the_view(
     assert len(found) == len(last)
 
 
-def test_both_ends_of_the_interval_belong_to_it_whatever_the_unit_and_the_zone(tmp_path: Path) -> None:
-    start, end = (datetime.fromtimestamp(1_700_000_000 + second, UTC) for second in (1, 3))
+def test_times_compare_whatever_the_unit_and_the_zone(tmp_path: Path) -> None:
     for unit, tz in (("us", "UTC"), ("ns", "UTC"), ("ms", None), ("us", "Europe/Berlin")):
-        rows = pa.table({"user": np.arange(5), "at": timestamps(np.arange(5), unit, tz)})
+        times = timestamps(np.array([3, -2_000_000_000, 1]), unit, tz)
+        rows = pa.table({"user": [1, 2, 1], "at": times, "value": [7, 8, 9]})
         file = write(tmp_path / "rows.parquet", rows)
-        (batch,) = newest(Source((file,), "user", "at", None), start, end, ["user"])
-        assert batch["user"].to_pylist() == [1, 2, 3]
+        (batch,) = newest(Source((file,), "user", "at", None), ["user", "value"])
+        assert batch.to_pylist() == [{"user": 1, "value": 7}, {"user": 2, "value": 8}]
 
 
 def test_a_row_further_on_counts_where_nothing_else_decides(tmp_path: Path) -> None:
@@ -63,7 +59,7 @@ def test_a_row_further_on_counts_where_nothing_else_decides(tmp_path: Path) -> N
         write(tmp_path / f"{n}.parquet", pa.table({"user": [1, 1, 2], "at": same, "value": [n, n + 10, n + 20]}))
         for n in range(2)
     )
-    (batch,) = newest(Source(files, "user", "at", None), EARLIEST, LATEST, ["user", "value"])
+    (batch,) = newest(Source(files, "user", "at", None), ["user", "value"])
     assert batch.to_pylist() == [{"user": 1, "value": 11}, {"user": 2, "value": 21}]
 
 

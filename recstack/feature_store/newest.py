@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -63,8 +62,8 @@ class Newest(Iterable[pa.RecordBatch]):
             yield _joined(waiting, self.columns)
 
 
-def newest(source: Source, start: datetime, end: datetime, columns: Sequence[str]) -> Newest:
-    """Find the newest row of every entity with a timestamp from `start` to `end`, both included.
+def newest(source: Source, columns: Sequence[str]) -> Newest:
+    """Find the newest row of every entity.
 
     Of two rows with the same timestamp, and the same creation time, the one further on in the files counts. The search
     reads keys and timestamps only.
@@ -72,10 +71,10 @@ def newest(source: Source, start: datetime, end: datetime, columns: Sequence[str
     Returns:
         Batches of at least `BATCH_ROWS` rows of `columns`, but for the last one, in the order of the files.
     """
-    return Newest(source, _chosen(source, start, end), columns)
+    return Newest(source, _chosen(source), columns)
 
 
-def _chosen(source: Source, start: datetime, end: datetime) -> dict[Path, Mask]:
+def _chosen(source: Source) -> dict[Path, Mask]:
     masks = {path: np.zeros(pq.read_metadata(path).num_rows, dtype=bool) for path in source.files}
     order = [f"{_quoted(source.timestamp)} DESC", "filename DESC", "file_row_number DESC"]
     if source.created:
@@ -84,10 +83,9 @@ def _chosen(source: Source, start: datetime, end: datetime) -> dict[Path, Mask]:
     query = f"""
         SELECT filename, file_row_number FROM (
             SELECT filename, file_row_number, row_number() OVER ({window}) AS newest_first
-            FROM read_parquet($files, filename = true, file_row_number = true)
-            WHERE epoch_us({_quoted(source.timestamp)}) BETWEEN $start AND $end)
+            FROM read_parquet($files, filename = true, file_row_number = true))
         WHERE newest_first = 1"""
-    values = {"files": [str(path) for path in source.files], "start": _micros(start), "end": _micros(end)}
+    values = {"files": [str(path) for path in source.files]}
     with duckdb.connect(config={"memory_limit": MEMORY, "preserve_insertion_order": "false"}) as engine:
         for batch in engine.execute(query, values).to_arrow_reader(100_000):
             names = batch["filename"].dictionary_encode()
@@ -118,10 +116,6 @@ def _batches(path: Path, chosen: Mask, columns: list[str]) -> Iterator[pa.Record
 def _joined(batches: list[pa.RecordBatch], names: Sequence[str]) -> pa.RecordBatch:
     rows = pa.concat_batches(batches) if len(batches) > 1 else batches[0]
     return pa.RecordBatch.from_arrays(rows.columns, names=list(names))
-
-
-def _micros(time: datetime) -> int:
-    return round(time.timestamp() * 1_000_000)
 
 
 def _quoted(name: str) -> str:

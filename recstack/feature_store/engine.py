@@ -1,11 +1,12 @@
-"""Feast compute engine that materializes Parquet files into `ColumnarOnlineStore`, in batches of columns."""
+"""Feast compute engine that makes the online store equal to the newest rows of Parquet files."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from feast import Entity, FeatureView, OnDemandFeatureView, RepoConfig
 from feast.data_format import ParquetFormat
 from feast.infra.common.materialization_job import MaterializationJob, MaterializationJobStatus, MaterializationTask
@@ -14,22 +15,28 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
-from recstack.feature_store.feast_redis.newest import Newest, Source, newest
-from recstack.feature_store.feast_redis.store import ColumnarOnlineStore, key_column
+from recstack.feature_store.newest import Newest, Source, newest
+from recstack.feature_store.online_write import key_column, write_by_feast
+from recstack.feature_store.stale_rows import remove_stale
 from recstack.progress import working
 
 WRITERS = 4
-"""Threads that each encode and send a batch; with four, Redis rarely waits for the next one."""
+"""Threads that each encode and send a batch to Redis; with four, it rarely waits for the next one."""
 
 
-class ColumnarEngineConfig(FeastConfigBaseModel):
-    """Options of `ColumnarEngine`; Feast finds this class by its name."""
+class NewestRowsEngineConfig(FeastConfigBaseModel):
+    """Options of `NewestRowsEngine`; Feast finds this class by its name."""
 
-    type: str = "recstack.feature_store.feast_redis.engine.ColumnarEngine"
+    type: str = "recstack.feature_store.engine.NewestRowsEngine"
 
 
-class ColumnarEngine(ComputeEngine):
-    """Writes the newest row of every entity; it refuses views that it could not load as Feast's own engines do."""
+class NewestRowsEngine(ComputeEngine):
+    """Writes the newest row of every entity, whatever its time, with the end of the materialization as timestamp.
+
+    So the timestamp of an online row says up to when its writer knew the log, and Feast's own rule, that the row with
+    the later timestamp wins, lets a corrected row replace one of the same last interaction. Rows with an earlier
+    timestamp that the load leaves are of entities that the files no longer have; they are removed.
+    """
 
     def update(
         self,
@@ -45,28 +52,39 @@ class ColumnarEngine(ComputeEngine):
         """Do nothing: nothing was prepared."""
 
     def _materialize_one(self, registry: BaseRegistry, task: MaterializationTask, **kwargs: Any) -> MaterializationJob:
-        """Write one view.
+        """Write one view; the start of the task's interval does not matter.
 
         Raises:
             TypeError: this engine cannot load such a view, source or type.
             redis.RedisError: Redis refused, or cannot be reached. A second run completes the work.
         """
-        view, store = task.feature_view, self.online_store
-        if not isinstance(store, ColumnarOnlineStore):
-            raise TypeError(f"this engine writes to {ColumnarOnlineStore.__name__}, not to {type(store).__name__}")
+        view, horizon = task.feature_view, task.end_time
         source = source_of(view, self.repo_config)
         names = [source.key, *(field.name for field in view.features), source.timestamp]
         with working(f"materialize: looking for the newest rows of {view.name}"):
-            rows = newest(source, task.start_time, task.end_time, names)
-        self._write(store, view, rows)
+            rows = newest(source, names)
+        timestamp = names.index(source.timestamp)
+
+        def dated(batch: pa.RecordBatch) -> pa.RecordBatch:
+            column = pa.repeat(pa.scalar(horizon, pa.timestamp("us", tz="UTC")), len(batch))
+            return batch.set_column(timestamp, source.timestamp, column)
+
+        store: Any = self.online_store
+        config = self.repo_config
+        if hasattr(store, "write_table"):  # recstack's own
+            self._write(rows, view, WRITERS, lambda batch: store.write_table(config, view, dated(batch)))
+        else:  # one thread: SQLite lets one write at a time
+            self._write(rows, view, 1, lambda batch: write_by_feast(store, config, view, batch, horizon))
+        with working(f"materialize: removing rows that {view.name} no longer has"):
+            remove_stale(self.repo_config, view, horizon)
         job = f"{view.name}-{task.start_time}-{task.end_time}"
         return LocalMaterializationJob(job, MaterializationJobStatus.SUCCEEDED)
 
-    def _write(self, store: ColumnarOnlineStore, view: FeatureView, rows: Newest) -> None:
+    def _write(self, rows: Newest, view: FeatureView, threads: int, write: Callable[[pa.RecordBatch], None]) -> None:
         writing: deque[tuple[int, Future[None]]] = deque()
         with (
-            ThreadPoolExecutor(WRITERS) as writers,
-            working(f"materialize: writing {view.name} to Redis", total=rows.rows, unit="row") as step,
+            ThreadPoolExecutor(threads) as writers,
+            working(f"materialize: writing {view.name}", total=rows.rows, unit="row") as step,
         ):
 
             def finish_one() -> None:
@@ -75,9 +93,9 @@ class ColumnarEngine(ComputeEngine):
                 step.advance(count)
 
             for batch in rows:
-                if len(writing) == WRITERS:
+                if len(writing) == threads:
                     finish_one()
-                writing.append((len(batch), writers.submit(store.write_table, self.repo_config, view, batch)))
+                writing.append((len(batch), writers.submit(write, batch)))
             while writing:
                 finish_one()
 
@@ -91,7 +109,7 @@ def source_of(view: FeatureView, config: RepoConfig) -> Source:
     """
     computed = ("feature_transformation", "aggregations", "source_views")
     if view.offline or any(getattr(view, name, None) for name in computed):
-        raise TypeError(f"{view.name} computes something: set FEAST_STOCK=true to materialize it by Feast's own engine")
+        raise TypeError(f"{view.name} computes something, which recstack's engine can't load")
     origin: Any = view.batch_source
     path = str(getattr(origin, "path", None) or "")
     parquet = origin.file_format in (None, "parquet") or isinstance(origin.file_format, ParquetFormat)
