@@ -61,7 +61,7 @@ def build_features(
         has_timestamps = options.has_timestamps and options.protocol not in AT_RANDOM
         _write_split(spark, ingested, draft, options, has_timestamps)
         _write_features(spark, ingested, draft, options, has_timestamps, catalogue, genres)
-        vocabulary.save(draft, genres)
+        vocabulary.save(draft, genres, before.lineage)
         rows = generation(inputs, has_timestamps, ingested.manifest.get(NUMBERING))
         return {"has_timestamps": has_timestamps, "generation": rows, **_summary(spark, draft)}
 
@@ -141,7 +141,7 @@ def _previous(root: Path) -> _Before:
         newest = current(root)
     except FileNotFoundError:
         return _Before((), None)
-    return _Before(vocabulary.load(newest.path), newest.manifest["inputs"]["vocabulary"]["lineage"])
+    return _Before(vocabulary.load(newest.path), vocabulary.lineage(newest.path))
 
 
 def _counts(frame: DataFrame, column: str) -> dict[str, int]:

@@ -26,10 +26,21 @@ def version(vocabulary: Sequence[str]) -> str:
     return digest(list(vocabulary))
 
 
-def save(folder: Path, vocabulary: Sequence[str]) -> None:
-    """Write `vocabulary.json`."""
-    text = json.dumps({"version": version(vocabulary), "genres": list(vocabulary)}, indent=2, ensure_ascii=False)
-    (folder / FILE).write_text(text)
+def save(folder: Path, vocabulary: Sequence[str], lineage: str | None = None) -> None:
+    """Write `vocabulary.json`.
+
+    Args:
+        folder: of the feature tables.
+        vocabulary: genres in their order.
+        lineage: version of the vocabulary that this one and those before it continue; None if it is a first one.
+    """
+    state = {"version": version(vocabulary), "lineage": lineage or version(vocabulary), "genres": list(vocabulary)}
+    (folder / FILE).write_text(json.dumps(state, indent=2, ensure_ascii=False))
+
+
+def lineage(folder: Path) -> str:
+    """Version of the first vocabulary that this one continues: equal where genres have the same positions."""
+    return str(json.loads((folder / FILE).read_text())["lineage"])
 
 
 def continues(vocabulary: Sequence[str], other: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from recstack import columns as c
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
 from recstack.feature_store.registry import apply, materialize
+from recstack.features import vocabulary
 from recstack.release.rollout import switch_version
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once

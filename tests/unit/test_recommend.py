@@ -190,10 +190,10 @@ def test_a_store_that_returns_too_few_rows_means_popular_items() -> None:
     assert ask({"user_id": 1}, engine(lambda user_ids: tiny.users([]))).policy == "popular"
 
 
-def test_after_one_broken_profile_the_other_users_get_their_answer_and_its_user_gets_unseen_items() -> None:
+def test_after_one_broken_row_the_other_users_get_their_answer_and_its_user_gets_unseen_items() -> None:
     def one_broken(user_ids: Sequence[int]) -> pa.Table:
         rows = tiny.users(user_ids).to_pylist()
-        rows[0][c.GENRE_PROFILE] = [5.0]
+        rows[0][c.SEEN_RATINGS] = bytes(4)  # two ratings of one item
         return pa.Table.from_pylist(rows, schema=tiny.users(user_ids).schema)
 
     served = engine(one_broken)

@@ -87,13 +87,15 @@ def test_of_more_than_fifty_items_the_fifty_newest_are_recent_with_and_without_t
 
 
 def test_the_score_is_neutral_without_evidence_and_rises_with_liking_and_with_evidence() -> None:
-    assert genre_score(np.zeros(1), np.zeros(1)).tolist() == [spec.NEUTRAL_SCORE]
-    more_liked = genre_score(np.array([2.0, 6.0, 10.0]), np.full(3, 2.0))
-    more_often = genre_score(np.array([4.0, 40.0, 4e6]), np.array([1.0, 10.0, 1e6]))
+    assert genre_score(np.zeros(1), np.zeros(1), spec.ALPHA).tolist() == [spec.NEUTRAL_SCORE]
+    more_liked = genre_score(np.array([2.0, 6.0, 10.0]), np.full(3, 2.0), spec.ALPHA)
+    more_often = genre_score(np.array([4.0, 40.0, 4e6]), np.array([1.0, 10.0, 1e6]), spec.ALPHA)
     for scores in (more_liked, more_often):
         assert (np.diff(scores) > 0).all()
         assert ((scores > 5) & (scores < 10)).all()
-    assert genre_score(np.array([8.0]), np.array([2.0]))[0] == pytest.approx(10 / (1 + math.exp(-0.4 * math.log(3))))
+    for alpha in (0.1, 0.3):
+        right = 10 / (1 + math.exp(-alpha * 4 * math.log(3)))
+        assert genre_score(np.array([8.0]), np.array([2.0]), alpha)[0] == pytest.approx(right)
 
 
 def test_an_item_outside_the_catalogue_counts_for_no_genre() -> None:
