@@ -1,0 +1,81 @@
+"""The log grows, is corrected and shrinks, features move, models stand still, and every answer is right."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from two_days import MONDAY, TUESDAY, Day, TwoDays, bundle_of, load, open_at
+
+from recstack import columns as c
+from recstack.feature_store.config import repo_config
+from recstack.feature_store.generations import drop_generations
+from recstack.feature_store.online import OnlineStore
+from recstack.recommend import Engine
+from recstack.settings import Settings
+
+NOW = int(datetime(2024, 5, 3, tzinfo=UTC).timestamp())
+
+
+def ids(day: Day, owner: str, key: str) -> set[int]:
+    return set(pq.read_table(day.features.path / owner, columns=[key])[key].to_pylist())
+
+
+def rows(settings: Settings, two_days: TwoDays, day: Day) -> dict[str, pa.Table]:
+    """Every online row of the day's generation, also of users and items that only the other day has."""
+    online = OnlineStore(repo_config(settings), day.features.manifest["generation"])
+    both = (two_days.first, two_days.second)
+    users = sorted(set.union(*(ids(each, "user", c.USER_ID) for each in both)))
+    items = sorted(set.union(*(ids(each, "item", c.ITEM_ID) for each in both)))
+    found = {"user": online.users(users), "item": online.items(items)}
+    known = {"user": ids(day, "user", c.USER_ID), "item": ids(day, "item", c.ITEM_ID)}
+    for owner, key in (("user", c.USER_ID), ("item", c.ITEM_ID)):  # unknown ids have nulls, whatever the store
+        for row in found[owner].drop_columns([c.EVENT_TIMESTAMP]).to_pylist():
+            values = {name: value for name, value in row.items() if name != key and value is not None}
+            assert bool(values) == (row[key] in known[owner]), (owner, row[key], values)
+    return {owner: table.drop_columns([c.EVENT_TIMESTAMP]) for owner, table in found.items()}
+
+
+def assert_right_answers(engine: Engine, rated: dict[int, set[int]]) -> None:
+    """Every user who has rated something gets a personal answer without any of it."""
+    for user, items in rated.items():
+        (answer,) = engine.answer([engine.parse({"user_id": user, "k": 5})], NOW).answers
+        offered = [item["item_id"] for item in answer.payload()["items"]]
+        assert answer.policy == "personal", user
+        assert len(offered) == 5
+        assert not items & set(offered), user
+
+
+def test_after_the_second_day_every_row_is_that_of_a_fresh_load_and_every_answer_is_right(
+    two_days: TwoDays, settings: Settings, tmp_path: Path
+) -> None:
+    first, second = two_days.first, two_days.second
+    load(settings, first, MONDAY)
+    day_one = rows(settings, two_days, first)
+    bundle = bundle_of(settings, first, tmp_path / "bundle")
+    serving = open_at(bundle, settings, first)
+    assert_right_answers(serving, first.rated)
+
+    load(settings, second, TUESDAY)
+    load_again = settings.model_copy(update={"dataset": f"{settings.dataset}fresh"})
+    load(load_again, second, TUESDAY)
+    if two_days.new_generation:
+        assert first.features.manifest["generation"] != second.features.manifest["generation"]
+        assert rows(settings, two_days, first) == day_one, "the served model's rows are as they were"
+        rated = first.rated  # until the rollout
+    else:
+        assert first.features.manifest["generation"] == second.features.manifest["generation"]
+        assert rows(settings, two_days, second) == rows(load_again, two_days, second)
+        rated = second.rated
+    known = {user: items for user, items in rated.items() if items & set(bundle.encoder.item_ids.tolist())}
+    assert_right_answers(serving, known)
+    assert_right_answers(open_at(bundle, settings, second), known)
+
+
+def test_after_the_rollout_the_old_generation_is_gone(two_days: TwoDays, settings: Settings) -> None:
+    first, second = two_days.first, two_days.second
+    load(settings, first, MONDAY)
+    load(settings, second, TUESDAY)
+    served = second.features.manifest["generation"]
+    dropped = drop_generations(settings, [served])
+    assert dropped == ([first.features.manifest["generation"]] if two_days.new_generation else [])

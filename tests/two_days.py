@@ -1,0 +1,87 @@
+"""Two days of a log: what the pipeline makes of each, loaded into an online store, and a model of the first."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from changing_log import Log
+
+from recstack import columns as c
+from recstack.archive.bundle import Bundle, Facts, write_bundle
+from recstack.archive.opening import open_engine
+from recstack.data.splits import TRAIN, VALIDATION
+from recstack.feature_store.registry import apply, materialize
+from recstack.features import spec
+from recstack.models.base import FitContext
+from recstack.models.item_item.model import ItemItem
+from recstack.recommend import Engine
+from recstack.recommend.request import RatingScale
+from recstack.settings import Settings
+from recstack.storage.lake import Build
+from recstack.training.dataset import newest_items, training_data
+
+MONDAY = datetime(2024, 5, 1, tzinfo=UTC)
+TUESDAY = MONDAY + timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Day:
+    """What the steps before `materialize` made of a log."""
+
+    log: Log
+    ingested: Build
+    features: Build
+
+    @property
+    def rated(self) -> dict[int, set[int]]:
+        """Items that each user has rated, by recstack's numbers."""
+        rows = pq.read_table(self.ingested.path / "interactions", columns=[c.USER_ID, c.ITEM_ID])
+        found: dict[int, set[int]] = {}
+        for user, item in zip(rows[c.USER_ID].to_pylist(), rows[c.ITEM_ID].to_pylist(), strict=True):
+            found.setdefault(user, set()).add(item)
+        return found
+
+
+@dataclass(frozen=True)
+class TwoDays:
+    """Both days in one lake."""
+
+    first: Day
+    second: Day
+    new_generation: bool
+
+
+def load(settings: Settings, day: Day, horizon: datetime) -> None:
+    """Declare and load, as the flow `materialize` does."""
+    with pytest.MonkeyPatch.context() as patched:
+        if day.log.recent_length is not None:
+            patched.setattr(spec, "RECENT_LENGTH", day.log.recent_length)
+        apply(settings, day.features.path, horizon)
+        materialize(settings, day.features.path)
+
+
+def bundle_of(settings: Settings, day: Day, folder: Path) -> Bundle:
+    """A model of this day, as the flow `train` publishes it."""
+    data = training_data(settings, day.features, (TRAIN, VALIDATION))
+    facts = Facts(
+        model_version=day.features.path.name,
+        dataset=settings.dataset,
+        generation=day.features.manifest["generation"],
+        timed=day.log.timed,
+        scale=RatingScale(low=1, high=5, liked=4),
+        config={},
+        data_fingerprint="0",
+        run_id=None,
+    )
+    folder.mkdir()
+    model = ItemItem.fit(data, FitContext(seed=0))
+    titles = pq.read_table(day.ingested.path / "items")
+    write_bundle(folder, model, data.encoder, titles, newest_items(settings, day.features), facts)
+    return Bundle.read(folder)
+
+
+def open_at(bundle: Bundle, settings: Settings, day: Day) -> Engine:
+    """The engine of a bundle as a worker opens it that starts on this day."""
+    return open_engine(bundle, settings, int((MONDAY + timedelta(days=2)).timestamp()))
