@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from changing_log import Log
@@ -12,6 +13,8 @@ from recstack import columns as c
 from recstack.archive.bundle import Bundle, Facts, write_bundle
 from recstack.archive.opening import open_engine
 from recstack.data.splits import TRAIN, VALIDATION
+from recstack.feature_store.config import repo_config
+from recstack.feature_store.online import OnlineStore
 from recstack.feature_store.registry import apply, materialize
 from recstack.features import spec
 from recstack.models.base import FitContext
@@ -85,3 +88,27 @@ def bundle_of(settings: Settings, day: Day, folder: Path) -> Bundle:
 def open_at(bundle: Bundle, settings: Settings, day: Day) -> Engine:
     """The engine of a bundle as a worker opens it that starts on this day."""
     return open_engine(bundle, settings, int((MONDAY + timedelta(days=2)).timestamp()))
+
+
+def ids(day: Day, owner: str, key: str) -> set[int]:
+    return set(pq.read_table(day.features.path / owner, columns=[key])[key].to_pylist())
+
+
+def rows(settings: Settings, two_days: TwoDays, day: Day | None) -> dict[str, pa.Table]:
+    """Every online row of the day's generation, also of users and items that only the other day has.
+
+    Without a day of the newest generation, in whatever state a killed load left it.
+    """
+    online = OnlineStore(repo_config(settings), day.features.manifest["generation"] if day else None)
+    both = (two_days.first, two_days.second)
+    users = sorted(set.union(*(ids(each, "user", c.USER_ID) for each in both)))
+    items = sorted(set.union(*(ids(each, "item", c.ITEM_ID) for each in both)))
+    found = {"user": online.users(users), "item": online.items(items)}
+    if day is None:
+        return {owner: table.drop_columns([c.EVENT_TIMESTAMP]) for owner, table in found.items()}
+    known = {"user": ids(day, "user", c.USER_ID), "item": ids(day, "item", c.ITEM_ID)}
+    for owner, key in (("user", c.USER_ID), ("item", c.ITEM_ID)):  # unknown ids have nulls, whatever the store
+        for row in found[owner].drop_columns([c.EVENT_TIMESTAMP]).to_pylist():
+            values = {name: value for name, value in row.items() if name != key and value is not None}
+            assert bool(values) == (row[key] in known[owner]), (owner, row[key], values)
+    return {owner: table.drop_columns([c.EVENT_TIMESTAMP]) for owner, table in found.items()}

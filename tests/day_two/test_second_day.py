@@ -3,37 +3,13 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from two_days import MONDAY, TUESDAY, Day, TwoDays, bundle_of, load, open_at
+from two_days import MONDAY, TUESDAY, TwoDays, bundle_of, load, open_at, rows
 
-from recstack import columns as c
-from recstack.feature_store.config import repo_config
 from recstack.feature_store.generations import drop_generations
-from recstack.feature_store.online import OnlineStore
 from recstack.recommend import Engine
 from recstack.settings import Settings
 
 NOW = int(datetime(2024, 5, 3, tzinfo=UTC).timestamp())
-
-
-def ids(day: Day, owner: str, key: str) -> set[int]:
-    return set(pq.read_table(day.features.path / owner, columns=[key])[key].to_pylist())
-
-
-def rows(settings: Settings, two_days: TwoDays, day: Day) -> dict[str, pa.Table]:
-    """Every online row of the day's generation, also of users and items that only the other day has."""
-    online = OnlineStore(repo_config(settings), day.features.manifest["generation"])
-    both = (two_days.first, two_days.second)
-    users = sorted(set.union(*(ids(each, "user", c.USER_ID) for each in both)))
-    items = sorted(set.union(*(ids(each, "item", c.ITEM_ID) for each in both)))
-    found = {"user": online.users(users), "item": online.items(items)}
-    known = {"user": ids(day, "user", c.USER_ID), "item": ids(day, "item", c.ITEM_ID)}
-    for owner, key in (("user", c.USER_ID), ("item", c.ITEM_ID)):  # unknown ids have nulls, whatever the store
-        for row in found[owner].drop_columns([c.EVENT_TIMESTAMP]).to_pylist():
-            values = {name: value for name, value in row.items() if name != key and value is not None}
-            assert bool(values) == (row[key] in known[owner]), (owner, row[key], values)
-    return {owner: table.drop_columns([c.EVENT_TIMESTAMP]) for owner, table in found.items()}
 
 
 def assert_right_answers(engine: Engine, rated: dict[int, set[int]]) -> None:
