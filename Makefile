@@ -110,7 +110,11 @@ bench-scale: java redis venv ## the same at full size, 38.6 million ratings; wri
 
 .PHONY: test
 test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore=tests/day_two $(ARGS)
+
+.PHONY: day-two
+day-two: java redis venv ## what a changed log does to online rows, answers and rollouts, some 10 minutes; ARGS picks
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/day_two $(ARGS)
 
 .PHONY: lint
 lint: venv ## format, rules, types, and the layers of modules
