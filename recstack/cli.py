@@ -110,6 +110,9 @@ def evaluate(
         str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
+    staleness: Annotated[
+        str | None, typer.Option(help="ages of histories to compare; default for global-time: 0s,1h,1d")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
@@ -121,6 +124,7 @@ def evaluate(
         if file is not None:
             require_writable(file)
     names = _check_models(models, reference)
+    ages = _check_staleness(staleness)
     _check_experiment(dataset, data, option, protocol, target)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
@@ -134,6 +138,7 @@ def evaluate(
         seeds,
         reference=reference,
         tuned=tuned,
+        staleness=ages,
     )
     say(render_markdown(result))
     if as_json is not None:
@@ -238,6 +243,13 @@ def _check_models(models: str, reference: str | None) -> Sequence[str]:
     if reference is not None:
         choose("reference", reference, dict.fromkeys(names))
     return names
+
+
+def _check_staleness(staleness: str | None) -> Sequence[str] | None:
+    from recstack.data.splits import GLOBAL_TIME
+    from recstack.evaluation.staleness import named
+
+    return None if staleness is None else named([name.strip() for name in staleness.split(",")], GLOBAL_TIME)
 
 
 def _experiment_config(

@@ -128,7 +128,8 @@ def build_evaluation_set(
     features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
     if len(features) != len(user_ids):
         raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
-    users = encoder.users(features, _epoch_seconds(times), ids=user_ids)
+    as_of = _epoch_seconds(times)
+    users = encoder.users(features, as_of, ids=user_ids)
     if not one_target_each:
         # Items of the target's own second are training data too, but not strictly before it: take the whole part.
         offsets, seen, ratings = _items_of(history, user_ids)
@@ -157,6 +158,7 @@ def build_evaluation_set(
         target_slices=target_slices(relevant, counts, item_genres, encoder.genres),
         item_genres=item_genres,
         positive_from=positive_from,
+        as_of=None if protocol in AT_RANDOM else as_of,
     )
 
 

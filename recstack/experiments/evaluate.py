@@ -28,6 +28,7 @@ def evaluate_dataset(
     *,
     reference: str | None = None,
     tuned: bool = False,
+    staleness: Sequence[str] | None = None,
 ) -> Report:
     """Fit models to a dataset and evaluate them on its test part; prints a line per step.
 
@@ -38,6 +39,7 @@ def evaluate_dataset(
         seeds: fits of each model.
         reference: the model that the others are compared with; None takes the best.
         tuned: whether models get the options that `tune_dataset` found for them; defaults where it found none.
+        staleness: ages of histories to show side by side, see `compare`.
 
     Raises:
         UserError: unknown dataset, model, protocol or target, bad data, or options found on other data.
@@ -52,7 +54,7 @@ def evaluate_dataset(
     options = {name: _tuned_options(experiment, name) for name in chosen} if tuned else {}
     for name, found in options.items():
         say(f"{name}: {'tuned: ' + json.dumps(found) if found else 'its defaults'}")
-    return compare(experiment, chosen, seeds=seeds, reference=reference, options=options)
+    return compare(experiment, chosen, seeds=seeds, reference=reference, options=options, staleness=staleness)
 
 
 def tune_dataset(

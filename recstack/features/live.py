@@ -1,4 +1,4 @@
-"""User features as of the timestamp of each evaluation query: what the online store would have answered then."""
+"""User features as of the timestamp of each evaluation query: what an online store would hold that was loaded then."""
 
 import numpy as np
 import pyarrow as pa
