@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from recstack import columns as c
 from recstack.data.assign_split import assign
 from recstack.data.ingest import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, ITEMS_FOLDER
-from recstack.data.splits import AT_RANDOM, SPLIT_SEED, TEST, TRAIN, VALIDATION
+from recstack.data.splits import AT_RANDOM, BEFORE_TEST, EVERYTHING, SPLIT_SEED, TEST, TRAIN
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.options import FeatureOptions
 from recstack.features.training_users import training_users
@@ -26,7 +26,7 @@ from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, current
 def build_features(
     spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions, remote: Remote = NO_REMOTE
 ) -> Build:
-    """Write `interactions` (with their split), `user`, `item`, `training_users` and the vocabulary.
+    """Write `interactions` (with their split), `user`, `item`, the users to learn from, and the vocabulary.
 
     With timestamps no more is needed: every feature row has the time from which it was known. Without timestamps only
     the split tells past from future. So there are further tables of training rows, computed from the parts that models
@@ -69,6 +69,11 @@ def without_own(parts: Sequence[str]) -> str:
     return "_".join(["without_own", *parts])
 
 
+def training_users_of(parts: Sequence[str]) -> str:
+    """Folder of the users that models learn from: of those before the test part, or of all for the served model."""
+    return "training_users_all" if TEST in parts else "training_users"
+
+
 def _write_split(
     spark: SparkSession, ingested: Build, draft: Path, options: FeatureOptions, has_timestamps: bool
 ) -> None:
@@ -109,9 +114,11 @@ def _write_features(
     if not has_timestamps:
         with step("build_features: training rows"):
             user.without_own(train, item_genres).write(draft / without_own((TRAIN,)))
-            user.without_own(before_test, item_genres).write(draft / without_own((TRAIN, VALIDATION)))
+            user.without_own(before_test, item_genres).write(draft / without_own(BEFORE_TEST))
+            user.without_own(interactions, item_genres).write(draft / without_own(EVERYTHING))
     with step("build_features: users to learn from"):
-        training_users(before_test, options.training_filter).write.parquet(str(draft / "training_users"))
+        for rows, parts in ((before_test, BEFORE_TEST), (interactions, EVERYTHING)):
+            training_users(rows, options.training_filter).write.parquet(str(draft / training_users_of(parts)))
 
 
 def _summary(spark: SparkSession, draft: Path) -> dict[str, Any]:
