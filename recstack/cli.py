@@ -27,6 +27,7 @@ Protocol = Annotated[str | None, typer.Option(help="default: global-time, or str
 Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
 ]
+Staleness = Annotated[str | None, typer.Option(help="ages of histories; default for global-time: 0s,1h,1d")]
 SplitAt = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
 ]
@@ -110,13 +111,12 @@ def evaluate(
         str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
-    staleness: Annotated[
-        str | None, typer.Option(help="ages of histories to compare; default for global-time: 0s,1h,1d")
-    ] = None,
+    staleness: Staleness = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
+    from recstack.evaluation.staleness import parse_names
     from recstack.storage.lake import require_writable, write_atomically
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
@@ -124,7 +124,7 @@ def evaluate(
         if file is not None:
             require_writable(file)
     names = _check_models(models, reference)
-    ages = _check_staleness(staleness)
+    ages = parse_names(staleness, protocol)
     _check_experiment(dataset, data, option, protocol, target)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
@@ -243,13 +243,6 @@ def _check_models(models: str, reference: str | None) -> Sequence[str]:
     if reference is not None:
         choose("reference", reference, dict.fromkeys(names))
     return names
-
-
-def _check_staleness(staleness: str | None) -> Sequence[str] | None:
-    from recstack.data.splits import GLOBAL_TIME
-    from recstack.evaluation.staleness import named
-
-    return None if staleness is None else named([name.strip() for name in staleness.split(",")], GLOBAL_TIME)
 
 
 def _experiment_config(

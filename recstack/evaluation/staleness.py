@@ -88,3 +88,13 @@ def named(names: Sequence[str] | None, protocol: str) -> list[str]:
     if names and protocol not in BY_TIME:
         raise UserError(f"{protocol} ignores time, so histories have no staleness; leave the option out")
     return [name for name in STALENESS if name in names]
+
+
+def parse_names(text: str | None, protocol: str | None) -> list[str] | None:
+    """Names with commas between them, checked by `named` before minutes of work; None for the default.
+
+    Args:
+        text: such as "0s,1d".
+        protocol: None takes the default of the data, which is only known once they are read.
+    """
+    return None if text is None else named([name.strip() for name in text.split(",")], protocol or GLOBAL_TIME)

@@ -19,6 +19,8 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import TRAINED_PARTS, LiveFeatures, Part, build_evaluation_set
 from recstack.evaluation.staleness import DAILY, FRESH, with_staleness
 from recstack.features import vocabulary
+from recstack.features.arrays import Floats
+from recstack.features.encode import Encoder
 from recstack.features.live import live_features
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
@@ -81,15 +83,11 @@ class Experiment:
         """
         key = part, staleness or self.staleness
         if key not in self._cases:
+            known = self.data(TRAINED_PARTS[part])
             if key[1] == FRESH:
-                with working(f"computing the users' features as of each target of the {part} part"):
-                    self._cases[key] = self._evaluation_set(part)
+                self._cases[key] = self.cases_encoded_by(known.encoder, known.items.genres, part, FRESH)
             else:
-                fresh = self.cases(part, FRESH)
-                with working(f"computing the users' features as they were up to {key[1]} before each target"):
-                    interactions = self.spark.read.parquet(str(self.features.path / "interactions"))
-                    encoder = self.data(TRAINED_PARTS[part]).encoder
-                    self._cases[key] = with_staleness(fresh, key[1], self._live(interactions), encoder)
+                self._cases[key] = self._with_age(self.cases(part, FRESH), key[1], known.encoder)
         return self._cases[key]
 
     def forget(self) -> None:
@@ -97,12 +95,17 @@ class Experiment:
         self._data.clear()
         self._cases.clear()
 
-    def _live(self, interactions: DataFrame) -> LiveFeatures:
-        catalogue = pq.read_table(self.ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
-        genres = vocabulary.item_genres(catalogue, vocabulary.load(self.features.path))
-        return lambda queries: live_features(self.spark, interactions, queries, genres)
+    def cases_encoded_by(
+        self, encoder: Encoder, item_genres: Floats, part: Part, staleness: str | None = None
+    ) -> EvaluationSet:
+        """The rankings of a part for a model with an encoder of its own: the same users and targets, in the same order.
 
-    def _evaluation_set(self, part: Part) -> EvaluationSet:
+        Args:
+            encoder: the model's; a target that is not in its catalogue is a miss.
+            item_genres: [I, G] genres of its items, see `ItemBatch`.
+            part: the part that holds the targets.
+            staleness: as in `cases`.
+        """
         interactions = pq.read_table(self.features.path / "interactions")
         frame = self.spark.read.parquet(str(self.features.path / "interactions"))
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
@@ -112,16 +115,29 @@ class Experiment:
             others = interactions.filter(pc.field(c.SPLIT) != part)
             interactions = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
             frame = divided.filter(F.col(c.SPLIT) == FOLD_IN)
-        known = self.data(TRAINED_PARTS[part])
         given = self.ingested.path / NEGATIVES_FOLDER
         supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
-        return build_evaluation_set(
-            self.protocol,
-            interactions,
-            self._live(frame),
-            known.encoder,
-            part,
-            item_genres=known.items.genres,
-            negatives=pq.read_table(given) if supplied else None,
-            positive_from=self.positive_from,
-        )
+        with working(f"computing the users' features as of each target of the {part} part"):
+            fresh = build_evaluation_set(
+                self.protocol,
+                interactions,
+                self._live(frame),
+                encoder,
+                part,
+                item_genres=item_genres,
+                negatives=pq.read_table(given) if supplied else None,
+                positive_from=self.positive_from,
+            )
+        return self._with_age(fresh, staleness or self.staleness, encoder)
+
+    def _with_age(self, fresh: EvaluationSet, staleness: str, encoder: Encoder) -> EvaluationSet:
+        if staleness == FRESH:
+            return fresh
+        interactions = self.spark.read.parquet(str(self.features.path / "interactions"))
+        with working(f"computing the users' features as they were up to {staleness} before each target"):
+            return with_staleness(fresh, staleness, self._live(interactions), encoder)
+
+    def _live(self, interactions: DataFrame) -> LiveFeatures:
+        catalogue = pq.read_table(self.ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
+        genres = vocabulary.item_genres(catalogue, vocabulary.load(self.features.path))
+        return lambda queries: live_features(self.spark, interactions, queries, genres)

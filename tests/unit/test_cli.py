@@ -45,6 +45,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
             ["evaluate", "--models", "popularity", "--reference", "item_item"],
             "no reference 'item_item'.*popularity",
         ),
+        (["evaluate", "--staleness", "0s,2h"], "no staleness '2h'; choose one of 0s, 1h, 1d"),
+        (["evaluate", "--staleness", "1d", "--protocol", "stratified"], "stratified ignores time"),
         (["tune", "--model", "best"], "no model 'best'.*popularity"),
         (["recommend"], "give one of --user and --liked"),
         (["recommend", "--user", "1", "--liked", "50"], "give one of --user and --liked"),

@@ -11,11 +11,13 @@ from recstack.errors import UserError
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import rank, user_ndcg
+from recstack.evaluation.ratings import rating_errors
 from recstack.evaluation.report.markdown import render_markdown
 from recstack.evaluation.report.page import render_page
 from recstack.evaluation.report.report import build_report
 from recstack.evaluation.staleness import STALENESS, figures, named, with_staleness
 from recstack.models.base import FitContext
+from recstack.models.bias.model import Bias
 from recstack.models.item_item.model import ItemItem
 from recstack.models.popularity.model import Popularity
 
@@ -128,3 +130,12 @@ def test_global_time_compares_all_ages_by_default_and_protocols_without_time_ref
         named(["2h"], "global-time")
     with pytest.raises(UserError, match="stratified ignores time"):
         named(["1d"], "stratified")
+
+
+def test_ratings_are_predicted_from_the_same_histories_as_rankings(by_age: dict[str, EvaluationSet]) -> None:
+    ratings = replace(HISTORY, rating=1.0 + np.arange(len(HISTORY.item)) % 5)
+    model = Bias.fit(ratings.rows(~IN_TEST).training(ratings.encoder()), FitContext())
+    old = by_age["1d"]
+    errors = rating_errors(model, old)
+    np.testing.assert_array_equal(errors, rating_errors(model, replace(old, users=old.given_users, given=None)))
+    assert (errors != rating_errors(model, by_age["0s"])).any()

@@ -70,7 +70,7 @@ def no_work(*arguments: object, **options: object) -> None:
 
 def test_the_manifest_counts_what_was_written(built: Build) -> None:
     rows = built.manifest["rows"]
-    assert set(rows) == {"interactions", "user", "item", "training_users"}
+    assert set(rows) == {"interactions", "user", "item", "training_users", "training_users_all"}
     for name, count in rows.items():
         assert len(pq.read_table(built.path / name)) == count
     assert sum(built.manifest["split"].values()) == rows["interactions"]
