@@ -28,6 +28,9 @@ Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
 ]
 Staleness = Annotated[str | None, typer.Option(help="ages of histories; default for global-time: 0s,1h,1d")]
+ModelOptions = Annotated[
+    list[str] | None, typer.Option("--model-option", help="MODEL.NAME=VALUE, such as ease.neighbours=100; repeatable")
+]
 SplitAt = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
 ]
@@ -112,11 +115,13 @@ def evaluate(
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
     staleness: Staleness = None,
+    model_option: ModelOptions = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
     from recstack.evaluation.staleness import parse_names
+    from recstack.models.config import options_by_model
     from recstack.storage.lake import require_writable, write_atomically
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
@@ -125,6 +130,7 @@ def evaluate(
             require_writable(file)
     names = _check_models(models, reference)
     ages = parse_names(staleness, protocol)
+    options = options_by_model(model_option or [], names)
     _check_experiment(dataset, data, option, protocol, target)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
@@ -139,6 +145,7 @@ def evaluate(
         reference=reference,
         tuned=tuned,
         staleness=ages,
+        options=options,
     )
     say(render_markdown(result))
     if as_json is not None:

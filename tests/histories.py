@@ -14,7 +14,7 @@ from recstack.features.encode import Encoder
 from recstack.features.histories import Histories, Past
 from recstack.features.item_genres import ItemGenres
 from recstack.features.request_time import History, user_rows
-from recstack.features.spec import RECENT_LENGTH, schema
+from recstack.features.spec import RECENT_LENGTH, USER_SCALARS, schema
 from recstack.features.user_features import user_features
 from recstack.models.training_data import TrainingData
 
@@ -143,7 +143,7 @@ def viewers(*histories: list[int], genres: list[list[float]] | None = None) -> U
         recent[row, : len(items)] = items[:RECENT_LENGTH]
     return UserBatch(
         genres=np.zeros((count, len(GENRES)), dtype=np.float32) if genres is None else np.float32(genres),
-        scalars=np.zeros((count, 6), dtype=np.float32),
+        scalars=np.zeros((count, len(USER_SCALARS)), dtype=np.float32),
         recent=recent,
         recent_ratings=np.zeros((count, RECENT_LENGTH), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(items) for items in histories])),

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from recstack.cli import app
+from recstack.models import model_names
 from recstack.settings import Settings
 
 README_LINES = 160
@@ -224,6 +225,11 @@ def test_every_setting_and_variable_in_code_exists(document: Path) -> None:
 
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+def test_every_model_has_a_row_in_the_page_of_models() -> None:
+    rows = re.findall(r"^\| \[(\w+)\]", (ROOT / "docs/models.md").read_text(), re.MULTILINE)
+    assert set(model_names()) - set(rows) == set()
 
 
 def test_contributing_describes_every_target_that_help_lists() -> None:

@@ -1,7 +1,7 @@
 """Entry points of `recstack evaluate` and `recstack tune`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ def evaluate_dataset(
     reference: str | None = None,
     tuned: bool = False,
     staleness: Sequence[str] | None = None,
+    options: Mapping[str, dict[str, Any]] | None = None,
 ) -> Report:
     """Fit models to a dataset and evaluate them on its test part; prints a line per step.
 
@@ -40,21 +41,26 @@ def evaluate_dataset(
         reference: the model that the others are compared with; None takes the best.
         tuned: whether models get the options that `tune_dataset` found for them; defaults where it found none.
         staleness: ages of histories to show side by side, see `compare`.
+        options: by model and name; they win over tuned ones.
 
     Raises:
-        UserError: unknown dataset, model, protocol or target, bad data, or options found on other data.
+        UserError: unknown dataset, model, option, protocol or target, bad data, or options found on other data.
     """
     chosen = list(models()) if list(names) == ["all"] else list(dict.fromkeys(names))
     for name in chosen:
         choose("model", name, models())
     if reference is not None:
         choose("reference", reference, dict.fromkeys(chosen))
+    given = options or {}
+    for name, values in given.items():
+        models()[name].config_class.read(values, name)  # before minutes of work
     use_threads(settings.threads)
     experiment = prepare(settings, config)
-    options = {name: _tuned_options(experiment, name) for name in chosen} if tuned else {}
-    for name, found in options.items():
-        say(f"{name}: {'tuned: ' + json.dumps(found) if found else 'its defaults'}")
-    return compare(experiment, chosen, seeds=seeds, reference=reference, options=options, staleness=staleness)
+    used = {name: (_tuned_options(experiment, name) if tuned else {}) | given.get(name, {}) for name in chosen}
+    for name, values in used.items():
+        if tuned or values:
+            say(f"{name}: {'options ' + json.dumps(values) if values else 'its defaults'}")
+    return compare(experiment, chosen, seeds=seeds, reference=reference, options=used, staleness=staleness)
 
 
 def tune_dataset(

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from recstack.features.arrays import Doubles, Ints, Mask
+
+Numbers = TypeVar("Numbers", Doubles, Ints)
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,30 @@ class Past:
         total: Doubles = sums[self.end] - sums[self.start]
         return total if self.left_out is None else total - values[self.left_out]
 
+    def first(self, values: Numbers) -> Numbers:
+        """[P] of `values` ([E]) that of the first interaction seen; any number where a row sees nothing."""
+        skipped = 0 if self.left_out is None else self.left_out == self.start
+        return _at(values, self.start + skipped)
+
+    def last(self, values: Numbers) -> Numbers:
+        """[P] of `values` ([E]) that of the last interaction seen; any number where a row sees nothing."""
+        skipped = 0 if self.left_out is None else self.left_out == self.end - 1
+        return _at(values, self.end - 1 - skipped)
+
     @cached_property
     def user(self) -> Ints:
         """[E] a number for each interaction that grows by one where the next user begins."""
         begins = np.zeros(len(self.histories.item), dtype=np.int64)
         begins[self.start[self.start < len(begins)]] = 1
         return np.cumsum(begins)
+
+
+def _at(values: Numbers, positions: Ints) -> Numbers:
+    """The values at these positions; any number for a position outside, as of a row that sees nothing."""
+    if not len(values):
+        return np.zeros(len(positions), values.dtype)
+    found: Numbers = values[positions.clip(0, len(values) - 1)]
+    return found
 
 
 def leave_each_out(histories: Histories, start: Ints, end: Ints) -> Past:

@@ -28,27 +28,18 @@ def rating_mean(past: Past) -> Doubles:
 def rating_range(past: Past) -> Doubles:
     """Largest minus smallest rating."""
     rating = past.histories.rating
-    if not len(rating):
-        return np.zeros(len(past.start))
     if past.left_out is not None:  # data without timestamps: a user's ratings are in ascending order
-        own, first, last = past.left_out, past.start, past.end - 1
-        low = rating[np.where(own == first, first + 1, first).clip(max=len(rating) - 1)]
-        high = rating[np.where(own == last, last - 1, last).clip(min=0)]
-        return np.asarray(high - low)
+        return past.last(rating) - past.first(rating)
     # One accumulated maximum over all users: each user's ratings are shifted above those of all earlier users.
-    shift = past.user * (rating.max() - rating.min() + 1.0)
-    last = (past.end - 1).clip(min=0)
-    high = (np.maximum.accumulate(rating + shift) - shift)[last]
-    low = -(np.maximum.accumulate(-rating + shift) - shift)[last]
-    return np.asarray(high - low)
+    shift = past.user * (np.ptp(rating) + 1.0 if len(rating) else 1.0)
+    high: Doubles = np.maximum.accumulate(rating + shift) - shift
+    low: Doubles = -(np.maximum.accumulate(-rating + shift) - shift)
+    return past.last(high) - past.last(low)
 
 
 def last_interaction(past: Past) -> Ints | None:
     """Epoch second of the last interaction."""
-    time = past.histories.time
-    if not past.histories.has_timestamps:
-        return None
-    return time[(past.end - 1).clip(min=0)] if len(time) else np.zeros(len(past.start), np.int64)
+    return past.last(past.histories.time) if past.histories.has_timestamps else None
 
 
 def frequency(past: Past) -> Ints | None:
@@ -56,14 +47,11 @@ def frequency(past: Past) -> Ints | None:
     if not past.histories.has_timestamps:
         return None
     day = past.histories.time // DAY
-    if not len(day):
-        return np.zeros(len(past.start), np.int64)
     is_new = np.ones(len(day), dtype=np.int64)
     is_new[1:] = day[1:] != day[:-1]
     days_before = np.concatenate([[0], np.cumsum(is_new)])
     # A user's first interaction opens a day even if the previous user's last one was on the same date.
-    first_is_new = is_new[past.start.clip(max=len(day) - 1)]
-    return np.asarray(days_before[past.end] - days_before[past.start] + (1 - first_is_new))
+    return np.asarray(days_before[past.end] - days_before[past.start] + (1 - past.first(is_new)))
 
 
 def intensity(past: Past) -> Doubles | None:

@@ -1,11 +1,12 @@
 """Options of a model: a frozen record whose names and types are checked."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from recstack.errors import UserError
+from recstack.errors import UserError, choose
 
 
 class ModelConfig(BaseModel):
@@ -47,3 +48,28 @@ class ModelConfig(BaseModel):
             known = ", ".join(cls.model_fields) or "none"
             return f"{model} has no option {name!r}; its options are: {known}"
         return f"option {name} of {model} can't be {error['input']!r}: {error['msg']}"
+
+
+def options_by_model(texts: Sequence[str], models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Values by model and name of the option, from texts such as `ease.regularisation=300`.
+
+    Args:
+        texts: MODEL.NAME=VALUE; a value that is no JSON is a text. The last one of a name counts.
+        models: models that may have options.
+
+    Raises:
+        UserError: a text is of another form, or names another model. Names of options are not checked.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        path, sign, value = text.partition("=")
+        model, dot, name = path.partition(".")
+        if not (sign and dot):
+            raise UserError(f"write an option of a model as MODEL.NAME=VALUE, such as ease.neighbours=100, not {text}")
+        choose("model", model, dict.fromkeys(models))
+        values = found.setdefault(model, {})
+        try:
+            values[name] = json.loads(value)
+        except ValueError:
+            values[name] = value
+    return found

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from recstack.cli import main
+from recstack.errors import UserError
+from recstack.experiments import evaluate
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -47,6 +49,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ),
         (["evaluate", "--staleness", "0s,2h"], "no staleness '2h'; choose one of 0s, 1h, 1d"),
         (["evaluate", "--staleness", "1d", "--protocol", "stratified"], "stratified ignores time"),
+        (["evaluate", "--model-option", "neighbours=9"], "MODEL.NAME=VALUE, such as ease.neighbours=100, not neighb"),
+        (["evaluate", "--model-option", "best.depth=3"], "no model 'best'.*popularity"),
+        (
+            ["evaluate", "--models", "popularity", "--model-option", "ease.neighbours=9"],
+            "no model 'ease'; choose one of popularity",
+        ),
         (["tune", "--model", "best"], "no model 'best'.*popularity"),
         (["recommend"], "give one of --user and --liked"),
         (["recommend", "--user", "1", "--liked", "50"], "give one of --user and --liked"),
@@ -79,6 +87,7 @@ def test_a_mistake_is_answered_by_one_line(
         ["evaluate", "--dataset", "movielens_25m", "--option", "age=9"],
         ["evaluate", "--models", "best"],
         ["evaluate", "--protocol", "random"],
+        ["evaluate", "--model-option", "best.depth=3"],
         ["tune", "--model", "best"],
         ["demo", "--dataset", "films"],
     ],
@@ -110,3 +119,37 @@ def test_help_is_no_mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     out, err = capsys.readouterr()
     assert "--protocol" in out
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ease.depth=3", "ease has no option 'depth'; its options are: regularisation"),
+        ("ease.neighbours=many", "option neighbours of ease can't be 'many': Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_option_of_a_model_is_answered_before_data_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, message: str
+) -> None:
+    monkeypatch.setenv("RECSTACK_HOME", str(tmp_path))
+    assert run(monkeypatch, "evaluate", "--models", "ease", "--model-option", text) == 1
+    assert re.match(f"recstack: {message}", capsys.readouterr().err.splitlines()[-1])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("more", "tuned"), [([], {}), (["--tuned"], {"neighbours": 7, "recency_power": 0.5})])
+def test_evaluate_hands_a_model_its_options_which_win_over_tuned_ones(
+    monkeypatch: pytest.MonkeyPatch, more: list[str], tuned: dict[str, float]
+) -> None:
+    got: dict[str, dict[str, object]] = {}
+
+    def compare(*_: object, options: dict[str, dict[str, object]], **__: object) -> None:
+        got.update(options)
+        raise UserError("that is all")
+
+    monkeypatch.setattr(evaluate, "prepare", lambda *_: None)
+    monkeypatch.setattr(evaluate, "_tuned_options", lambda _, name: tuned if name == "ease" else {})
+    monkeypatch.setattr(evaluate, "compare", compare)
+    chosen = ["--model-option", "ease.neighbours=9", "--model-option", "ease.regularisation=50"]
+    assert run(monkeypatch, "evaluate", "--models", "ease,popularity", *chosen, *more) == 1
+    assert got == {"ease": tuned | {"neighbours": 9, "regularisation": 50}, "popularity": {}}

@@ -140,7 +140,7 @@ class FusionInputs:
 
 
 def _context(users: UserBatch) -> Floats:
-    """[B, 8] the user's scalars, the length of the history, and whether it is empty."""
+    """[B, S + 2] the user's scalars, the length of the history, and whether it is empty."""
     known = np.diff(users.seen_offsets)[:, None]
     return np.concatenate([users.scalars, np.log1p(known), known == 0], axis=1).astype(np.float32)
 

@@ -5,6 +5,7 @@ import pytest
 
 from recstack.evaluation.genre_metrics import SMOOTHING, diversity, genre_shares, miscalibration, overall_genres
 from recstack.features.batches import UserBatch
+from recstack.features.spec import USER_SCALARS
 
 ROMANCE, ACTION, BOTH, NONE = range(4)
 GENRES = np.float32([[1, 0], [0, 1], [1, 1], [0, 0]])
@@ -15,7 +16,7 @@ def users(*seen: list[int]) -> UserBatch:
     size = len(seen)
     return UserBatch(
         genres=np.zeros((size, 2), dtype=np.float32),
-        scalars=np.zeros((size, 6), dtype=np.float32),
+        scalars=np.zeros((size, len(USER_SCALARS)), dtype=np.float32),
         recent=np.full((size, 50), -1),
         recent_ratings=np.zeros((size, 50), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(items) for items in seen])).astype(np.int64),

@@ -10,7 +10,7 @@ from recstack import columns as c
 from recstack.data.timestamps import DAY
 from recstack.features import spec
 from recstack.features.encode import Encoder, empty_rows
-from recstack.features.spec import ITEM_SCALARS, USER_SCALARS
+from recstack.features.spec import ITEM_SCALARS, SCALINGS, USER_SCALARS
 
 WORDS = ("comedy", "war")
 NOW = 1_000 * DAY
@@ -25,13 +25,9 @@ def seen(ratings: dict[int, float]) -> dict[str, bytes]:
 
 def user(**values: Any) -> dict[str, Any]:
     known: dict[str, Any] = {
+        **dict.fromkeys(USER_SCALARS, 2),
         c.GENRE_PROFILE: [7.5, 5.0],
-        c.RATING_COUNT: 2,
-        c.RATING_MEAN: 3.0,
-        c.RATING_RANGE: 2.0,
         c.LAST_INTERACTION: NOW - 3 * DAY,
-        c.FREQUENCY: 1,
-        c.INTENSITY: 2.0,
         c.RECENT_ITEMS: [20, 30],
         c.RECENT_RATINGS: [4.0, 2.0],
         **seen({20: 4.0, 30: 2.0}),
@@ -59,7 +55,7 @@ def items(**columns: Any) -> pa.Table:
 
 
 NOTHING_SEEN = {c.SEEN_ITEMS: None, c.SEEN_RATINGS: None}
-TRAINING = users(user(), user(rating_count=20, rating_mean=4.0, rating_range=3.5, frequency=9, intensity=4.0))
+TRAINING = users(user(), user(**dict.fromkeys(USER_SCALARS, 9)))
 
 
 @pytest.fixture
@@ -85,16 +81,17 @@ def test_scalars_have_mean_zero_and_deviation_one_over_the_training_rows(encoder
 
 def test_the_age_of_the_last_interaction_counts_from_the_as_of_time(encoder: Encoder) -> None:
     rows = users(user(), user(), user())
-    column = USER_SCALARS.index(c.LAST_INTERACTION)
-    age = encoder.users(rows, np.array([NOW, NOW + 4 * DAY, NOW + 9 * DAY])).scalars[:, column]
+    age = encoder.users(rows, np.array([NOW, NOW + 4 * DAY, NOW + 9 * DAY])).scalars
+    age = age[:, USER_SCALARS.index(c.LAST_INTERACTION)]
     assert age[0] < age[1] < age[2]
-    others = np.delete(encoder.users(rows, np.array([NOW, NOW, NOW + DAY])).scalars, column, axis=1)
+    ages = [column for column, name in enumerate(USER_SCALARS) if SCALINGS[name] == "log-age"]
+    others = np.delete(encoder.users(rows, np.array([NOW, NOW, NOW + DAY])).scalars, ages, axis=1)
     assert (others == others[0]).all()
 
 
 def test_missing_scalars_are_average_and_extreme_ones_are_bounded(encoder: Encoder) -> None:
     batch = encoder.users(users(user(rating_count=None), user(rating_count=10**9)), np.full(2, NOW))
-    assert batch.scalars[:, 0].tolist() == [0.0, 3.0]
+    assert batch.scalars[:, USER_SCALARS.index(c.RATING_COUNT)].tolist() == [0.0, 3.0]
 
 
 def test_recent_items_are_padded_and_those_outside_the_catalogue_are_marked(encoder: Encoder) -> None:

@@ -4,6 +4,7 @@ from histories import Log, log, random_log
 
 from recstack.errors import UserError
 from recstack.features.batches import UserBatch
+from recstack.features.spec import USER_SCALARS
 from recstack.models.base import FitContext, Recommender
 from recstack.models.item_item.model import ItemItem
 from recstack.models.learning import cosine
@@ -22,7 +23,7 @@ def users(*seen: list[int]) -> UserBatch:
     count = len(seen)
     return UserBatch(
         genres=np.zeros((count, 3), dtype=np.float32),
-        scalars=np.zeros((count, 6), dtype=np.float32),
+        scalars=np.zeros((count, len(USER_SCALARS)), dtype=np.float32),
         recent=np.full((count, 50), -1),
         recent_ratings=np.zeros((count, 50), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(items) for items in seen])),

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from recstack.errors import UserError
-from recstack.models.config import ModelConfig
+from recstack.models.config import ModelConfig, options_by_model
 from recstack.models.learning.schedule import Schedule
 
 
@@ -46,6 +46,21 @@ def test_all_that_is_wrong_is_named_at_once() -> None:
 def test_a_model_without_options_says_so() -> None:
     with pytest.raises(UserError, match="toy has no option 'width'; its options are: none"):
         ModelConfig.read({"width": 1}, "toy")
+
+
+def test_options_of_models_are_json_or_else_text_and_the_last_one_counts() -> None:
+    texts = ["a.rate=1e-3", "a.layers=[3, 2]", "b.kind=deep=yes", "b.kind=wide", "b.patience=null"]
+    assert options_by_model(texts, ["a", "b"]) == {
+        "a": {"rate": 1e-3, "layers": [3, 2]},
+        "b": {"kind": "wide", "patience": None},
+    }
+    assert options_by_model([], ["a"]) == {}
+
+
+@pytest.mark.parametrize("text", ["a.rate", "rate=1", "a=1", "=1", ""])
+def test_an_option_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="MODEL.NAME=VALUE"):
+        options_by_model([text], ["a"])
 
 
 def test_options_do_not_change_afterwards() -> None:

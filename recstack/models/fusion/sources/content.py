@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from recstack import columns as c
 from recstack.features.arrays import Floats
 from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.spec import ITEM_SCALARS
 from recstack.models.learning.history import decay_weights
 
 RECENCY_DECAY = 0.8
@@ -24,7 +26,7 @@ def likeness_to_recent(users: UserBatch, items: ItemBatch) -> tuple[Floats, Floa
     mean = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
     genres = _genres(items)
     shared = ((history @ genres) * mean) @ genres.T
-    year = items.scalars[:, 0]
+    year = items.scalars[:, ITEM_SCALARS.index(c.YEAR)]
     distance = np.abs(year - (history @ year)[:, None] * mean) * (total > 0)
     return shared.astype(np.float32), distance.astype(np.float32)
 

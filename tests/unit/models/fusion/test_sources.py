@@ -5,6 +5,7 @@ import pytest
 from histories import DAY, Log, log, random_log
 
 from recstack.features.batches import UserBatch
+from recstack.features.spec import USER_SCALARS
 from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence
 from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
@@ -40,7 +41,7 @@ def users(*recent: list[int]) -> UserBatch:
         padded[row, : len(items)] = items
     return UserBatch(
         genres=np.zeros((count, 3), dtype=np.float32),
-        scalars=np.zeros((count, 6), dtype=np.float32),
+        scalars=np.zeros((count, len(USER_SCALARS)), dtype=np.float32),
         recent=padded,
         recent_ratings=np.zeros((count, 50), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(items) for items in recent])),

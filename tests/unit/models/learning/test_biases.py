@@ -7,6 +7,7 @@ from histories import DAY, Log
 from recstack.errors import UserError
 from recstack.features.batches import UserBatch
 from recstack.features.encode import empty_rows
+from recstack.features.spec import USER_SCALARS
 from recstack.models.base import FitContext
 from recstack.models.bias.model import Bias
 from recstack.models.learning.biases import Biases, Ratings
@@ -33,7 +34,7 @@ def rated(*histories: dict[int, float]) -> UserBatch:
     count = len(histories)
     return UserBatch(
         genres=np.zeros((count, 3), dtype=np.float32),
-        scalars=np.zeros((count, 6), dtype=np.float32),
+        scalars=np.zeros((count, len(USER_SCALARS)), dtype=np.float32),
         recent=np.full((count, 50), -1),
         recent_ratings=np.zeros((count, 50), dtype=np.float32),
         seen_offsets=np.append(0, np.cumsum([len(history) for history in histories])),
