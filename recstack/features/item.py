@@ -59,7 +59,7 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
 
 def _popularity_at_dates(interactions: DataFrame, items: DataFrame, dates: range) -> DataFrame:
     """Counts of each item before each date."""
-    date = F.lit(dates.start) + F.col(_SNAPSHOT) * dates.step
+    date = F.lit(dates.start) + F.col(_SNAPSHOT).cast("long") * dates.step  # a century overflows 32 bits
     counted = _counts_near_dates(interactions, date, dates)
     numbers = interactions.sparkSession.range(len(dates)).select(F.col("id").cast("int").alias(_SNAPSHOT))
     grid = items.select(c.ITEM_ID).crossJoin(numbers).join(counted, [c.ITEM_ID, _SNAPSHOT], "left")
