@@ -40,6 +40,9 @@ class EvaluationSet:
     """[I, G] multi-hot genres; all zero, or G = 0, where the data have none."""
     positive_from: float | None = None
     """Lowest rating of a relevant item; None where every interaction counts."""
+    n_repeated: int = 0
+    """Interactions of the part that are no targets: the user had chosen the item before, and seen items are not
+    ranked."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""
