@@ -11,6 +11,7 @@ from prefect.client.orchestration import get_client
 
 from flows.pipeline import pipeline
 from recstack.data.adapters.base import datasets
+from recstack.features.options import FeatureChoices
 from recstack.local.answers import show_three_answers
 from recstack.progress import say, working
 from recstack.release.served_model import most_active_user, served_model, training_features
@@ -18,13 +19,17 @@ from recstack.settings import Settings
 from recstack.torchserve.server import server_of, start_server
 
 
-def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
+def run_demo(
+    dataset: str, data: Path | None, options: dict[str, Any], protocol: str | None, features: FeatureChoices
+) -> None:
     """Run everything and say where to look.
 
     Args:
         dataset: name of an adapter.
         data: folder of the source files; needed if the dataset can't be downloaded.
         options: fields of the adapter.
+        protocol: of the evaluation; None takes the dataset's default.
+        features: how fine dated features are, and which users the model learns from.
     """
     settings = Settings(dataset=dataset)
     say(f"{dataset}: {datasets()[dataset].licence}")
@@ -32,7 +37,7 @@ def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
     start_server(server_of(settings))
     _start_prefect()
     with working("running the pipeline"):
-        pipeline(dataset, data, options)
+        pipeline(dataset, data, options, protocol=protocol, **dict(features))
     say("")
     show_three_answers(settings)
     say(f"\nDone in {time.monotonic() - start:.0f} s.")

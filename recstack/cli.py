@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recstack.cli_data import data_app
 from recstack.progress import say, working
 from recstack.settings import Settings
 
 if TYPE_CHECKING:
     from recstack.experiments.prepare import ExperimentConfig
+    from recstack.features.options import FeatureChoices
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data_app = typer.Typer(no_args_is_help=True, help="Copy source files to the object store (OBJECT_STORE) and back.")
 app.add_typer(data_app, name="data")
 
 Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
@@ -27,11 +28,13 @@ Protocol = Annotated[str | None, typer.Option(help="default: global-time, or str
 Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
 ]
-ModelOptions = Annotated[
-    list[str] | None, typer.Option("--model-option", help="MODEL.NAME=VALUE, such as ease.neighbours=100; repeatable")
-]
 SplitAt = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
+]
+
+FeatureOption = Annotated[
+    list[str] | None,
+    typer.Option(help="snapshot_every=day (or interaction), lower_quantile, upper_quantile, min_range; repeatable"),
 ]
 
 
@@ -42,16 +45,21 @@ def prepare() -> None:
 
 
 @app.command()
-def demo(dataset: Dataset = "movielens_100k", data: Data = None, option: Options = None) -> None:
+def demo(
+    dataset: Dataset = "movielens_100k",
+    data: Data = None,
+    option: Options = None,
+    protocol: Protocol = None,
+    feature_option: FeatureOption = None,
+) -> None:
     """Run the whole pipeline on this machine, serve the model, and show three answers."""
     say(f"recstack demo: from the ratings of {dataset} to a model that answers requests")
-    options = _pairs(option)
-    _check_dataset(dataset, data, options)
+    features = _check_experiment(dataset, data, option, protocol, "implicit", feature_option)
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     with working("importing Prefect, Spark, Feast and PyTorch"):
         from flows.demo import run_demo
 
-    run_demo(dataset, data, options)
+    run_demo(dataset, data, _pairs(option), protocol, features)
 
 
 @app.command()
@@ -108,17 +116,16 @@ def evaluate(
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
     target: Target = "implicit",
     split_at: SplitAt = None,
+    feature_option: FeatureOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
     reference: Annotated[
         str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
-    model_option: ModelOptions = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
-    from recstack.models.config import options_by_model
     from recstack.storage.lake import require_writable, write_atomically
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
@@ -126,8 +133,7 @@ def evaluate(
         if file is not None:
             require_writable(file)
     names = _check_models(models, reference)
-    options = options_by_model(model_option or [], names)
-    _check_experiment(dataset, data, option, protocol, target)
+    features = _check_experiment(dataset, data, option, protocol, target, feature_option)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
         from recstack.evaluation.report.page import render_page
@@ -135,12 +141,11 @@ def evaluate(
 
     result = evaluate_dataset(
         Settings(dataset=dataset),
-        _experiment_config(data, option, protocol, target, split_at),
+        _experiment_config(data, option, protocol, target, split_at, features),
         names,
         seeds,
         reference=reference,
         tuned=tuned,
-        options=options,
     )
     say(render_markdown(result))
     if as_json is not None:
@@ -158,18 +163,19 @@ def tune(
     protocol: Protocol = None,
     target: Target = "implicit",
     split_at: SplitAt = None,
+    feature_option: FeatureOption = None,
     trials: Annotated[int, typer.Option(min=1, help="total number, including earlier calls")] = 50,
     minutes: Annotated[float, typer.Option(min=0, help="no trial starts after so many minutes")] = 30,
 ) -> None:
     """Find a model's options on the validation part; the same call again continues."""
     _check_models(model, None)
-    _check_experiment(dataset, data, option, protocol, target)
+    features = _check_experiment(dataset, data, option, protocol, target, feature_option)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.experiments.evaluate import tune_dataset
 
     found = tune_dataset(
         Settings(dataset=dataset),
-        _experiment_config(data, option, protocol, target, split_at),
+        _experiment_config(data, option, protocol, target, split_at, features),
         model,
         trials=trials,
         seconds=60 * minutes,
@@ -181,58 +187,31 @@ def tune(
     )
 
 
-@data_app.command()
-def push(
-    data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
-) -> None:
-    """Copy the source files of a dataset to the object store, where `ingest` finds them."""
-    from recstack.data.source_files import push_source
-    from recstack.storage.folders import ObjectStore
-
-    settings = Settings()
-    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-    moved = push_source(store, dataset, data)
-    say(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
-
-
-@data_app.command()
-def pull(
-    dataset: Dataset = "movielens_100k",
-    data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
-) -> None:
-    """Copy the source files of a dataset from the object store."""
-    from recstack.data.source_files import pull_source
-    from recstack.storage.folders import ObjectStore
-
-    settings = Settings()
-    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-    folder, moved = pull_source(store, dataset, data, settings.downloads)
-    say(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
-
-
 # The checks import neither Spark's session, Feast, PyTorch nor MLflow, so that a mistake is answered at once.
 
 
-def _check_dataset(dataset: str, data: Path | None, options: dict[str, str]) -> None:
-    from recstack.data.adapters.base import configure
-
-    adapter = configure(dataset, options)
-    if data is not None:
-        adapter.require_files(data)
-
-
 def _check_experiment(
-    dataset: str, data: Path | None, option: list[str] | None, protocol: str | None, target: str
-) -> None:
+    dataset: str,
+    data: Path | None,
+    option: list[str] | None,
+    protocol: str | None,
+    target: str,
+    feature_option: list[str] | None,
+) -> "FeatureChoices":
+    from recstack.data.adapters.base import configure
     from recstack.data.splits import PROTOCOLS
     from recstack.data.targets import TARGETS
     from recstack.errors import choose
+    from recstack.features.options import FeatureChoices
 
     options = _pairs(option)
     choose("target", target, dict.fromkeys(TARGETS))
     if protocol is not None:
         choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
-    _check_dataset(dataset, data, options)
+    adapter = configure(dataset, options)
+    if data is not None:
+        adapter.require_files(data)
+    return FeatureChoices.read(_pairs(feature_option))
 
 
 def _check_models(models: str, reference: str | None) -> Sequence[str]:
@@ -248,17 +227,23 @@ def _check_models(models: str, reference: str | None) -> Sequence[str]:
 
 
 def _experiment_config(
-    data: Path | None, option: list[str] | None, protocol: str | None, target: str, split_at: datetime | None
+    data: Path | None,
+    option: list[str] | None,
+    protocol: str | None,
+    target: str,
+    split_at: datetime | None,
+    features: "FeatureChoices",
 ) -> "ExperimentConfig":
     from recstack.experiments.prepare import ExperimentConfig
 
-    return ExperimentConfig(data, _pairs(option), protocol, target, split_at.date() if split_at is not None else None)
+    day = split_at.date() if split_at is not None else None
+    return ExperimentConfig(data, _pairs(option), protocol, target, day, features)
 
 
 def _pairs(options: list[str] | None) -> dict[str, str]:
     pairs = [option.partition("=") for option in options or []]
     if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise typer.BadParameter(f"write --option {wrong[0]}=VALUE")
+        raise typer.BadParameter(f"write NAME=VALUE, such as {wrong[0]}=VALUE")
     return {name: value for name, _, value in pairs}
 
 
