@@ -6,19 +6,15 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from recstack.cli_data import data_app
 from recstack.progress import say, working
 from recstack.settings import Settings
 
-if TYPE_CHECKING:
-    from recstack.experiments.prepare import ExperimentConfig
-    from recstack.features.options import FeatureChoices
-
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+data_app = typer.Typer(no_args_is_help=True, help="Copy source files to the object store (OBJECT_STORE) and back.")
 app.add_typer(data_app, name="data")
 
 Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
@@ -54,12 +50,14 @@ def demo(
 ) -> None:
     """Run the whole pipeline on this machine, serve the model, and show three answers."""
     say(f"recstack demo: from the ratings of {dataset} to a model that answers requests")
-    features = _check_experiment(dataset, data, option, protocol, "implicit", feature_option)
+    from recstack.experiments.config import ExperimentConfig
+
+    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option))
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     with working("importing Prefect, Spark, Feast and PyTorch"):
         from flows.demo import run_demo
 
-    run_demo(dataset, data, _pairs(option), protocol, features)
+    run_demo(dataset, config)
 
 
 @app.command()
@@ -126,6 +124,7 @@ def evaluate(
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
+    from recstack.experiments.config import ExperimentConfig
     from recstack.storage.lake import require_writable, write_atomically
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
@@ -133,7 +132,7 @@ def evaluate(
         if file is not None:
             require_writable(file)
     names = _check_models(models, reference)
-    features = _check_experiment(dataset, data, option, protocol, target, feature_option)
+    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
         from recstack.evaluation.report.page import render_page
@@ -141,7 +140,7 @@ def evaluate(
 
     result = evaluate_dataset(
         Settings(dataset=dataset),
-        _experiment_config(data, option, protocol, target, split_at, features),
+        config,
         names,
         seeds,
         reference=reference,
@@ -168,14 +167,16 @@ def tune(
     minutes: Annotated[float, typer.Option(min=0, help="no trial starts after so many minutes")] = 30,
 ) -> None:
     """Find a model's options on the validation part; the same call again continues."""
+    from recstack.experiments.config import ExperimentConfig
+
     _check_models(model, None)
-    features = _check_experiment(dataset, data, option, protocol, target, feature_option)
+    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.experiments.evaluate import tune_dataset
 
     found = tune_dataset(
         Settings(dataset=dataset),
-        _experiment_config(data, option, protocol, target, split_at, features),
+        config,
         model,
         trials=trials,
         seconds=60 * minutes,
@@ -187,31 +188,33 @@ def tune(
     )
 
 
-# The checks import neither Spark's session, Feast, PyTorch nor MLflow, so that a mistake is answered at once.
+@data_app.command()
+def push(
+    data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
+) -> None:
+    """Copy the source files of a dataset to the object store, where `ingest` finds them."""
+    from recstack.data.source_files import push_source
+    from recstack.storage.folders import ObjectStore
+
+    settings = Settings()
+    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
+    moved = push_source(store, dataset, data)
+    say(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
 
 
-def _check_experiment(
-    dataset: str,
-    data: Path | None,
-    option: list[str] | None,
-    protocol: str | None,
-    target: str,
-    feature_option: list[str] | None,
-) -> "FeatureChoices":
-    from recstack.data.adapters.base import configure
-    from recstack.data.splits import PROTOCOLS
-    from recstack.data.targets import TARGETS
-    from recstack.errors import choose
-    from recstack.features.options import FeatureChoices
+@data_app.command()
+def pull(
+    dataset: Dataset = "movielens_100k",
+    data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
+) -> None:
+    """Copy the source files of a dataset from the object store."""
+    from recstack.data.source_files import pull_source
+    from recstack.storage.folders import ObjectStore
 
-    options = _pairs(option)
-    choose("target", target, dict.fromkeys(TARGETS))
-    if protocol is not None:
-        choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
-    adapter = configure(dataset, options)
-    if data is not None:
-        adapter.require_files(data)
-    return FeatureChoices.read(_pairs(feature_option))
+    settings = Settings()
+    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
+    folder, moved = pull_source(store, dataset, data, settings.downloads)
+    say(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
 
 
 def _check_models(models: str, reference: str | None) -> Sequence[str]:
@@ -224,20 +227,6 @@ def _check_models(models: str, reference: str | None) -> Sequence[str]:
     if reference is not None:
         choose("reference", reference, dict.fromkeys(names))
     return names
-
-
-def _experiment_config(
-    data: Path | None,
-    option: list[str] | None,
-    protocol: str | None,
-    target: str,
-    split_at: datetime | None,
-    features: "FeatureChoices",
-) -> "ExperimentConfig":
-    from recstack.experiments.prepare import ExperimentConfig
-
-    day = split_at.date() if split_at is not None else None
-    return ExperimentConfig(data, _pairs(option), protocol, target, day, features)
 
 
 def _pairs(options: list[str] | None) -> dict[str, str]:

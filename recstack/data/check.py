@@ -37,7 +37,7 @@ def check_interactions(
         rating_min: smallest rating of the dataset, inclusive.
         rating_max: largest rating, inclusive.
         has_timestamps: whether a null timestamp is an error.
-        now: the moment of the ingest, after which nothing can have happened; None takes the clock's.
+        now: when the ingest runs, after which nothing can have happened; None takes the clock's time.
 
     Returns:
         `INTERACTIONS`, partitioned by user and sorted by (user, item) within a partition.

@@ -16,4 +16,4 @@ UNKNOWN_DAYS: Final = ("0001-01-01", "9999-12-31")
 """Days (UTC) that do: the first and the last that databases know."""
 
 MOST_AHEAD: Final = timedelta(days=1)
-"""How far after the moment of its ingest an interaction may lie: clocks and time zones differ by so much."""
+"""How far after its ingest an interaction may lie: clocks and time zones differ by so much."""

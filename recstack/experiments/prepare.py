@@ -1,10 +1,6 @@
 """Builds an experiment from a dataset's source files, in a workspace apart from the one that is served."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 from recstack.data.adapters.base import configure
 from recstack.data.checked import by_reason
@@ -12,31 +8,14 @@ from recstack.data.ingest import ingest, rejected
 from recstack.data.splits import PROTOCOLS, default_protocol
 from recstack.data.targets import TARGETS, Target
 from recstack.errors import choose
+from recstack.experiments.config import ExperimentConfig
 from recstack.feature_store.registry import apply
 from recstack.features.build import build_features
-from recstack.features.options import FeatureChoices, FeatureOptions
+from recstack.features.options import FeatureOptions
 from recstack.progress import say, working
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.training.experiment import Experiment
-
-
-@dataclass(frozen=True)
-class ExperimentConfig:
-    """The data of an experiment, how they are split, and which interactions are targets."""
-
-    data: Path | None = None
-    """Folder of the source files; None downloads them where that is allowed."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the dataset: fields of its adapter."""
-    protocol: str | None = None
-    """None takes the dataset's default."""
-    target: str = "implicit"
-    """Which interactions are targets, see `Target`."""
-    split_at: date | None = None
-    """First day of the test part of global-time; None takes a quantile of time."""
-    features: FeatureChoices = FeatureChoices()
-    """How fine dated features are, and which users models learn from."""
 
 
 def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:

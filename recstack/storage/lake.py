@@ -154,7 +154,7 @@ def current(root: Path) -> Build:
         raise FileNotFoundError(f"nothing was built yet in {root}; run the pipeline first (make demo)")
     name = pointer.read_text().strip()
     if not (root / name / MANIFEST).exists():
-        # Whoever goes on as if nothing had been built would number ids and genres anew, under models that know the old.
+        # To go on as if nothing had been built would number ids and genres anew, under models that know the old.
         raise UserError(
             f"{pointer} names the version {name!r}, which is not there: restore that folder, from a backup or the"
             f" object store. If it is lost, remove {pointer}: the next run then numbers ids and genres anew, so remove"
