@@ -24,6 +24,9 @@ Protocol = Annotated[str | None, typer.Option(help="default: global-time, or str
 Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
 ]
+ModelOptions = Annotated[
+    list[str] | None, typer.Option("--model-option", help="MODEL.NAME=VALUE, such as ease.neighbours=100; repeatable")
+]
 SplitAt = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
 ]
@@ -120,11 +123,13 @@ def evaluate(
         str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
+    model_option: ModelOptions = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
     from recstack.experiments.config import ExperimentConfig
+    from recstack.models.config import options_by_model
     from recstack.storage.lake import require_writable, write_atomically
 
     as_json, as_page = [file.resolve() if file is not None else None for file in (out, html)]
@@ -132,6 +137,7 @@ def evaluate(
         if file is not None:
             require_writable(file)
     names = _check_models(models, reference)
+    options = options_by_model(model_option or [], names)
     config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
@@ -145,6 +151,7 @@ def evaluate(
         seeds,
         reference=reference,
         tuned=tuned,
+        options=options,
     )
     say(render_markdown(result))
     if as_json is not None:
