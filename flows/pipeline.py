@@ -14,6 +14,8 @@ from flows.ingest import ingest
 from flows.materialize import materialize
 from flows.train import train
 from recstack.data.targets import Target
+from recstack.features.training_users import TrainingFilter
+from recstack.features.user import SnapshotEvery
 
 
 @flow(name="pipeline")
@@ -21,7 +23,10 @@ def pipeline(
     dataset: str = "movielens_100k",
     data: Path | None = None,
     dataset_options: dict[str, Any] | None = None,
+    protocol: str | None = None,
     split_at: date | None = None,
+    snapshot_every: SnapshotEvery | None = None,
+    training_filter: TrainingFilter | None = None,
     model: str = "fusion",
     model_options: dict[str, Any] | None = None,
     seed: int = 0,
@@ -33,7 +38,10 @@ def pipeline(
         dataset: name of an adapter in `recstack/data/adapters`.
         data: folder of the source files; by default they are downloaded, where their licence allows it.
         dataset_options: fields of the adapter.
+        protocol: evaluation protocol that the split follows, see `build_features`.
         split_at: first day of the test part; by default a quantile of time.
+        snapshot_every: how fine the dated user features are, see `build_features`.
+        training_filter: which users models learn from, see `build_features`.
         model: a model of `recstack/models`.
         model_options: fields of the model's `Config`.
         seed: of every random draw.
@@ -43,7 +51,7 @@ def pipeline(
         The model version that is served.
     """
     interactions = ingest(dataset, data, dataset_options)
-    features = build_features(interactions, dataset, split_at=split_at)
+    features = build_features(interactions, dataset, protocol, split_at, snapshot_every, training_filter)
     materialize(features, dataset)
     trained = train(interactions, features, dataset, model, seed, model_options, target)
     report = evaluate(interactions, features, trained, dataset)

@@ -44,6 +44,9 @@ class EvaluationSet:
     """[N] epoch second of each ranking; None where the protocol ignores time."""
     given: UserBatch | None = None
     """[N] what the model is given of each user, where that is older than `users`; see `staleness`."""
+    n_repeated: int = 0
+    """Interactions of the part that are no targets: the user had chosen the item before, and seen items are not
+    ranked."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""

@@ -9,7 +9,8 @@ from typing import Any
 from recstack.errors import UserError, choose
 from recstack.evaluation.report.report import Report
 from recstack.experiments.compare import compare
-from recstack.experiments.prepare import ExperimentConfig, prepare
+from recstack.experiments.config import ExperimentConfig
+from recstack.experiments.prepare import prepare
 from recstack.experiments.tune import TuningResult, tune
 from recstack.models import models
 from recstack.progress import say

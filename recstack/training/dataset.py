@@ -12,7 +12,7 @@ from recstack.errors import DataError
 from recstack.feature_store.offline import historical
 from recstack.features import vocabulary
 from recstack.features.arrays import Ints
-from recstack.features.build import training_users_of, without_own
+from recstack.features.build import items_of, training_users_of, without_own
 from recstack.features.encode import Encoder
 from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
@@ -28,7 +28,7 @@ def training_data(
 
     Timestamped data: Feast's historical retrieval finds the newest user snapshot before each interaction and the
     items' popularity at the newest item snapshot. Data without time: the rows whose own contribution the feature job
-    took out.
+    took out, and items that it counted in these parts alone.
 
     Args:
         settings: which Feast store.
@@ -49,19 +49,21 @@ def training_data(
     rows = pq.read_table(features.path / source)
     if timed:
         rows = rows.filter(pc.field(c.SPLIT).isin(list(parts)))
-        rows = _positives(rows, parts, positive_from)
+        rows = _positives(_first_of_each_pair(rows), parts, positive_from)
         rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
         entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
         users = historical(settings, "user", entities, features.path)
         timestamp = _seconds(rows[c.TIMESTAMP])
+        dates = _snapshot_dates(features, parts)
+        snapshots = _item_snapshots(settings, features, dates)
     else:
         users = rows = _positives(rows, parts, positive_from).sort_by(
             [(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")]
         )
         timestamp = np.full(len(rows), TIMELESS, dtype=np.int64)
+        dates = np.array([TIMELESS])
+        snapshots = [pq.read_table(features.path / items_of(parts))]
 
-    dates = _snapshot_dates(features, parts)
-    snapshots = _item_snapshots(settings, features, dates)
     encoder = Encoder.fit(users, timestamp, snapshots[-1], genres)
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
     user_ids = rows[c.USER_ID].to_numpy()
@@ -86,8 +88,25 @@ def newest_items(settings: Settings, features: Build, parts: tuple[str, ...]) ->
     Returns:
         item_id, event_timestamp, `spec.schema("item")`.
     """
-    dates = _snapshot_dates(features, parts)
-    return _item_snapshots(settings, features, dates[-1:])[0]
+    if not features.manifest["has_timestamps"]:
+        return pq.read_table(features.path / items_of(parts))
+    return _item_snapshots(settings, features, _snapshot_dates(features, parts)[-1:])[0]
+
+
+def _first_of_each_pair(rows: pa.Table) -> pa.Table:
+    """The first interaction of each user with each item, with the newest rating that these rows have of it.
+
+    Serving never offers what was seen, so a repetition is nothing to learn to find. Features count it like all others.
+    """
+    user, item, time = (rows[name].cast(pa.int64()).to_numpy() for name in (c.USER_ID, c.ITEM_ID, c.TIMESTAMP))
+    order = np.lexsort((time, item, user))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)
+    if is_first.all():
+        return rows
+    newest = rows[c.RATING].take(order[np.roll(is_first, -1)])
+    first = rows.take(order[is_first])
+    return first.set_column(first.schema.get_field_index(c.RATING), c.RATING, newest)
 
 
 def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | None) -> pa.Table:
@@ -124,7 +143,7 @@ def _snapshot_dates(features: Build, parts: tuple[str, ...]) -> Ints:
     if set(parts) == set(EVERYTHING):
         return seconds
     end = log_end(features, parts)
-    return seconds[seconds <= (TIMELESS if end is None else end)]
+    return seconds[:0] if end is None else seconds[seconds <= end]
 
 
 def log_end(features: Build, parts: tuple[str, ...]) -> int | None:

@@ -22,9 +22,10 @@ def render_markdown(report: Report) -> str:
 
 
 def _title(report: Report) -> str:
+    repeated = f"; {report.n_repeated:,} repetitions of seen items are left out" if report.n_repeated else ""
     return (
         f"{report.task}: {report.n_users:,} users, {report.n_targets:,} targets"
-        f" ({report.unhittable_share:.1%} not in training); mean over users [95 % interval]"
+        f" ({report.unhittable_share:.1%} not in training){repeated}; mean over users [95 % interval]"
     )
 
 

@@ -42,6 +42,8 @@ class Report:
     n_targets: int
     unhittable_share: float
     """Share of the targets that are not in training; they count as misses for every model."""
+    n_repeated: int
+    """Interactions that are no targets, since their users had chosen the item before: seen items are not ranked."""
     models: dict[str, Metrics]
     slices: dict[str, dict[str, Metrics]]
     """Metrics by slice and model; empty slices are left out. Slices of targets have the metrics `TARGET_METRICS`."""
@@ -135,6 +137,7 @@ def build_report(
         n_users=cases.n_users,
         n_targets=cases.n_targets,
         unhittable_share=cases.unhittable_share,
+        n_repeated=cases.n_repeated,
         models=models,
         slices={
             **slices,

@@ -114,6 +114,8 @@ def test_without_time_the_served_model_learns_from_all_rows_and_users_too(
     assert len(data.item) == len(rows)
     assert set(data.users.ids.tolist()) == set(rows[c.USER_ID].to_pylist())
     assert data.eligible.all()  # the shop's filter keeps every user, also those of the test part
+    counted = np.bincount(data.encoder.positions(rows[c.ITEM_ID].to_numpy()), minlength=len(data.items))
+    assert np.rint(np.expm1(data.items.popularity[:, 2])).astype(int).tolist() == counted.tolist()
     for number, item in enumerate(data.item.tolist()):
         assert item not in data.users[number : number + 1].seen
     # Features that hide time hide it from anonymous users as well, though the source has timestamps.
