@@ -49,6 +49,7 @@ def test_training_rows_read_the_same_row(daily_shop: Workspace) -> None:
 def test_the_report_says_how_old_its_histories_are(daily_shop: Workspace, shop: Workspace) -> None:
     daily, live = (compare(each.experiment, ["popularity", "item_item"]) for each in (daily_shop, shop))
     assert (daily.staleness, live.staleness) == ("1d", "0s")
+    assert (daily.task, live.task) == ("shop, global-time, histories 1d old", "shop, global-time")
     for report in (daily, live):
         assert list(report.by_staleness) == ["0s", "1h", "1d"]
         own = report.by_staleness[report.staleness].ndcg

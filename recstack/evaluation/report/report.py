@@ -87,9 +87,10 @@ class Report:
 
     @property
     def task(self) -> str:
-        """Dataset, protocol and target: figures of different tasks can't be compared."""
+        """Dataset, protocol, target and age of histories: figures of different tasks can't be compared."""
         target = "" if self.positive_from is None else f", positives rated {self.positive_from:g} or more"
-        return f"{self.dataset}, {self.protocol}{target}"
+        age = "" if self.staleness == FRESH else f", histories {self.staleness} old"
+        return f"{self.dataset}, {self.protocol}{target}{age}"
 
 
 def build_report(
