@@ -41,8 +41,8 @@ redis:
 	@infra/require_redis.sh
 
 .PHONY: demo
-demo: java venv ## the whole pipeline, from ratings to recommendations served by TorchServe
-	@$(BIN)/recstack demo $(SOURCE)
+demo: java venv ## the whole pipeline, from ratings to recommendations served by TorchServe; more options in ARGS
+	@$(BIN)/recstack demo $(SOURCE) $(ARGS)
 
 .PHONY: stop
 stop: ## end every server that make demo and make ui started

@@ -13,7 +13,8 @@ from recstack.data.splits import TRAIN, VALIDATION
 from recstack.evaluation.bootstrap import Interval, ratio
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg, user_ndcg
-from recstack.experiments.prepare import ExperimentConfig, prepare
+from recstack.experiments.config import ExperimentConfig
+from recstack.experiments.prepare import prepare
 from recstack.features.arrays import Doubles, Floats, Mask
 from recstack.features.batches import UserBatch
 from recstack.models.base import FitContext

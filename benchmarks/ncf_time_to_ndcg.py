@@ -16,7 +16,8 @@ from side_by_side import compare, interleaved
 from recstack.data.splits import LEAVE_LAST_OUT_99, TRAIN
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg
-from recstack.experiments.prepare import ExperimentConfig, prepare
+from recstack.experiments.config import ExperimentConfig
+from recstack.experiments.prepare import prepare
 from recstack.models.base import Epoch, FitContext, Recommender
 from recstack.models.neumf.model import NeuMF
 from recstack.models.neumf.network import NeuMFModule

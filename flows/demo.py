@@ -4,13 +4,12 @@ import json
 import shlex
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 from prefect.client.orchestration import get_client
 
 from flows.pipeline import pipeline
 from recstack.data.adapters.base import datasets
+from recstack.experiments.config import ExperimentConfig
 from recstack.local.answers import show_three_answers
 from recstack.progress import say, working
 from recstack.release.served_model import most_active_user, served_model, training_features
@@ -18,13 +17,12 @@ from recstack.settings import Settings
 from recstack.torchserve.server import server_of, start_server
 
 
-def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
+def run_demo(dataset: str, config: ExperimentConfig) -> None:
     """Run everything and say where to look.
 
     Args:
         dataset: name of an adapter.
-        data: folder of the source files; needed if the dataset can't be downloaded.
-        options: fields of the adapter.
+        config: its data and options, the protocol of the evaluation, and the features.
     """
     settings = Settings(dataset=dataset)
     say(f"{dataset}: {datasets()[dataset].licence}")
@@ -32,7 +30,8 @@ def run_demo(dataset: str, data: Path | None, options: dict[str, Any]) -> None:
     start_server(server_of(settings))
     _start_prefect()
     with working("running the pipeline"):
-        pipeline(dataset, data, options)
+        chosen = dict(config.features)
+        pipeline(dataset, config.data, dict(config.options), protocol=config.protocol, **chosen)
     say("")
     show_three_answers(settings)
     say(f"\nDone in {time.monotonic() - start:.0f} s.")

@@ -20,7 +20,13 @@ from recstack.training.threads import use_threads
 
 @task
 def rank_test_part(
-    settings: Settings, interactions: Path, features: Path, trained: Path, baselines: list[str], seeds: int
+    settings: Settings,
+    interactions: Path,
+    features: Path,
+    trained: Path,
+    baselines: list[str],
+    seeds: int,
+    staleness: tuple[str, ...] | None,
 ) -> Build:
     """Fit the baselines, evaluate, and log to the model's MLflow run, unless this report is already published."""
     use_threads(settings.threads)
@@ -31,7 +37,7 @@ def rank_test_part(
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     experiment = Experiment(settings, spark, opened(interactions), opened(features), candidate.manifest["target"])
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
-    return report_candidate(experiment, candidate, baselines, tracker, seeds=seeds, remote=remote)
+    return report_candidate(experiment, candidate, baselines, tracker, seeds=seeds, staleness=staleness, remote=remote)
 
 
 @flow(name="evaluate")
@@ -42,8 +48,9 @@ def evaluate(
     dataset: str = "movielens_100k",
     baselines: tuple[str, ...] = ("popularity", "item_item"),
     seeds: int = 1,
+    staleness: tuple[str, ...] | None = None,
 ) -> Path:
-    """Evaluate the model on the test part of the split, which it was not trained on.
+    """Evaluate the judged model on the test part of the split, which it was not trained on; the served one was.
 
     Args:
         interactions: what `ingest` returned.
@@ -52,11 +59,13 @@ def evaluate(
         dataset: their dataset.
         baselines: models to compare with.
         seeds: fits of each model; the trained one is the first of its own.
+        staleness: ages of the users' histories to show side by side (0s, 1h, 1d); by default all three in global-time.
 
     Returns:
         Path of the published report.
     """
-    build = rank_test_part(Settings(dataset=dataset), interactions, features, trained, list(baselines), seeds)
+    settings = Settings(dataset=dataset)
+    build = rank_test_part(settings, interactions, features, trained, list(baselines), seeds, staleness)
     report = json.loads((build.path / "report.json").read_text())
     name = build.manifest["models"][0]
     figures = report["models"][name][HEADLINE]

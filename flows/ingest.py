@@ -9,7 +9,8 @@ from prefect.artifacts import create_table_artifact
 from flows.console import say_build
 from flows.remote import fetch_source, remote_of
 from recstack.data.adapters.base import configure, datasets
-from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER
+from recstack.data.checked import by_reason
+from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, rejected
 from recstack.data.ingest import ingest as publish_interactions
 from recstack.errors import choose
 from recstack.settings import Settings
@@ -52,8 +53,10 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     build = check_and_publish(settings, options or {}, source)
     counts = build.manifest
     rows, items = counts["interactions"]["rows"], counts["items"]["rows"]
-    rejected = counts["interactions"]["rejected"] | counts["items"]["rejected"]
-    say_build("ingest", f"{rows:,} interactions, {items:,} items, {sum(rejected.values()):,} rejected", build)
+    lost = rejected(build)
+    reasons = f" ({by_reason(lost)})" if lost else ""
+    what = f"{rows:,} interactions, {items:,} items, {lost.total():,} rejected{reasons}"
+    say_build("ingest", what, build)
     table = [{"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])} for t in TABLES]
     create_table_artifact(
         table, key=f"{dataset.replace('_', '-')}-ingested", description=f"Checked tables of {dataset}"

@@ -1,4 +1,4 @@
-"""Trains a model on the features, tracks it in MLflow and publishes it as a bundle."""
+"""Trains a model on the features, tracks it in MLflow and publishes two bundles: one to judge and one to serve."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def fit(
     options: dict[str, Any],
     target: Target,
 ) -> Build:
-    """Train, track and publish the bundle, unless this version is already published."""
+    """Train, track and publish the bundles, unless this version is already published."""
     use_threads(settings.threads)
     remote = remote_of(settings)
     remote.fetch(interactions)
@@ -49,7 +49,7 @@ def train(
     options: dict[str, Any] | None = None,
     target: Target = "implicit",
 ) -> Path:
-    """Train a model on everything before the test part of the split.
+    """Train a model: one on what lies before the test part, for the report, and one on everything, to be served.
 
     Args:
         interactions: what `ingest` returned.
@@ -68,7 +68,7 @@ def train(
     build = fit(settings, interactions, features, model, seed, options or {}, target)
     facts = build.manifest
     quality = "no validation users" if facts["validation"] is None else f"validation NDCG@10 {facts['validation']:.4f}"
-    what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs, {quality}"
+    what = f"{model}: {facts['rows']:,} rows, {facts['epochs']} epochs; {quality} before it saw all"
     say_build("train", what, build)
     create_link_artifact(
         f"{settings.mlflow_page}/{facts['run_url']}",

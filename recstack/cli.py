@@ -6,15 +6,12 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from recstack.progress import say, working
 from recstack.settings import Settings
-
-if TYPE_CHECKING:
-    from recstack.experiments.prepare import ExperimentConfig
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 data_app = typer.Typer(no_args_is_help=True, help="Copy source files to the object store (OBJECT_STORE) and back.")
@@ -27,11 +24,17 @@ Protocol = Annotated[str | None, typer.Option(help="default: global-time, or str
 Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
 ]
+Staleness = Annotated[str | None, typer.Option(help="ages of histories; default for global-time: 0s,1h,1d")]
 ModelOptions = Annotated[
     list[str] | None, typer.Option("--model-option", help="MODEL.NAME=VALUE, such as ease.neighbours=100; repeatable")
 ]
 SplitAt = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the test part of global-time")
+]
+
+FeatureOption = Annotated[
+    list[str] | None,
+    typer.Option(help="snapshot_every=day (or interaction), lower_quantile, upper_quantile, min_range; repeatable"),
 ]
 
 
@@ -42,16 +45,23 @@ def prepare() -> None:
 
 
 @app.command()
-def demo(dataset: Dataset = "movielens_100k", data: Data = None, option: Options = None) -> None:
+def demo(
+    dataset: Dataset = "movielens_100k",
+    data: Data = None,
+    option: Options = None,
+    protocol: Protocol = None,
+    feature_option: FeatureOption = None,
+) -> None:
     """Run the whole pipeline on this machine, serve the model, and show three answers."""
     say(f"recstack demo: from the ratings of {dataset} to a model that answers requests")
-    options = _pairs(option)
-    _check_dataset(dataset, data, options)
+    from recstack.experiments.config import ExperimentConfig
+
+    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option))
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     with working("importing Prefect, Spark, Feast and PyTorch"):
         from flows.demo import run_demo
 
-    run_demo(dataset, data, options)
+    run_demo(dataset, config)
 
 
 @app.command()
@@ -108,16 +118,20 @@ def evaluate(
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
     target: Target = "implicit",
     split_at: SplitAt = None,
+    feature_option: FeatureOption = None,
     seeds: Annotated[int, typer.Option(min=1, help="fits of each model")] = 1,
     reference: Annotated[
         str | None, typer.Option(help="model that the others are compared with; default: the best of them")
     ] = None,
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
+    staleness: Staleness = None,
     model_option: ModelOptions = None,
     out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
+    from recstack.evaluation.staleness import parse_names
+    from recstack.experiments.config import ExperimentConfig
     from recstack.models.config import options_by_model
     from recstack.storage.lake import require_writable, write_atomically
 
@@ -126,8 +140,9 @@ def evaluate(
         if file is not None:
             require_writable(file)
     names = _check_models(models, reference)
+    ages = parse_names(staleness, protocol)
     options = options_by_model(model_option or [], names)
-    _check_experiment(dataset, data, option, protocol, target)
+    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
         from recstack.evaluation.report.page import render_page
@@ -135,11 +150,12 @@ def evaluate(
 
     result = evaluate_dataset(
         Settings(dataset=dataset),
-        _experiment_config(data, option, protocol, target, split_at),
+        config,
         names,
         seeds,
         reference=reference,
         tuned=tuned,
+        staleness=ages,
         options=options,
     )
     say(render_markdown(result))
@@ -158,18 +174,21 @@ def tune(
     protocol: Protocol = None,
     target: Target = "implicit",
     split_at: SplitAt = None,
+    feature_option: FeatureOption = None,
     trials: Annotated[int, typer.Option(min=1, help="total number, including earlier calls")] = 50,
     minutes: Annotated[float, typer.Option(min=0, help="no trial starts after so many minutes")] = 30,
 ) -> None:
     """Find a model's options on the validation part; the same call again continues."""
+    from recstack.experiments.config import ExperimentConfig
+
     _check_models(model, None)
-    _check_experiment(dataset, data, option, protocol, target)
+    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
     with working("importing Spark, Feast and PyTorch"):
         from recstack.experiments.evaluate import tune_dataset
 
     found = tune_dataset(
         Settings(dataset=dataset),
-        _experiment_config(data, option, protocol, target, split_at),
+        config,
         model,
         trials=trials,
         seconds=60 * minutes,
@@ -210,31 +229,6 @@ def pull(
     say(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
 
 
-# The checks import neither Spark's session, Feast, PyTorch nor MLflow, so that a mistake is answered at once.
-
-
-def _check_dataset(dataset: str, data: Path | None, options: dict[str, str]) -> None:
-    from recstack.data.adapters.base import configure
-
-    adapter = configure(dataset, options)
-    if data is not None:
-        adapter.require_files(data)
-
-
-def _check_experiment(
-    dataset: str, data: Path | None, option: list[str] | None, protocol: str | None, target: str
-) -> None:
-    from recstack.data.splits import PROTOCOLS
-    from recstack.data.targets import TARGETS
-    from recstack.errors import choose
-
-    options = _pairs(option)
-    choose("target", target, dict.fromkeys(TARGETS))
-    if protocol is not None:
-        choose("protocol", protocol, dict.fromkeys(PROTOCOLS))
-    _check_dataset(dataset, data, options)
-
-
 def _check_models(models: str, reference: str | None) -> Sequence[str]:
     from recstack.errors import choose
     from recstack.models import model_names
@@ -247,18 +241,10 @@ def _check_models(models: str, reference: str | None) -> Sequence[str]:
     return names
 
 
-def _experiment_config(
-    data: Path | None, option: list[str] | None, protocol: str | None, target: str, split_at: datetime | None
-) -> "ExperimentConfig":
-    from recstack.experiments.prepare import ExperimentConfig
-
-    return ExperimentConfig(data, _pairs(option), protocol, target, split_at.date() if split_at is not None else None)
-
-
 def _pairs(options: list[str] | None) -> dict[str, str]:
     pairs = [option.partition("=") for option in options or []]
     if wrong := [name for name, sign, _ in pairs if not sign]:
-        raise typer.BadParameter(f"write --option {wrong[0]}=VALUE")
+        raise typer.BadParameter(f"write NAME=VALUE, such as {wrong[0]}=VALUE")
     return {name: value for name, _, value in pairs}
 
 

@@ -40,6 +40,8 @@ def features(history: Sequence[Rating], item_genres: Mapping[int, Sequence[int]]
         return dict.fromkeys(spec.names("user"))
     dated = history[0].second is not None
     newest_first = sorted(history, key=lambda r: (r.second if dated else r.rating, r.item), reverse=True)
+    newest = {r.item: r for r in reversed(newest_first)}
+    recent = sorted({r.item: r for r in reversed(newest_first[:400])}.values(), key=newest_first.index)
     ratings = [r.rating for r in history]
     days = {r.second // DAY for r in history if r.second is not None}
     profile = []
@@ -55,10 +57,10 @@ def features(history: Sequence[Rating], item_genres: Mapping[int, Sequence[int]]
         c.LAST_INTERACTION: max(r.second for r in history if r.second is not None) if dated else None,
         c.FREQUENCY: len(days) if dated else None,
         c.INTENSITY: len(history) / len(days) if dated else None,
-        c.RECENT_ITEMS: [r.item for r in newest_first[:50]],
-        c.RECENT_RATINGS: [r.rating for r in newest_first[:50]],
+        c.RECENT_ITEMS: [r.item for r in recent[:50]],
+        c.RECENT_RATINGS: [r.rating for r in recent[:50]],
         c.SEEN_ITEMS: {r.item for r in history},
-        c.SEEN_RATINGS: np.array([r.rating for r in sorted(history, key=lambda r: r.item)], dtype="<f2").tobytes(),
+        c.SEEN_RATINGS: np.array([newest[item].rating for item in sorted(newest)], dtype="<f2").tobytes(),
     }
 
 

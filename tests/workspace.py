@@ -24,6 +24,7 @@ from recstack.features.build import build_features
 from recstack.features.item_genres import ItemGenres
 from recstack.features.options import FeatureOptions
 from recstack.features.training_users import TrainingFilter
+from recstack.features.user import SnapshotEvery
 from recstack.settings import Settings
 from recstack.storage.lake import Build
 from recstack.training.experiment import Experiment
@@ -113,16 +114,25 @@ class Workspace:
 
 
 def open_shop(
-    spark: SparkSession, home: Path, *, surprise: bool = False, has_timestamps: bool = True, protocol: str | None = None
+    spark: SparkSession,
+    home: Path,
+    *,
+    adapter: Shop | None = None,
+    has_timestamps: bool = True,
+    protocol: str | None = None,
+    snapshot_every: SnapshotEvery = "interaction",
 ) -> Workspace:
     """Ingest, build features for the protocol (or the default), apply."""
     from recstack.feature_store.registry import apply  # Feast takes seconds to import, and most tests don't need it
 
     settings = Settings(recstack_home=home, dataset="shop", lake_uri=None, feast_online="sqlite", feast_registry="file")
-    ingested = ingest(spark, Shop(surprise=surprise), None, settings.lake / "interactions")
+    ingested = ingest(spark, adapter or Shop(), None, settings.lake / "interactions")
     all_users = TrainingFilter(lower_quantile=0, upper_quantile=1, min_range=0)
     options = FeatureOptions(
-        protocol=protocol or default_protocol(has_timestamps), has_timestamps=has_timestamps, training_filter=all_users
+        protocol=protocol or default_protocol(has_timestamps),
+        has_timestamps=has_timestamps,
+        training_filter=all_users,
+        snapshot_every=snapshot_every,
     )
     features = build_features(spark, ingested, settings.lake / "features", options)
     apply(settings, features.path)

@@ -23,7 +23,7 @@ from recstack import columns as c
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
 from recstack.feature_store.registry import apply, materialize
-from recstack.features import spec
+from recstack.features import spec, vocabulary
 from recstack.features.encode import Encoder
 from recstack.features.histories import Histories, Past
 from recstack.features.item_genres import ItemGenres
@@ -35,7 +35,9 @@ from recstack.release.rollout import MODEL_NAME
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once
 
+GENERATION = "00000000"
 N_USERS, N_ITEMS, N_GENRES, GENRES_OF_ITEM, MEAN_RATINGS = 3_000, 20_000, 320, 4, 60
+WORDS = tuple(f"genre {number:03d}" for number in range(N_GENRES))
 NOW = 1_750_000_000
 YEAR_SECONDS = 365 * 86_400
 VERSION = "1"
@@ -110,7 +112,7 @@ def workspace(folder: Path) -> Iterator[Workspace]:
             for owner, rows in (("user", users), ("item", items)):
                 (tables / owner).mkdir()
                 pq.write_table(rows, tables / owner / "part-0.parquet")
-            vocabulary.save(tables, GENRES)
+            vocabulary.save(tables, WORDS)
             return {"generation": GENERATION}
 
         tables = build_once(settings.lake / "features", {"for": "benchmarks/answer.py"}, write, made_by=[__name__])
@@ -158,8 +160,7 @@ def _items(draw: np.random.Generator, lists: np.ndarray) -> pa.Table:
 
 def _archive(folder: Path, settings: Settings, users: pa.Table, items: pa.Table, lists: np.ndarray) -> Path:
     """A network with random weights: its answers are of no use, its cost is the same."""
-    words = tuple(f"genre {number:03d}" for number in range(N_GENRES))
-    encoder = Encoder.fit(users, np.full(len(users), NOW), items, words)
+    encoder = Encoder.fit(users, np.full(len(users), NOW), items, WORDS)
     torch.manual_seed(0)
     module = GenreNCFModule(Config(), N_GENRES, 6, encoder.items(items), np.ones(N_ITEMS, dtype=bool))
     with torch.no_grad():
@@ -171,7 +172,7 @@ def _archive(folder: Path, settings: Settings, users: pa.Table, items: pa.Table,
         {
             c.ITEM_ID: items[c.ITEM_ID],
             c.TITLE: [f"Film {number}" for number in range(1, N_ITEMS + 1)],
-            c.GENRES: [[words[genre] for genre in row] for row in lists],
+            c.GENRES: [[WORDS[genre] for genre in row] for row in lists],
             c.YEAR: items[c.YEAR],
         }
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +24,13 @@ ITEMS = "items.parquet"
 MODEL = "model"
 
 
+FittedTo = Literal["all", "train + validation"]
+ALL: Final[FittedTo] = "all"
+"""Of the model to serve."""
+JUDGED: Final[FittedTo] = "train + validation"
+"""Of the model that was ranked on the test part, and so has not learned from it."""
+
+
 class BundleError(UserError, ValueError):
     """A bundle that must not be served; the message says which part and what to do."""
 
@@ -39,13 +46,17 @@ class Facts(BaseModel):
     generation: str
     """Of the feature rows that the model reads, see `features.generation`."""
     timed: bool
-    """Whether the interactions had timestamps."""
+    """Whether the features have timestamps; without them anonymous users get no recency either."""
     scale: RatingScale
     config: dict[str, Any]
     """The model's options."""
     data_fingerprint: str
     run_id: str | None
     """MLflow run, if there was one."""
+    fitted_to: FittedTo = ALL
+    """Which part of the log it learned from."""
+    log_end: int | None = None
+    """Epoch second of the last interaction that it learned from; None where nothing is known of the time."""
 
 
 class Manifest(BaseModel):

@@ -41,7 +41,13 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
     items = _items(bundle, store)
     catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, items)
     model = bundle.model(catalogue.features)
-    engine = Engine(model, catalogue, store.users, facts.scale, facts.model_version, facts.timed)
+
+    def log_end() -> int | None:
+        """Of the log that was loaded last, which is at least that of the model."""
+        known = [end for end in (facts.log_end, store.generation.log_end) if end is not None]
+        return max(known, default=None)
+
+    engine = Engine(model, catalogue, store.users, facts.scale, facts.model_version, facts.timed, log_end)
     one_item = tuple(bundle.encoder.item_ids[:1].tolist())
     first: list[dict[str, object]] = [{"user_id": 0}, {"liked": one_item}, {"liked": []}]
     engine.answer([engine.parse(body) for body in first], now)

@@ -1,5 +1,8 @@
 """Checks tables that an adapter read against the contract, in Spark."""
 
+from datetime import UTC, date, datetime
+from typing import Final
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -7,11 +10,24 @@ from pyspark.sql.types import StructType
 from recstack import columns as c
 from recstack.data.checked import REASON, Checked, without_rejected
 from recstack.data.contract import INTERACTIONS, ITEMS, MAX_ITEM_ID, PAIRS
+from recstack.data.timestamps import DAY, MOST_AHEAD, UNKNOWN_DAYS, UNKNOWN_SECONDS
 from recstack.errors import DataError
+
+_NO_TIME: Final = (
+    "such a time is none, so nothing was written: if the log does not say when things happened, leave the timestamp"
+    " column out (of mapping.toml), and the data are taken as data without time"
+)
+_ADVICE: Final = {"unknown_timestamp": _NO_TIME, "future_timestamp": _NO_TIME}
 
 
 def check_interactions(
-    interactions: DataFrame, items: DataFrame, *, rating_min: float, rating_max: float, has_timestamps: bool
+    interactions: DataFrame,
+    items: DataFrame,
+    *,
+    rating_min: float,
+    rating_max: float,
+    has_timestamps: bool,
+    now: datetime | None = None,
 ) -> Checked:
     """Check interactions against the contract.
 
@@ -21,6 +37,7 @@ def check_interactions(
         rating_min: smallest rating of the dataset, inclusive.
         rating_max: largest rating, inclusive.
         has_timestamps: whether a null timestamp is an error.
+        now: when the ingest runs, after which nothing can have happened; None takes the clock's time.
 
     Returns:
         `INTERACTIONS`, partitioned by user and sorted by (user, item) within a partition.
@@ -29,13 +46,18 @@ def check_interactions(
         TypeError: the frame is not of the schema `INTERACTIONS`.
     """
     _conform(interactions, INTERACTIONS, "interactions")
-    rating, known = F.col(c.RATING), "in_catalogue"
+    rating, timestamp, known = F.col(c.RATING), F.col(c.TIMESTAMP), "in_catalogue"
+    latest = (now or datetime.now(UTC)) + MOST_AHEAD
+    stands_for_unknown = F.unix_seconds(timestamp).isin(*UNKNOWN_SECONDS)
+    stands_for_unknown |= F.floor(F.unix_seconds(timestamp) / DAY).isin(*map(_day_number, UNKNOWN_DAYS))
     wrong = {
         "null_id": F.col(c.USER_ID).isNull() | F.col(c.ITEM_ID).isNull(),
         "id_out_of_range": (F.col(c.USER_ID) < 0) | ~F.col(c.ITEM_ID).between(0, MAX_ITEM_ID),
         "null_rating": rating.isNull() | F.isnan(rating),
         "rating_out_of_range": ~rating.between(rating_min, rating_max),
-        "null_timestamp": F.col(c.TIMESTAMP).isNull() if has_timestamps else F.lit(False),
+        "null_timestamp": timestamp.isNull() if has_timestamps else F.lit(False),
+        "unknown_timestamp": stands_for_unknown,
+        "future_timestamp": F.unix_seconds(timestamp) > int(latest.timestamp()),
         "orphan_item": F.col(known).isNull(),
     }
     catalogue = items.select(c.ITEM_ID, F.lit(True).alias(known))
@@ -44,8 +66,9 @@ def check_interactions(
         .select(*INTERACTIONS.names, _first(wrong).alias(REASON))
         .repartition(c.USER_ID)
     )
-    newest = [F.col(c.TIMESTAMP).desc_nulls_last(), rating.desc()]
-    return without_rejected(marked, "interactions", [c.USER_ID, c.ITEM_ID], newest, tuple(wrong), INTERACTIONS)
+    key = [F.col(c.USER_ID), F.col(c.ITEM_ID), F.unix_seconds(timestamp)]
+    newest = [timestamp.desc_nulls_last(), rating.desc()]
+    return without_rejected(marked, "interactions", key, newest, tuple(wrong), INTERACTIONS, _ADVICE)
 
 
 def check_items(items: DataFrame) -> Checked:
@@ -77,7 +100,7 @@ def check_items(items: DataFrame) -> Checked:
         _first(wrong).alias(REASON),
     )
     order = [F.col(name).asc_nulls_last() for name in ITEMS.names[1:]]
-    return without_rejected(marked, "items", [c.ITEM_ID], order, tuple(wrong), ITEMS)
+    return without_rejected(marked, "items", [F.col(c.ITEM_ID)], order, tuple(wrong), ITEMS)
 
 
 def check_pairs(pairs: DataFrame, table: str) -> DataFrame:
@@ -96,6 +119,11 @@ def check_pairs(pairs: DataFrame, table: str) -> DataFrame:
     if unreadable := pairs.where(F.col(c.USER_ID).isNull() | F.col(c.ITEM_ID).isNull()).count():
         raise DataError(f"the {table} table has {unreadable:,} rows without a user or an item: the file is damaged")
     return pairs.distinct()
+
+
+def _day_number(day: str) -> int:
+    """Days since 1970-01-01."""
+    return date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
 
 
 def _conform(frame: DataFrame, schema: StructType, table: str) -> None:

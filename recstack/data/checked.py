@@ -1,5 +1,6 @@
 """Rows that keep the contract, with the others counted by reason while the rows are read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ class Checked:
     rows: DataFrame
     reasons: tuple[str, ...]
     """All reasons for which a row can be rejected."""
+    advice: Mapping[str, str]
+    """What to do where most rows are rejected for a reason; the others get a general sentence."""
     tally: Observation
     """Filled while `rows` is computed: "read", and the rows rejected for each reason."""
 
@@ -40,10 +43,13 @@ class Checked:
         if read == 0:
             raise DataError(f"the {self.table} table is empty: the source files hold no rows")
         if 2 * lost > read:
-            why = ", ".join(f"{reason}: {count:,}" for reason, count in rejected.items())
+            advice = self.advice.get(
+                max(rejected, key=rejected.__getitem__),
+                "more than half means that the files are not what this dataset expects, so nothing was written: compare"
+                " them with its description",
+            )
             raise DataError(
-                f"the {self.table} table loses {lost:,} of its {read:,} rows ({why}); more than half means that the "
-                "files are not what this dataset expects, so nothing was written: compare them with its description"
+                f"the {self.table} table loses {lost:,} of its {read:,} rows ({by_reason(rejected)}); {advice}"
             )
         return read - lost, rejected
 
@@ -54,8 +60,19 @@ class Checked:
         return {"rows": kept, "rejected": rejected, "schema": schema}
 
 
+def by_reason(rejected: Mapping[str, int]) -> str:
+    """The rejected rows in words, such as "null_id: 3, orphan_item: 1,024"."""
+    return ", ".join(f"{reason}: {count:,}" for reason, count in rejected.items())
+
+
 def without_rejected(
-    marked: DataFrame, table: str, key: list[str], order: list[Column], reasons: tuple[str, ...], schema: StructType
+    marked: DataFrame,
+    table: str,
+    key: list[Column],
+    order: list[Column],
+    reasons: tuple[str, ...],
+    schema: StructType,
+    advice: Mapping[str, str] | None = None,
 ) -> Checked:
     """Leave out rejected rows and repeated keys, and count both by reason.
 
@@ -66,6 +83,7 @@ def without_rejected(
         order: which of several rows of one key is kept: the first.
         reasons: all values of `REASON`.
         schema: of the result.
+        advice: see `Checked`.
     """
     rank = F.row_number().over(Window.partitionBy(*key).orderBy(F.col(REASON).asc_nulls_first(), *order))
     reason = F.coalesce(REASON, F.when(rank > 1, F.lit("duplicate"))).alias(REASON)
@@ -78,4 +96,4 @@ def without_rejected(
         .where(F.col(REASON).isNull())
         .select(*schema.names)
     )
-    return Checked(table, rows, reasons, tally)
+    return Checked(table, rows, reasons, advice or {}, tally)

@@ -8,8 +8,15 @@ Interactions:
 | item_id      | long          | 0..2^32-1, as 32-bit roaring bitmaps hold it; | row rejected          |
 |              |               | it is in the catalogue                        | row rejected          |
 | rating       | float         | a number within the dataset's range           | row rejected          |
-| timestamp    | timestamp     | UTC; null only if the dataset has no times    | row rejected          |
-| user, item   |               | once; the newest is kept, then the highest    | older rows rejected   |
+| timestamp    | timestamp     | UTC; null only if the dataset has no times;   | row rejected          |
+|              |               | none that stands for "unknown" (epoch second  |                       |
+|              |               | 0 or -1, a time of 0001-01-01 or 9999-12-31), |                       |
+|              |               | none later than a day after the ingest        |                       |
+| user, item,  |               | once; the newest is kept, then the highest    | other rows rejected   |
+| second       |               |                                               |                       |
+
+To do the same again (play a track again, correct a rating) is a further row, at a time of its own: the past stays as it
+was. Without timestamps there is no later, so a user and an item are there once.
 
 Items:
 

@@ -1,5 +1,6 @@
 """From source files to checked interactions and items in the lake."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,14 @@ def ingest(
             return {**facts, **_write_tables(spark, dataset, folder, draft, previous.path if previous else None)}
 
     return build_once(root, inputs, build, made_by=made_by, remote=remote)
+
+
+def rejected(ingested: Build) -> Counter[str]:
+    """How many rows of both tables the contract rejected, by reason."""
+    total: Counter[str] = Counter()
+    for table in (INTERACTIONS_FOLDER, ITEMS_FOLDER):
+        total.update(ingested.manifest[table]["rejected"])
+    return total
 
 
 def _write_tables(

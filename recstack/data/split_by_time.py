@@ -39,14 +39,17 @@ def leave_last_out(interactions: DataFrame, held_out: DataFrame | None = None) -
     Ties in time are broken by a hash: high item ids tend to be rare items, and would bias the targets.
 
     Args:
-        interactions: one row for each (user, item).
+        interactions: user_id, item_id, rating, timestamp.
         held_out: (user_id, item_id) of the rows that count as last of their users whatever their time is, one a user.
+            One that lies earlier gets the time of the user's last row: features know time and not the split, and every
+            row after it would know a target.
     """
     given, rows = "_given", interactions.withColumn("_given", F.lit(False))
+    user = Window.partitionBy(c.USER_ID)
     if held_out is not None:
         marked = held_out.select(c.USER_ID, c.ITEM_ID, F.lit(True).alias(given))
-        rows = interactions.join(marked, on=[c.USER_ID, c.ITEM_ID], how="left")
-    user = Window.partitionBy(c.USER_ID)
+        last = F.when(F.col(given), F.max(c.TIMESTAMP).over(user)).otherwise(F.col(c.TIMESTAMP))
+        rows = interactions.join(marked, on=[c.USER_ID, c.ITEM_ID], how="left").withColumn(c.TIMESTAMP, last)
     tie = F.xxhash64(c.USER_ID, c.ITEM_ID)
     order = [F.desc_nulls_last(given), F.desc(c.TIMESTAMP), tie, F.desc(c.ITEM_ID)]
     latest = F.row_number().over(user.orderBy(*order))

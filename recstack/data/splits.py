@@ -6,6 +6,11 @@ TRAIN: Final = "train"
 VALIDATION: Final = "validation"
 TEST: Final = "test"
 
+BEFORE_TEST: Final = (TRAIN, VALIDATION)
+"""The parts that a model has learned from when it is judged on the test part."""
+EVERYTHING: Final = (TRAIN, VALIDATION, TEST)
+"""The parts that the served model has learned from."""
+
 FOLD_IN: Final = "fold-in"
 """The history of a held-out user that a model is given; see `split_at_random.with_fold_in`."""
 

@@ -40,10 +40,22 @@ class EvaluationSet:
     """[I, G] multi-hot genres; all zero, or G = 0, where the data have none."""
     positive_from: float | None = None
     """Lowest rating of a relevant item; None where every interaction counts."""
+    as_of: Ints | None = None
+    """[N] epoch second of each ranking; None where the protocol ignores time."""
+    given: UserBatch | None = None
+    """[N] what the model is given of each user, where that is older than `users`; see `staleness`."""
+    n_repeated: int = 0
+    """Interactions of the part that are no targets: the user had chosen the item before, and seen items are not
+    ranked."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""
         return len(self.user_ids)
+
+    @property
+    def given_users(self) -> UserBatch:
+        """[N] what the model is given of each user."""
+        return self.users if self.given is None else self.given
 
     @property
     def relevant_rows(self) -> Ints:

@@ -75,6 +75,8 @@ def build_evaluation_set(
       all their items in the part are relevant.
     - stratified: one ranking per user; all of the user's items in the part are relevant.
 
+    An interaction with an item that the user had chosen before is no target: seen items are not ranked.
+
     Args:
         protocol: one of `PROTOCOLS`.
         interactions: user_id, item_id, rating, timestamp (null in data without time) and split, in any order, with
@@ -110,15 +112,20 @@ def build_evaluation_set(
     )
     split = table[c.SPLIT].to_numpy(zero_copy_only=False)
     in_training, positive = np.isin(split, TRAINED_PARTS[part]), _is_positive(table, positive_from)
-    history = rows.where(split == FOLD_IN if protocol == HELD_OUT_USERS else in_training)
+    in_history = split == FOLD_IN if protocol == HELD_OUT_USERS else in_training
+    history = rows.where(in_history)
     trained = rows.where(in_training & positive)
-    targets = rows.where((split == part) & positive)
+    in_part = (split == part) & positive
+    pairs = _pairs(rows)
+    seen_before = _in_an_earlier_second(rows) if protocol == GLOBAL_TIME else np.isin(pairs, pairs[in_history])
+    targets = rows.where(in_part & ~seen_before)
+    n_repeated = int((in_part & seen_before).sum())
     if protocol == GLOBAL_TIME:
         targets = _limit_targets(targets, random)
     counts = np.bincount(trained.item[trained.item >= 0], minlength=len(encoder.item_ids))
     relevant = np.where((targets.item >= 0) & (counts[targets.item] > 0), targets.item, -1)
     if not (relevant >= 0).any():
-        raise _nothing_to_evaluate(protocol, part, len(relevant), positive_from)
+        raise _nothing_to_evaluate(protocol, part, len(relevant), positive_from, n_repeated)
 
     if item_genres is None:
         item_genres = np.zeros((len(encoder.item_ids), 0), dtype=np.float32)
@@ -128,7 +135,8 @@ def build_evaluation_set(
     features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
     if len(features) != len(user_ids):
         raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
-    users = encoder.users(features, _epoch_seconds(times), ids=user_ids)
+    as_of = _epoch_seconds(times)
+    users = encoder.users(features, as_of, ids=user_ids)
     if not one_target_each:
         # Items of the target's own second are training data too, but not strictly before it: take the whole part.
         offsets, seen, ratings = _items_of(history, user_ids)
@@ -157,7 +165,22 @@ def build_evaluation_set(
         target_slices=target_slices(relevant, counts, item_genres, encoder.genres),
         item_genres=item_genres,
         positive_from=positive_from,
+        as_of=None if protocol in AT_RANDOM else as_of,
+        n_repeated=n_repeated,
     )
+
+
+def _in_an_earlier_second(rows: _Rows) -> Mask:
+    """Where the user had chosen the same item in an earlier second."""
+    second = _epoch_seconds(rows.time)
+    _, first, pair = np.unique(_pairs(rows), return_index=True, return_inverse=True)
+    return np.asarray(second > second[first][pair])  # rows are sorted by time: the first one is the oldest
+
+
+def _pairs(rows: _Rows) -> Ints:
+    """A number for each user and item; items are below 2^32, see `contract.MAX_ITEM_ID`."""
+    owner = np.cumsum(np.diff(rows.user, prepend=rows.user[:1]) != 0)  # user ids may be too large to be shifted
+    return (owner << 32) + rows.item
 
 
 def _is_positive(interactions: pa.Table, positive_from: float | None) -> Mask:
@@ -167,8 +190,12 @@ def _is_positive(interactions: pa.Table, positive_from: float | None) -> Mask:
     return well_rated
 
 
-def _nothing_to_evaluate(protocol: str, part: Part, n_targets: int, positive_from: float | None) -> DataError:
-    if n_targets:
+def _nothing_to_evaluate(
+    protocol: str, part: Part, n_targets: int, positive_from: float | None, n_repeated: int
+) -> DataError:
+    if n_repeated and not n_targets:
+        why = f"all {n_repeated} interactions in the {part} part are with items that their users had chosen before"
+    elif n_targets:
         parts = " + ".join(TRAINED_PARTS[part])
         why = f"none of the {n_targets} interactions in the {part} part is of an item that occurs in {parts}"
     elif positive_from is not None:
@@ -188,8 +215,10 @@ def _limit_targets(targets: _Rows, random: np.random.Generator) -> _Rows:
 
 
 def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints, Floats]:
-    """The items of N ascending users that are in the catalogue: offsets [N + 1], positions and ratings."""
-    mine = rows.where((rows.item >= 0) & np.isin(rows.user, user_ids))
+    """The items of N ascending users in the catalogue, each once: offsets [N + 1], positions and newest ratings."""
+    newest = np.zeros(len(rows.user), dtype=bool)
+    newest[len(newest) - 1 - np.unique(_pairs(rows)[::-1], return_index=True)[1]] = True
+    mine = rows.where(newest & (rows.item >= 0) & np.isin(rows.user, user_ids))
     return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item, mine.rating
 
 

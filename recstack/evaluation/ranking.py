@@ -99,7 +99,7 @@ def _scored(model: Recommender, cases: EvaluationSet, batch_size: int | None) ->
         targets = slice(int(cases.relevant_offsets[rows.start]), int(cases.relevant_offsets[rows.stop]))
         users = cases.users[rows]
         allowed = users.unseen(n_items)
-        scores = model.score(users, allowed)
+        scores = model.score(cases.given_users[rows], allowed)
         if scores.shape != allowed.shape:
             raise ValueError(f"{model.name} returned scores of shape {scores.shape}, not {allowed.shape}")
         _check_no_leak(users, allowed, _owners(cases, rows), cases.relevant[targets])

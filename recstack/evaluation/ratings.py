@@ -30,7 +30,7 @@ def rating_errors(model: RatingModel, cases: EvaluationSet, batch_size: int = 51
         offsets = cases.relevant_offsets[rows.start : rows.stop + 1]
         mine = slice(offsets[0], offsets[-1])
         owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        predicted = model.rate(cases.users[rows])[owners, cases.positions[mine]].astype(np.float64)
+        predicted = model.rate(cases.given_users[rows])[owners, cases.positions[mine]].astype(np.float64)
         if not np.isfinite(predicted).all():
             raise ValueError(f"{model.name} predicted ratings that are NaN or infinite")
         errors[mine] = np.where(cases.positions[mine] >= 0, predicted - cases.ratings[mine], np.nan)

@@ -7,6 +7,7 @@ from typing import Any
 from recstack.archive.bundle import Bundle
 from recstack.errors import choose
 from recstack.evaluation.report.files import write_report
+from recstack.evaluation.staleness import named
 from recstack.experiments.compare import compare
 from recstack.models import models
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once
@@ -23,9 +24,12 @@ def report_candidate(
     tracker: Tracker,
     *,
     seeds: int,
+    staleness: Sequence[str] | None = None,
     remote: Remote = NO_REMOTE,
 ) -> Build:
     """Fit the baselines, evaluate, and log to the candidate's MLflow run, unless this report is already published.
+
+    The candidate is the judged model; the served one has learned from the test part.
 
     Args:
         experiment: the features and the target that the candidate was trained with.
@@ -33,15 +37,17 @@ def report_candidate(
         baselines: models to compare with.
         tracker: where the candidate's run is.
         seeds: fits of each model; the candidate is the first of its own.
+        staleness: ages of histories to show side by side, see `compare`.
         remote: remote copy of the published reports.
     """
     inputs = {"trained": trained.path.name, "baselines": list(baselines), "seeds": seeds}
+    inputs |= {"staleness": named(staleness, experiment.protocol)}
     model = trained.manifest["inputs"]["model"]
     names = [model, *(name for name in baselines if name != model)]
     made_by = [__name__, *(choose("model", name, models()).__module__ for name in names)]
 
     def build(draft: Path) -> dict[str, Any]:
-        bundle = Bundle.read(trained.path / "bundle")
+        bundle = Bundle.read(trained.path / "judged")
         report = compare(
             experiment,
             names,
@@ -49,6 +55,7 @@ def report_candidate(
             candidate=bundle,
             candidate_curve=read_curve(trained.path),
             reference=model,
+            staleness=staleness,
         )
         write_report(draft, report)
         with tracker.resume(trained.manifest["run_id"]) as run:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recstack.archive.bundle import Bundle
-from recstack.data.splits import TEST, TRAIN, VALIDATION
+from recstack.data.splits import BEFORE_TEST, TEST
 from recstack.errors import choose
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.ranking import Ranking, rank
+from recstack.evaluation.ranking import Ranking, rank, user_ndcg
 from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.report import Curve, Report, build_report
+from recstack.evaluation.staleness import figures, named
 from recstack.features.arrays import Doubles
 from recstack.models import models
 from recstack.models.base import Epoch, FitContext, Recommender
@@ -29,10 +30,17 @@ class _Results:
     errors: dict[str, list[Doubles]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
+    ndcg: dict[str, dict[str, list[Doubles]]] = field(default_factory=dict)
+    """By staleness first."""
 
-    def add(self, name: str, model: Recommender, cases: EvaluationSet, fit: str) -> None:
-        """Evaluate one fit of a model; `fit` says which, for the progress report."""
+    def add(
+        self, name: str, model: Recommender, cases: EvaluationSet, others: Mapping[str, EvaluationSet], fit: str
+    ) -> None:
+        """Evaluate one fit of a model, also with histories of other ages; `fit` is its name in the progress report."""
         self.rankings.setdefault(name, []).append(rank(model, cases, name=fit))
+        for staleness, stale in others.items():
+            by_model = self.ndcg.setdefault(staleness, {})
+            by_model.setdefault(name, []).append(user_ndcg(model, stale))
         if isinstance(model, RatingModel):
             self.errors.setdefault(name, []).append(rating_errors(model, cases))
 
@@ -46,6 +54,7 @@ def compare(
     candidate_curve: Sequence[Epoch] = (),
     reference: str | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
+    staleness: Sequence[str] | None = None,
 ) -> Report:
     """Fit models and evaluate them on the test part; prints a line per fit.
 
@@ -58,17 +67,21 @@ def compare(
         candidate_curve: its learning curve.
         reference: the model that the others are compared with; None takes the best.
         options: fields of the models' `Config`, by model name; defaults for all others.
+        staleness: ages of histories to show side by side, names of `STALENESS`; None takes all in global-time and none
+            in other protocols. All other figures are at the age that histories have in the training rows.
 
     Raises:
-        UserError: no such model, or the reference is not among `names`.
+        UserError: no such model or staleness, the reference is not among `names`, or the protocol ignores time.
         DataError: the test part has nothing to evaluate.
     """
     for name in names:
         choose("model", name, models())
     if reference is not None:
         choose("reference", reference, dict.fromkeys(names))
-    data = experiment.data((TRAIN, VALIDATION))
+    ages = named(staleness, experiment.protocol)
+    data = experiment.data(BEFORE_TEST)
     cases = experiment.cases(TEST)
+    others = {age: experiment.cases(TEST, age) for age in ages if age != experiment.staleness}
     validation_cases(experiment)  # all models use it: computed here, it counts to no model's time
     results = _Results()
     for name in names:
@@ -87,10 +100,11 @@ def compare(
             if seed:
                 with working(f"evaluate: fitting {name}, {fit}"):
                     model = models()[name].fit(data, FitContext(seed, chosen))
-            results.add(name, model, cases, f"evaluate: {name}, fit {fit}")
+            results.add(name, model, cases, others, f"evaluate: {name}, fit {fit}")
             results.seconds[name] = round(time.monotonic() - start, 2)
             say(f"{name}: fit {fit} evaluated after {results.seconds[name]:.1f} s")
     with working("evaluate: 95 % intervals by resampling users"):
+        by_staleness = {age: figures(others[age], results.ndcg[age]) for age in others}
         return build_report(
             experiment.settings.dataset,
             cases,
@@ -99,4 +113,6 @@ def compare(
             reference,
             results.curves,
             {name: rating_metrics(cases, runs) for name, runs in results.errors.items()},
+            experiment.staleness,
+            by_staleness,
         )

@@ -9,7 +9,8 @@ from typing import Any
 from recstack.errors import UserError, choose
 from recstack.evaluation.report.report import Report
 from recstack.experiments.compare import compare
-from recstack.experiments.prepare import ExperimentConfig, prepare
+from recstack.experiments.config import ExperimentConfig
+from recstack.experiments.prepare import prepare
 from recstack.experiments.tune import TuningResult, tune
 from recstack.models import models
 from recstack.progress import say
@@ -28,6 +29,7 @@ def evaluate_dataset(
     *,
     reference: str | None = None,
     tuned: bool = False,
+    staleness: Sequence[str] | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
 ) -> Report:
     """Fit models to a dataset and evaluate them on its test part; prints a line per step.
@@ -39,6 +41,7 @@ def evaluate_dataset(
         seeds: fits of each model.
         reference: the model that the others are compared with; None takes the best.
         tuned: whether models get the options that `tune_dataset` found for them; defaults where it found none.
+        staleness: ages of histories to show side by side, see `compare`.
         options: by model and name; they win over tuned ones.
 
     Raises:
@@ -58,7 +61,7 @@ def evaluate_dataset(
     for name, values in used.items():
         if tuned or values:
             say(f"{name}: {'options ' + json.dumps(values) if values else 'its defaults'}")
-    return compare(experiment, chosen, seeds=seeds, reference=reference, options=used)
+    return compare(experiment, chosen, seeds=seeds, reference=reference, options=used, staleness=staleness)
 
 
 def tune_dataset(

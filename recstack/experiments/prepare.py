@@ -1,16 +1,14 @@
 """Builds an experiment from a dataset's source files, in a workspace apart from the one that is served."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 from recstack.data.adapters.base import configure
-from recstack.data.ingest import ingest
+from recstack.data.checked import by_reason
+from recstack.data.ingest import ingest, rejected
 from recstack.data.splits import PROTOCOLS, default_protocol
 from recstack.data.targets import TARGETS, Target
 from recstack.errors import choose
+from recstack.experiments.config import ExperimentConfig
 from recstack.feature_store.registry import apply
 from recstack.features.build import build_features
 from recstack.features.options import FeatureOptions
@@ -18,22 +16,6 @@ from recstack.progress import say, working
 from recstack.settings import Settings
 from recstack.spark import open_session
 from recstack.training.experiment import Experiment
-
-
-@dataclass(frozen=True)
-class ExperimentConfig:
-    """The data of an experiment, how they are split, and which interactions are targets."""
-
-    data: Path | None = None
-    """Folder of the source files; None downloads them where that is allowed."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the dataset: fields of its adapter."""
-    protocol: str | None = None
-    """None takes the dataset's default."""
-    target: str = "implicit"
-    """Which interactions are targets, see `Target`."""
-    split_at: date | None = None
-    """First day of the test part of global-time; None takes a quantile of time."""
 
 
 def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
@@ -65,12 +47,14 @@ def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     ingested = ingest(spark, adapter, source, workspace.lake / "interactions", keep_numbers=False)
     counts = ingested.manifest
-    say(
-        f"ingest: {counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items in {ingested.path}"
-    )
-    choices = FeatureOptions.of(traits, protocol=protocol, split_at=config.split_at)
-    features = build_features(spark, ingested, workspace.lake / "features", choices)
+    lost = by_reason(rejected(ingested))
+    what = f"{counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items"
+    say(f"ingest: {what}{f', rejected {lost}' if lost else ''} in {ingested.path}")
+    rows = counts["interactions"]["rows"]
+    options = FeatureOptions.of(traits, rows, protocol=protocol, split_at=config.split_at, choices=config.features)
+    features = build_features(spark, ingested, workspace.lake / "features", options, keep_positions=False)
     with working("build_features: declaring them to Feast"):
         apply(workspace, features.path)
-    say(f"build_features: split {protocol}, tables in {features.path}")
+    every = f", snapshots by {options.snapshot_every}" if features.manifest["has_timestamps"] else ""
+    say(f"build_features: split {protocol}{every}, tables in {features.path}")
     return Experiment(workspace, spark, ingested, features, target)

@@ -34,6 +34,8 @@ class Generation:
     vocabulary: tuple[str, ...]
     horizon: datetime | None
     """Up to when these tables know the log; None if they were never loaded online."""
+    log_end: int | None
+    """Epoch second of the last interaction in these tables; None without timestamps."""
 
     @classmethod
     def of(cls, service: FeatureService) -> "Generation":
@@ -41,7 +43,8 @@ class Generation:
         tags = service.tags
         horizon = datetime.fromisoformat(tags["horizon"]) if tags.get("horizon") else None
         genres = tuple(json.loads(tags["vocabulary"]))
-        return cls(tags["generation"], tags["feature_schema"], tags["feature_tables"], genres, horizon)
+        log_end = int(tags["log_end"]) if tags["log_end"] else None
+        return cls(tags["generation"], tags["feature_schema"], tags["feature_tables"], genres, horizon, log_end)
 
 
 def view_name(owner: spec.Owner, generation: str) -> str:

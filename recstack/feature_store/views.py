@@ -58,6 +58,7 @@ def declare(tables: Build, offline: str, horizon: str = "") -> Declarations:
         "feature_tables": tables.path.name,
         "vocabulary": json.dumps(vocabulary.load(tables.path), ensure_ascii=False),
         "horizon": horizon,
+        "log_end": str(tables.manifest.get("log_end") or ""),
     }
     newest, own = (
         FeatureService(name=name, features=[user_features, item_features], tags=tags)

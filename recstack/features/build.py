@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,7 +15,8 @@ from recstack import columns as c
 from recstack.data.assign_split import assign
 from recstack.data.ingest import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.data.numbering import NUMBERING
-from recstack.data.splits import AT_RANDOM, SPLIT_SEED, TEST, TRAIN, VALIDATION
+from recstack.data.splits import AT_RANDOM, BEFORE_TEST, EVERYTHING, SPLIT_SEED, TEST, TRAIN
+from recstack.data.traits import Traits
 from recstack.features import item, spec, user, vocabulary
 from recstack.features.generation import generation
 from recstack.features.options import FeatureOptions
@@ -24,16 +25,26 @@ from recstack.progress import working
 from recstack.spark import running_tasks
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, current
 
+LEARNED_FROM: Final = ((TRAIN,), BEFORE_TEST, EVERYTHING)
+"""The parts that models are fitted to: to find how long, to be judged on the test part, and to be served."""
+
 
 def build_features(
-    spark: SparkSession, ingested: Build, root: Path, options: FeatureOptions, remote: Remote = NO_REMOTE
+    spark: SparkSession,
+    ingested: Build,
+    root: Path,
+    options: FeatureOptions,
+    remote: Remote = NO_REMOTE,
+    *,
+    keep_positions: bool = True,
 ) -> Build:
-    """Write `interactions` (with their split), `user`, `item`, `training_users` and the vocabulary.
+    """Write `interactions` (with their split), `user`, `item`, the users to learn from, and the vocabulary.
 
     With timestamps no more is needed: every feature row has the time from which it was known. Without timestamps only
-    the split tells past from future. So there are further tables of training rows, computed from the parts that models
-    are trained on and without each row's own contribution, and items are counted before the test part. The `user`
-    table, which is served only, knows everything, so that nobody is offered what they have rated.
+    the split tells past from future. So for each of `LEARNED_FROM` there are training rows without their own
+    contribution, and items that are counted in these parts alone: what decides when to stop, or between options, must
+    not read counts that hold its targets. The `user` and `item` tables, which are served only, know everything, so that
+    nobody is offered what they have rated.
 
     Args:
         spark: a session.
@@ -41,13 +52,18 @@ def build_features(
         root: folder of all versions of the features.
         options: see `FeatureOptions`.
         remote: copy of these versions in the object store. The current version there gives genres their positions.
+        keep_positions: whether genres keep the positions that the current version of `root` gave them. An experiment
+            does not: its figures must not depend on what was built before.
 
     Returns:
         The version. Its manifest says whether the features have timestamps, and gives rows and schema of each table.
+
+    Raises:
+        UserError: the version that gave genres their positions is gone.
     """
     catalogue = pq.read_table(ingested.path / ITEMS_FOLDER, columns=[c.ITEM_ID, c.GENRES])
     remote.fetch_current(root)
-    before = _previous(root)
+    before = _previous(root) if keep_positions else _Before((), None)
     genres = vocabulary.extend(before.genres, pc.unique(pc.list_flatten(catalogue[c.GENRES])).to_pylist())
     inputs = {
         "interactions": ingested.path.name,
@@ -63,7 +79,8 @@ def build_features(
         _write_features(spark, ingested, draft, options, has_timestamps, catalogue, genres)
         vocabulary.save(draft, genres, before.lineage)
         rows = generation(inputs, has_timestamps, ingested.manifest.get(NUMBERING))
-        return {"has_timestamps": has_timestamps, "generation": rows, **_summary(spark, draft)}
+        facts = {"has_timestamps": has_timestamps, "generation": rows, "log_end": _log_end(draft)}
+        return {**facts, **_summary(spark, draft)}
 
     return build_once(root, inputs, build, made_by=[__name__], remote=remote)
 
@@ -80,21 +97,39 @@ def without_own(parts: Sequence[str]) -> str:
     return "_".join(["without_own", *parts])
 
 
+def training_users_of(parts: Sequence[str]) -> str:
+    """Folder of the users that models learn from: of those before the test part, or of all for the served model."""
+    return "training_users_all" if TEST in parts else "training_users"
+
+
+def items_of(parts: Sequence[str]) -> str:
+    """Folder of the items of data without timestamps, as a model knows them that learns from these parts."""
+    return "item" if TEST in parts else "_".join(["item", *parts])
+
+
 def _write_split(
     spark: SparkSession, ingested: Build, draft: Path, options: FeatureOptions, has_timestamps: bool
 ) -> None:
     supplied = ingested.path / HELD_OUT_FOLDER
     with working("build_features: dividing the interactions", unit="task", measure=running_tasks(spark)):
+        interactions = spark.read.parquet(str(ingested.path / INTERACTIONS_FOLDER))
+        if not has_timestamps and Traits.of(ingested).has_timestamps:
+            interactions = _without_time(interactions)
         interactions = assign(
-            spark.read.parquet(str(ingested.path / INTERACTIONS_FOLDER)),
+            interactions,
             options.protocol,
             SPLIT_SEED,
             split_at=options.split_at,
             held_out=spark.read.parquet(str(supplied)) if supplied.exists() else None,
         )
-        if not has_timestamps:
-            interactions = interactions.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
         interactions.write.parquet(str(draft / INTERACTIONS_FOLDER))
+
+
+def _without_time(interactions: DataFrame) -> DataFrame:
+    """Each user and item once, with the newest rating: without timestamps a repetition is neither past nor future."""
+    newest = F.max_by(c.RATING, c.TIMESTAMP).alias(c.RATING)
+    once = interactions.groupBy(c.USER_ID, c.ITEM_ID).agg(newest)
+    return once.withColumn(c.TIMESTAMP, F.lit(None).cast("timestamp"))
 
 
 def _write_features(
@@ -108,21 +143,29 @@ def _write_features(
 ) -> None:
     step = partial(working, unit="task", measure=running_tasks(spark))
     interactions = spark.read.parquet(str(draft / INTERACTIONS_FOLDER))
-    train = interactions.filter(F.col(c.SPLIT) == TRAIN)
     before_test = interactions.filter(F.col(c.SPLIT) != TEST)
     item_genres = vocabulary.item_genres(catalogue, genres, options.alpha)
     with step("build_features: user features"):
         user.snapshots(interactions, item_genres, options.snapshot_every).write(draft / "user")
+    items = spark.read.parquet(str(ingested.path / ITEMS_FOLDER))
     with step("build_features: item features"):
-        counted = interactions if has_timestamps else before_test
-        items = spark.read.parquet(str(ingested.path / ITEMS_FOLDER))
-        item.snapshots(counted, items, genres).write.parquet(str(draft / "item"))
+        item.snapshots(interactions, items, genres).write.parquet(str(draft / "item"))
     if not has_timestamps:
         with step("build_features: training rows"):
-            user.without_own(train, item_genres).write(draft / without_own((TRAIN,)))
-            user.without_own(before_test, item_genres).write(draft / without_own((TRAIN, VALIDATION)))
+            for parts in LEARNED_FROM:
+                known = interactions.filter(F.col(c.SPLIT).isin(list(parts)))
+                user.without_own(known, item_genres).write(draft / without_own(parts))
+                if parts != EVERYTHING:
+                    item.snapshots(known, items, genres).write.parquet(str(draft / items_of(parts)))
     with step("build_features: users to learn from"):
-        training_users(before_test, options.training_filter).write.parquet(str(draft / "training_users"))
+        for rows, parts in ((before_test, BEFORE_TEST), (interactions, EVERYTHING)):
+            training_users(rows, options.training_filter).write.parquet(str(draft / training_users_of(parts)))
+
+
+def _log_end(draft: Path) -> int | None:
+    """Epoch second of the last interaction; None without timestamps."""
+    last = pc.max(pq.read_table(draft / INTERACTIONS_FOLDER, columns=[c.TIMESTAMP])[c.TIMESTAMP]).as_py()
+    return None if last is None else int(last.timestamp())
 
 
 def _summary(spark: SparkSession, draft: Path) -> dict[str, Any]:

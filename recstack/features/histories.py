@@ -68,6 +68,24 @@ class Past:
         return _at(values, self.end - 1 - skipped)
 
     @cached_property
+    def by_item(self) -> Ints:
+        """[E] indices of all interactions, user after user, by ascending item within each user, oldest first."""
+        # The user's number stands above the item's 32 bits (contract.MAX_ITEM_ID): one key to sort by.
+        return np.argsort((self.user << 32) + self.histories.item, kind="stable")
+
+    @cached_property
+    def repeated_at(self) -> Ints | None:
+        """[E] index of the user's next interaction with the same item, E where there is none; None if all have none."""
+        order, user, item = self.by_item, self.user, self.histories.item
+        earlier, later = order[:-1], order[1:]
+        same = (user[earlier] == user[later]) & (item[earlier] == item[later])
+        if not same.any():
+            return None
+        following = np.full(len(item), len(item))
+        following[earlier[same]] = later[same]
+        return following
+
+    @cached_property
     def user(self) -> Ints:
         """[E] a number for each interaction that grows by one where the next user begins."""
         begins = np.zeros(len(self.histories.item), dtype=np.int64)

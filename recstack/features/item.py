@@ -12,7 +12,8 @@ from recstack.features.spec import names
 
 SNAPSHOT_DAYS: Final = 7
 MOST_SNAPSHOTS: Final = 64
-"""Logs of many years get longer intervals, so that items x snapshots stays small."""
+"""Logs of many years get longer intervals, so that items x snapshots stays small. Each date has full windows all the
+same: an interval says how old what training reads may be, and not what it counts."""
 
 _LONGEST_WINDOW: Final = 30
 _SNAPSHOT: Final = "snapshot"
@@ -21,9 +22,17 @@ _COUNT: Final = "count"
 _NEW: Final = "new"
 
 
-def interval_days(first_second: int, last_second: int) -> int:
-    """Days between item snapshots: a week, or more if the log would have more than `MOST_SNAPSHOTS` of them."""
-    return max(SNAPSHOT_DAYS, math.ceil((last_second - first_second) / DAY / MOST_SNAPSHOTS))
+def snapshot_dates(first_second: int, last_second: int) -> range:
+    """Epoch seconds of the item snapshots of a log, oldest first: midnights at a regular interval.
+
+    The newest is the midnight after the last interaction, so that what serving reads has windows like those that
+    training reads. From there they go back by a week, or by more days if there would be more than `MOST_SNAPSHOTS`,
+    down to one that sees nothing: it is at or before the midnight that begins the first day.
+    """
+    begin, end = first_second // DAY, last_second // DAY + 1
+    step = max(SNAPSHOT_DAYS, math.ceil((end - begin) / (MOST_SNAPSHOTS - 1)))
+    steps = math.ceil((end - begin) / step)
+    return range((end - steps * step) * DAY, (end + 1) * DAY, step * DAY)
 
 
 def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, ...]) -> DataFrame:
@@ -35,9 +44,8 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
         vocabulary: genres in their order.
 
     Returns:
-        item_id, event_timestamp and `spec.schema("item")`: every item at every date, from the week before the
-        first interaction to the one after the last. Data without timestamps give one row an item, with the timestamp
-        `TIMELESS` and null window counts.
+        item_id, event_timestamp and `spec.schema("item")`: every item at each of the `snapshot_dates`. Data without
+        timestamps give one row an item, with the timestamp `TIMELESS` and null window counts.
     """
     first, last = interactions.select(
         F.unix_seconds(F.min(c.TIMESTAMP)), F.unix_seconds(F.max(c.TIMESTAMP))
@@ -45,19 +53,16 @@ def snapshots(interactions: DataFrame, items: DataFrame, vocabulary: tuple[str, 
     if first is None or last is None:
         popularity = _popularity_without_timestamps(interactions, items)
     else:
-        popularity = _popularity_at_dates(interactions, items, first, last)
+        popularity = _popularity_at_dates(interactions, items, snapshot_dates(first, last))
     return _with_facts(popularity, items, vocabulary)
 
 
-def _popularity_at_dates(interactions: DataFrame, items: DataFrame, first: int, last: int) -> DataFrame:
-    """Counts of each item before each date; `first` and `last` are the log's ends in epoch seconds."""
-    step = interval_days(first, last) * DAY
-    start = first // DAY * DAY
-    count = (last - start) // step + 2  # the first date sees nothing, the last one sees everything
-    date = F.lit(start) + F.col(_SNAPSHOT) * step
-    counted = _counts_near_dates(interactions, date, start, step, count)
-    dates = interactions.sparkSession.range(count).select(F.col("id").cast("int").alias(_SNAPSHOT))
-    grid = items.select(c.ITEM_ID).crossJoin(dates).join(counted, [c.ITEM_ID, _SNAPSHOT], "left")
+def _popularity_at_dates(interactions: DataFrame, items: DataFrame, dates: range) -> DataFrame:
+    """Counts of each item before each date."""
+    date = F.lit(dates.start) + F.col(_SNAPSHOT).cast("long") * dates.step  # a century overflows 32 bits
+    counted = _counts_near_dates(interactions, date, dates)
+    numbers = interactions.sparkSession.range(len(dates)).select(F.col("id").cast("int").alias(_SNAPSHOT))
+    grid = items.select(c.ITEM_ID).crossJoin(numbers).join(counted, [c.ITEM_ID, _SNAPSHOT], "left")
     so_far = Window.partitionBy(c.ITEM_ID).orderBy(_SNAPSHOT)
     return grid.select(
         c.ITEM_ID,
@@ -68,7 +73,7 @@ def _popularity_at_dates(interactions: DataFrame, items: DataFrame, first: int, 
     )
 
 
-def _counts_near_dates(interactions: DataFrame, date: Column, start: int, step: int, count: int) -> DataFrame:
+def _counts_near_dates(interactions: DataFrame, date: Column, dates: range) -> DataFrame:
     """Interactions of each item within each window before each date, and those since the date before it.
 
     Days are counted first, and a day, not each of its interactions, is spread over the dates that see it: what happens
@@ -77,8 +82,8 @@ def _counts_near_dates(interactions: DataFrame, date: Column, start: int, step: 
     day = F.floor(F.unix_seconds(c.TIMESTAMP) / DAY).alias("day")
     daily = interactions.select(c.ITEM_ID, day).groupBy(c.ITEM_ID, "day").agg(F.count("*").alias(_COUNT))
     day_start = F.col("day") * DAY
-    next_date = (F.floor((day_start - start) / step) + 1).cast("int")
-    last_date = F.floor((day_start + _LONGEST_WINDOW * DAY - start) / step).cast("int")
+    next_date = (F.floor((day_start - dates.start) / dates.step) + 1).cast("int")
+    last_date = F.floor((day_start + _LONGEST_WINDOW * DAY - dates.start) / dates.step).cast("int")
     near = (
         daily.repartition(c.ITEM_ID)
         .select(
@@ -87,9 +92,9 @@ def _counts_near_dates(interactions: DataFrame, date: Column, start: int, step: 
             day_start.alias(_DAY_START),
             F.explode(F.sequence(next_date, F.greatest(next_date, last_date))).alias(_SNAPSHOT),
         )
-        .filter(F.col(_SNAPSHOT) < count)
+        .filter(F.col(_SNAPSHOT) < len(dates))
     )
-    windows = ((c.POPULARITY_7D, 7), (c.POPULARITY_30D, _LONGEST_WINDOW), (_NEW, step // DAY))
+    windows = ((c.POPULARITY_7D, 7), (c.POPULARITY_30D, _LONGEST_WINDOW), (_NEW, dates.step // DAY))
     return near.groupBy(c.ITEM_ID, _SNAPSHOT).agg(
         *(
             F.sum(F.when(date - F.col(_DAY_START) <= days * DAY, F.col(_COUNT)).otherwise(0)).alias(name)

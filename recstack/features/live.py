@@ -1,4 +1,6 @@
-"""User features as of the timestamp of each evaluation query: what the online store would have answered then."""
+"""User features as of the timestamp of each evaluation query: what an online store would hold that was loaded then."""
+
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,9 @@ from recstack import columns as c
 from recstack.features.item_genres import ItemGenres
 from recstack.features.spec import schema
 from recstack.features.user import as_of
+
+_LAST: Final = 2**63 - 1
+"""Stands for null, which `sort_by` puts last; every smaller number is a time, also those before 1970."""
 
 
 def live_features(spark: SparkSession, interactions: DataFrame, queries: pa.Table, genres: ItemGenres) -> pa.Table:
@@ -25,7 +30,7 @@ def live_features(spark: SparkSession, interactions: DataFrame, queries: pa.Tabl
     """
     entity = [c.USER_ID, c.EVENT_TIMESTAMP]
     users = queries[c.USER_ID].to_numpy()
-    timestamps = pc.fill_null(pc.cast(queries[c.EVENT_TIMESTAMP], pa.int64()), -1).to_numpy()
+    timestamps = pc.fill_null(pc.cast(queries[c.EVENT_TIMESTAMP], pa.int64()), _LAST).to_numpy()
     keys = np.stack([users, timestamps])
     _, first, inverse = np.unique(keys, axis=1, return_index=True, return_inverse=True)
     distinct = spark.createDataFrame(queries.select(entity).take(first))

@@ -16,7 +16,7 @@ RATING_TYPE: Final = np.dtype("<f2")
 def seen_items(past: Past) -> tuple[list[bytes], list[bytes]]:
     """For each of the P rows a serialized 32-bit Roaring bitmap of the items, and their ratings by ascending item.
 
-    Ratings are `RATING_TYPE`, as bytes.
+    Ratings are `RATING_TYPE`, as bytes; of an item that the user has rated again it is the newest that the row may see.
     """
     return _running(past) if past.left_out is None else _without_left_out(past, past.left_out)
 
@@ -24,7 +24,7 @@ def seen_items(past: Past) -> tuple[list[bytes], list[bytes]]:
 def _running(past: Past) -> tuple[list[bytes], list[bytes]]:
     """Rows of a user see ever more, so that one bitmap is filled and serialized again and again."""
     items, ratings = past.histories.item, _ratings(past)
-    by_item = _by_item(past)
+    by_item, repeated_at = past.by_item, past.repeated_at
     unsigned = array("I", items.astype(np.uint32).tobytes())
     next_user = np.append(past.start, len(items))[np.searchsorted(past.start, past.start, side="right")]
     bitmaps, seen_ratings = [], []
@@ -38,13 +38,15 @@ def _running(past: Past) -> tuple[list[bytes], list[bytes]]:
         seen = by_item[first:beyond]
         if last < beyond:
             seen = seen[seen < last]
+        if repeated_at is not None:
+            seen = seen[repeated_at[seen] >= last]
         seen_ratings.append(ratings[seen].tobytes())
     return bitmaps, seen_ratings
 
 
 def _without_left_out(past: Past, left_out: Ints) -> tuple[list[bytes], list[bytes]]:
-    """Each row sees all of its user but one interaction."""
-    items, ratings, by_item = past.histories.item, _ratings(past), _by_item(past)
+    """Each row sees all of its user but one interaction, in data without timestamps, where no item is repeated."""
+    items, ratings, by_item = past.histories.item, _ratings(past), past.by_item
     bitmaps, seen_ratings = [], []
     everything, previous = BitMap(), -1
     for first, last, own in zip(past.start.tolist(), past.end.tolist(), left_out.tolist(), strict=True):
@@ -54,12 +56,6 @@ def _without_left_out(past: Past, left_out: Ints) -> tuple[list[bytes], list[byt
         seen = by_item[first:last]
         seen_ratings.append(ratings[seen[seen != own]].tobytes())
     return bitmaps, seen_ratings
-
-
-def _by_item(past: Past) -> Ints:
-    """Indices of all interactions, user after user, by ascending item within each user."""
-    # The user's number stands above the item's 32 bits (contract.MAX_ITEM_ID): one key to sort by.
-    return np.argsort((past.user << 32) + past.histories.item, kind="stable")
 
 
 def _ratings(past: Past) -> Halves:

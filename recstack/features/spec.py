@@ -22,6 +22,9 @@ VIEWS: Final[dict[Owner, str]] = {"user": "user_features", "item": "item_feature
 RECENT_LENGTH: Final = 50
 """How many of a user's last items the `recent_items` feature holds."""
 
+RECENT_REACH: Final = 8 * RECENT_LENGTH
+"""Among how many of a user's last interactions these items are looked for, where items are repeated."""
+
 ALPHA: Final = 0.1
 """Default slope of the user-genre score; 0.1 keeps it from saturating. It is an option of the feature tables."""
 
@@ -57,10 +60,12 @@ FEATURES: Final[dict[Owner, tuple[Feature, ...]]] = {
         Feature(c.LAST_INTERACTION, pa.int64(), "epoch second of the last interaction; its age is recency", "log-age"),
         Feature(c.FREQUENCY, pa.int64(), "number of distinct active days", "log"),
         Feature(c.INTENSITY, pa.float32(), "interactions per active day", "log"),
-        Feature(c.RECENT_ITEMS, pa.list_(pa.int64()), f"last {RECENT_LENGTH} items, newest first"),
+        Feature(c.RECENT_ITEMS, pa.list_(pa.int64()), f"last {RECENT_LENGTH} items, each once, newest first"),
         Feature(c.RECENT_RATINGS, pa.list_(pa.float32()), "ratings of recent_items"),
         Feature(c.SEEN_ITEMS, pa.binary(), "every item seen, a serialized 32-bit Roaring bitmap"),
-        Feature(c.SEEN_RATINGS, pa.binary(), "ratings of seen_items, by ascending item id, as little-endian float16"),
+        Feature(
+            c.SEEN_RATINGS, pa.binary(), "newest ratings of seen_items, by ascending item id, as little-endian float16"
+        ),
     ),
     "item": (
         Feature(c.GENRE_INDICES, pa.list_(pa.int64()), "positions of the item's genres in the vocabulary"),
@@ -94,4 +99,4 @@ def schema(owner: Owner) -> pa.Schema:
 def schema_digest() -> str:
     """Version of the feature schema: changes with any name, type or scaling, and with the number of recent items."""
     rows = [[owner, f.name, str(f.type), f.scaling] for owner, group in FEATURES.items() for f in group]
-    return digest([rows, RECENT_LENGTH])
+    return digest([rows, RECENT_LENGTH, RECENT_REACH])

@@ -25,7 +25,12 @@ class TrainingFilter(BaseModel):
     @classmethod
     def of(cls, traits: Traits) -> Self:
         """The filter that a dataset asks for: the defaults, or limits that keep all users."""
-        return cls() if traits.typical_users_only else cls(lower_quantile=0, upper_quantile=1, min_range=0)
+        return cls() if traits.typical_users_only else cls.of_everyone()
+
+    @classmethod
+    def of_everyone(cls) -> Self:
+        """Limits that keep all users."""
+        return cls(lower_quantile=0, upper_quantile=1, min_range=0)
 
 
 def training_users(interactions: DataFrame, limits: TrainingFilter) -> DataFrame:

@@ -14,7 +14,10 @@ from recstack.models.learning.history import interaction_matrix
 
 @dataclass(frozen=True)
 class TrainingData:
-    """N interactions before the split, sorted by (user, time), with their features."""
+    """N interactions before the split, sorted by (user, time), with their features.
+
+    A user has each item once, when they first chose it: repetitions are in the features alone.
+    """
 
     encoder: Encoder
     items: ItemBatch
@@ -24,7 +27,7 @@ class TrainingData:
     item: Ints
     """[N] item of each interaction, a position in the catalogue."""
     rating: Floats
-    """[N] its rating."""
+    """[N] its rating; the newest that the parts hold, where the user has rated the item again."""
     timestamp: Ints
     """[N] its epoch second; `features.user.TIMELESS` in data without time."""
     users: UserBatch
@@ -59,7 +62,7 @@ class TrainingData:
         return share
 
     def by_user(self) -> sparse.csr_array:
-        """[U, I] how often each user chose each item."""
+        """[U, I] 1 where the user chose the item."""
         return interaction_matrix(self.user, self.item, len(self.items))
 
     def require_rows(self, model: str) -> None:

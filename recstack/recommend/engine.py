@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from recstack import columns as c
 from recstack.features import spec
-from recstack.features.arrays import Mask
+from recstack.features.arrays import Ints, Mask
 from recstack.features.batches import UserBatch
 from recstack.features.encode import empty_rows
 from recstack.features.request_time import History, user_rows
 from recstack.models.base import Recommender
 from recstack.recommend.answer import Answer, AnsweredBatch, Item, Policy, iso_utc
 from recstack.recommend.catalogue import Catalogue
+from recstack.recommend.clock import count_ages_from
 from recstack.recommend.filters import allowed_items
 from recstack.recommend.ranking import NOTHING, RankedItems
 from recstack.recommend.reasons import Reasons
@@ -70,6 +71,7 @@ class Engine:
         scale: RatingScale,
         model_version: str,
         timed: bool,
+        log_end: Callable[[], int | None] = lambda: None,
     ) -> None:
         """Bind the parts.
 
@@ -80,7 +82,8 @@ class Engine:
                 may raise: the batch is then answered with popular items.
             scale: ratings that anonymous users may give.
             model_version: shown in every answer.
-            timed: whether the training data had timestamps; without them anonymous users get no recency.
+            timed: whether the features have timestamps; without them anonymous users get no recency.
+            log_end: gives the epoch second of the last interaction that is known, see `clock`; None if unknown.
         """
         self._model = model
         self._catalogue = catalogue
@@ -88,6 +91,7 @@ class Engine:
         self._scale = scale
         self._version = model_version
         self._timed = timed
+        self._log_end = log_end
         self._schema_digest = spec.schema_digest()
         self._reasons = Reasons(catalogue, model, scale.liked)
 
@@ -104,7 +108,7 @@ class Engine:
 
         Args:
             requests: checked by `parse`.
-            now: epoch second; recency counts from it.
+            now: epoch second; recency counts from it, or from a day after what is known ended, see `clock`.
 
         Returns:
             k distinct allowed items for each request, fewer only where fewer exist. Scores descend; where popular
@@ -119,9 +123,10 @@ class Engine:
         stored = self._read(user_ids)
         read = perf_counter()
         rows, as_of = self._features(stored.rows, ordered[len(user_ids) :], now)
+        ages_from = count_ages_from(now, self._log_end(), rows[c.LAST_INTERACTION].to_numpy().astype(float))
         has_history = rows[c.RATING_COUNT].to_numpy().astype(float) > 0  # false for NaN
         answers: dict[int, Answer] = {}
-        for row, scored in enumerate(self._score(ordered, rows, now)):
+        for row, scored in enumerate(self._score(ordered, rows, ages_from)):
             request = ordered[row]
             why_missing = NOTHING_NAMED if request.user_id is None else stored.why_missing
             why_popular = "" if has_history[row] else why_missing
@@ -164,10 +169,10 @@ class Engine:
     def _has(self, item_id: int) -> bool:
         return bool(self._catalogue.encoder.positions([item_id])[0] >= 0)
 
-    def _score(self, requests: Sequence[Request], rows: pa.Table, now: int) -> list[_Scored]:
+    def _score(self, requests: Sequence[Request], rows: pa.Table, ages_from: Ints) -> list[_Scored]:
         try:
             ids = np.array([-1 if request.user_id is None else request.user_id for request in requests])
-            users = self._catalogue.encoder.users(rows, np.full(len(rows), now), ids=ids)
+            users = self._catalogue.encoder.users(rows, ages_from, ids=ids)
             allowed = allowed_items(requests, users, self._catalogue)
             best, scores = self._model.best(users, allowed, max(request.k for request in requests))
             return [
@@ -176,18 +181,18 @@ class Engine:
             ]
         except Exception:
             if len(rows) > 1:  # one broken row must not cost the others their answer
-                parts = [self._score(requests[i : i + 1], rows[i : i + 1], now) for i in range(len(rows))]
-                return [scored for part in parts for scored in part]
+                alone = [slice(row, row + 1) for row in range(len(rows))]
+                return [self._score(requests[one], rows[one], ages_from[one])[0] for one in alone]
             log.exception("the request of user %s could not be scored", requests[0].user_id)
-        return [self._unscored(requests[0], rows, now)]
+        return [self._unscored(requests[0], rows, ages_from)]
 
-    def _unscored(self, request: Request, row: pa.Table, now: int) -> _Scored:
+    def _unscored(self, request: Request, row: pa.Table, ages_from: Ints) -> _Scored:
         """A request without scores; the seen items of its row are left out if they can be read."""
         blank = empty_rows(1)
         seen = blank.set_column(blank.schema.get_field_index(c.SEEN_ITEMS), c.SEEN_ITEMS, row[c.SEEN_ITEMS])
         for candidate in (seen, blank):
             try:
-                user = self._catalogue.encoder.users(candidate, np.array([now]))
+                user = self._catalogue.encoder.users(candidate, ages_from)
                 break
             except Exception:
                 log.exception("the seen items of user %s cannot be read", request.user_id)

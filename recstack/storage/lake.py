@@ -147,11 +147,20 @@ def current(root: Path) -> Build:
 
     Raises:
         FileNotFoundError: nothing was published yet.
+        UserError: the version that was published last is gone.
     """
     pointer = root / CURRENT
     if not pointer.exists():
         raise FileNotFoundError(f"nothing was built yet in {root}; run the pipeline first (make demo)")
-    return opened(root / pointer.read_text().strip())
+    name = pointer.read_text().strip()
+    if not (root / name / MANIFEST).exists():
+        # To go on as if nothing had been built would number ids and genres anew, under models that know the old.
+        raise UserError(
+            f"{pointer} names the version {name!r}, which is not there: restore that folder, from a backup or the"
+            f" object store. If it is lost, remove {pointer}: the next run then numbers ids and genres anew, so remove"
+            " the models and the online store that rely on the old numbers too"
+        )
+    return opened(root / name)
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:

@@ -6,12 +6,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recstack import columns as c
+from recstack.data.splits import EVERYTHING
 from recstack.data.timestamps import TIMELESS
 from recstack.errors import DataError
 from recstack.feature_store.offline import historical
 from recstack.features import vocabulary
 from recstack.features.arrays import Ints
-from recstack.features.build import without_own
+from recstack.features.build import items_of, training_users_of, without_own
 from recstack.features.encode import Encoder
 from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
@@ -27,7 +28,7 @@ def training_data(
 
     Timestamped data: Feast's historical retrieval finds the newest user snapshot before each interaction and the
     items' popularity at the newest item snapshot. Data without time: the rows whose own contribution the feature job
-    took out.
+    took out, and items that it counted in these parts alone.
 
     Args:
         settings: which Feast store.
@@ -48,25 +49,25 @@ def training_data(
     rows = pq.read_table(features.path / source)
     if timed:
         rows = rows.filter(pc.field(c.SPLIT).isin(list(parts)))
-        end = _seconds(rows[c.TIMESTAMP]).max(initial=TIMELESS)
-        rows = _positives(rows, parts, positive_from)
+        rows = _positives(_first_of_each_pair(rows), parts, positive_from)
         rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
         entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
         users = historical(settings, "user", entities, features.path)
         timestamp = _seconds(rows[c.TIMESTAMP])
+        dates = _snapshot_dates(features, parts)
+        snapshots = _item_snapshots(settings, features, dates)
     else:
         users = rows = _positives(rows, parts, positive_from).sort_by(
             [(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")]
         )
-        end = TIMELESS
         timestamp = np.full(len(rows), TIMELESS, dtype=np.int64)
+        dates = np.array([TIMELESS])
+        snapshots = [pq.read_table(features.path / items_of(parts))]
 
-    dates = _snapshot_dates(features, int(end))
-    snapshots = _item_snapshots(settings, features, dates)
     encoder = Encoder.fit(users, timestamp, snapshots[-1], genres, features.manifest["inputs"]["alpha"])
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
     user_ids = rows[c.USER_ID].to_numpy()
-    chosen = pq.read_table(features.path / "training_users")[c.USER_ID].to_numpy()
+    chosen = pq.read_table(features.path / training_users_of(parts))[c.USER_ID].to_numpy()
     return TrainingData(
         encoder=encoder,
         items=encoded[-1],
@@ -81,10 +82,31 @@ def training_data(
     )
 
 
-def newest_items(settings: Settings, features: Build) -> pa.Table:
-    """Item features of the whole catalogue at the newest snapshot: item_id, event_timestamp, `spec.schema("item")`."""
-    dates = _snapshot_dates(features, 2**40)
-    return _item_snapshots(settings, features, dates[-1:])[0]
+def newest_items(settings: Settings, features: Build, parts: tuple[str, ...]) -> pa.Table:
+    """Item features of the whole catalogue at the newest snapshot that a model of these parts may see.
+
+    Returns:
+        item_id, event_timestamp, `spec.schema("item")`.
+    """
+    if not features.manifest["has_timestamps"]:
+        return pq.read_table(features.path / items_of(parts))
+    return _item_snapshots(settings, features, _snapshot_dates(features, parts)[-1:])[0]
+
+
+def _first_of_each_pair(rows: pa.Table) -> pa.Table:
+    """The first interaction of each user with each item, with the newest rating that these rows have of it.
+
+    Serving never offers what was seen, so a repetition is nothing to learn to find. Features count it like all others.
+    """
+    user, item, time = (rows[name].cast(pa.int64()).to_numpy() for name in (c.USER_ID, c.ITEM_ID, c.TIMESTAMP))
+    order = np.lexsort((time, item, user))
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (np.diff(user[order]) != 0) | (np.diff(item[order]) != 0)
+    if is_first.all():
+        return rows
+    newest = rows[c.RATING].take(order[np.roll(is_first, -1)])
+    first = rows.take(order[is_first])
+    return first.set_column(first.schema.get_field_index(c.RATING), c.RATING, newest)
 
 
 def _positives(rows: pa.Table, parts: tuple[str, ...], positive_from: float | None) -> pa.Table:
@@ -114,11 +136,23 @@ def _catalogue(features: Build) -> Ints:
     return ids
 
 
-def _snapshot_dates(features: Build, last: int) -> Ints:
-    """Epoch seconds of the item snapshots that the training part may see."""
+def _snapshot_dates(features: Build, parts: tuple[str, ...]) -> Ints:
+    """Epoch seconds of the item snapshots up to the end of these parts; all of them for the whole log."""
     timestamps = pq.read_table(features.path / "item", columns=[c.EVENT_TIMESTAMP])[c.EVENT_TIMESTAMP]
     seconds = np.unique(_seconds(timestamps))
-    return seconds[seconds <= last]
+    if set(parts) == set(EVERYTHING):
+        return seconds
+    end = log_end(features, parts)
+    return seconds[:0] if end is None else seconds[seconds <= end]
+
+
+def log_end(features: Build, parts: tuple[str, ...]) -> int | None:
+    """Epoch second of the last interaction of these parts; None without timestamps."""
+    rows = pq.read_table(
+        features.path / "interactions", columns=[c.TIMESTAMP], filters=pc.field(c.SPLIT).isin(list(parts))
+    )
+    last = pc.max(rows[c.TIMESTAMP]).cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).as_py()
+    return None if last is None else int(last) // MICROSECOND
 
 
 def _item_snapshots(settings: Settings, features: Build, dates: Ints) -> list[pa.Table]:

@@ -6,18 +6,21 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.ingest import NEGATIVES_FOLDER
 from recstack.data.split_at_random import with_fold_in
-from recstack.data.splits import FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, SPLIT_SEED, STRATIFIED
+from recstack.data.splits import BY_TIME, FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, SPLIT_SEED, STRATIFIED
 from recstack.data.targets import Target
 from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
+from recstack.evaluation.protocols import TRAINED_PARTS, LiveFeatures, Part, build_evaluation_set
+from recstack.evaluation.staleness import DAILY, FRESH, with_staleness
 from recstack.features import vocabulary
+from recstack.features.arrays import Floats
+from recstack.features.encode import Encoder
 from recstack.features.live import live_features
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
@@ -36,7 +39,7 @@ class Experiment:
     features: Build
     target: Target = "implicit"
     _data: dict[tuple[str, ...], TrainingData] = field(default_factory=dict)
-    _cases: dict[Part, EvaluationSet] = field(default_factory=dict)
+    _cases: dict[tuple[Part, str], EvaluationSet] = field(default_factory=dict)
 
     @property
     def protocol(self) -> str:
@@ -63,17 +66,46 @@ class Experiment:
                 self._data[key] = training_data(self.settings, self.features, key, self.positive_from)
         return self._data[key]
 
-    def cases(self, part: Part) -> EvaluationSet:
-        """The rankings of a part, each with the user's features as they were just then; computed once.
+    @property
+    def staleness(self) -> str:
+        """How old histories are in the training rows, and so in the figures: a name of `STALENESS`."""
+        daily = self.features.manifest["inputs"]["snapshot_every"] == "day" and self.protocol in BY_TIME
+        return DAILY if daily else FRESH
+
+    def cases(self, part: Part, staleness: str | None = None) -> EvaluationSet:
+        """The rankings of a part, each with the user's features as serving would read them then; computed once.
 
         They are encoded as models are that have learned from everything before the part.
-        """
-        if part not in self._cases:
-            with working(f"computing the users' features as of each target of the {part} part"):
-                self._cases[part] = self._evaluation_set(part)
-        return self._cases[part]
 
-    def _evaluation_set(self, part: Part) -> EvaluationSet:
+        Args:
+            part: which holds the targets.
+            staleness: how old the features are, a name of `STALENESS`; None takes that of the training rows.
+        """
+        key = part, staleness or self.staleness
+        if key not in self._cases:
+            known = self.data(TRAINED_PARTS[part])
+            if key[1] == FRESH:
+                self._cases[key] = self.cases_encoded_by(known.encoder, known.items.genres, part, FRESH)
+            else:
+                self._cases[key] = self._with_age(self.cases(part, FRESH), key[1], known.encoder)
+        return self._cases[key]
+
+    def forget(self) -> None:
+        """Free the rows and rankings that were read; they are computed again where they are needed again."""
+        self._data.clear()
+        self._cases.clear()
+
+    def cases_encoded_by(
+        self, encoder: Encoder, item_genres: Floats, part: Part, staleness: str | None = None
+    ) -> EvaluationSet:
+        """The rankings of a part for a model with an encoder of its own: the same users and targets, in the same order.
+
+        Args:
+            encoder: the model's; a target that is not in its catalogue is a miss.
+            item_genres: [I, G] genres of its items, see `ItemBatch`.
+            part: the part that holds the targets.
+            staleness: as in `cases`.
+        """
         interactions = pq.read_table(self.features.path / "interactions")
         frame = self.spark.read.parquet(str(self.features.path / "interactions"))
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
@@ -83,23 +115,30 @@ class Experiment:
             others = interactions.filter(pc.field(c.SPLIT) != part)
             interactions = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
             frame = divided.filter(F.col(c.SPLIT) == FOLD_IN)
+        given = self.ingested.path / NEGATIVES_FOLDER
+        supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
+        with working(f"computing the users' features as of each target of the {part} part"):
+            fresh = build_evaluation_set(
+                self.protocol,
+                interactions,
+                self._live(frame),
+                encoder,
+                part,
+                item_genres=item_genres,
+                negatives=pq.read_table(given) if supplied else None,
+                positive_from=self.positive_from,
+            )
+        return self._with_age(fresh, staleness or self.staleness, encoder)
+
+    def _with_age(self, fresh: EvaluationSet, staleness: str, encoder: Encoder) -> EvaluationSet:
+        if staleness == FRESH:
+            return fresh
+        interactions = self.spark.read.parquet(str(self.features.path / "interactions"))
+        with working(f"computing the users' features as they were up to {staleness} before each target"):
+            return with_staleness(fresh, staleness, self._live(interactions), encoder)
+
+    def _live(self, interactions: DataFrame) -> LiveFeatures:
         catalogue = pq.read_table(self.ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
         words = vocabulary.load(self.features.path)
         genres = vocabulary.item_genres(catalogue, words, self.features.manifest["inputs"]["alpha"])
-
-        def live(points: pa.Table) -> pa.Table:
-            return live_features(self.spark, frame, points, genres)
-
-        known = self.data(TRAINED_PARTS[part])
-        given = self.ingested.path / NEGATIVES_FOLDER
-        supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
-        return build_evaluation_set(
-            self.protocol,
-            interactions,
-            live,
-            known.encoder,
-            part,
-            item_genres=known.items.genres,
-            negatives=pq.read_table(given) if supplied else None,
-            positive_from=self.positive_from,
-        )
+        return lambda queries: live_features(self.spark, interactions, queries, genres)

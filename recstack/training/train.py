@@ -1,4 +1,4 @@
-"""Trains one model: how long is found on the validation part, then it learns from training and validation together."""
+"""Trains one model three times: to find how long to train it, to judge it on the test part, and to serve it."""
 
 import logging
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from recstack.data.splits import TRAIN, VALIDATION
+from recstack.data.splits import BEFORE_TEST, EVERYTHING, TRAIN
 from recstack.errors import DataError, choose
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.ranking import ndcg, user_ndcg
@@ -26,9 +26,9 @@ class Trained:
 
     model: Recommender
     data: TrainingData
-    """What the final model learned from."""
+    """What the model learned from."""
     options: dict[str, Any]
-    """Options of the final fit."""
+    """Options of the fit on `data`, with the number of epochs that was best."""
     validation: Doubles
     """[U] NDCG@10 of each validation user, by the model that had not seen the validation part; empty without any."""
     epochs: list[Epoch]
@@ -50,7 +50,7 @@ def train(
         name: in `recstack.models.models()`.
         seed: of every draw.
         options: of the model's `Config`.
-        checkpoints: folder of resume files, removed at the end; None for none.
+        checkpoints: folder of resume files, which stay there for the caller to remove; None for none.
 
     Raises:
         UserError: no such model, or no such option of it.
@@ -58,8 +58,6 @@ def train(
     recommender = choose("model", name, models())
     chosen = dict(options or {})
     recommender.config_class.read(chosen, name)  # before minutes of work
-    files = [checkpoints / f"{stage}.pt" for stage in ("search", "final")] if checkpoints else [None, None]
-
     first = experiment.data((TRAIN,))
     cases = validation_cases(experiment)
     curve: list[Epoch] = []
@@ -69,18 +67,39 @@ def train(
         options=chosen,
         validate=None if cases is None else lambda model: ndcg(model, cases),
         on_epoch=curve.append,
-        checkpoint=files[0],
+        checkpoint=_file(checkpoints, "search"),
     )
     searched = recommender.fit(first, context)
     validation = np.zeros(0) if cases is None else user_ndcg(searched, cases)
     chosen |= searched.refit_options()
 
-    data = experiment.data((TRAIN, VALIDATION))
-    model = recommender.fit(data, FitContext(seed=seed, options=chosen, checkpoint=files[1]))
-    for file in files:
-        if file is not None:
-            file.unlink(missing_ok=True)
+    data = experiment.data(BEFORE_TEST)
+    model = recommender.fit(data, FitContext(seed=seed, options=chosen, checkpoint=_file(checkpoints, "judged")))
     return Trained(model, data, chosen, validation, curve)
+
+
+def fit_to_everything(
+    experiment: Experiment, name: str, options: dict[str, Any], *, seed: int = 0, checkpoints: Path | None = None
+) -> tuple[Recommender, TrainingData]:
+    """The model to serve: the recipe of `train` on all rows, also those of the test part. Nothing is measured here.
+
+    Args:
+        experiment: the features.
+        name: of the judged model.
+        options: `Trained.options` of the judged model.
+        seed: of every draw.
+        checkpoints: as in `train`.
+
+    Returns:
+        The model and what it learned from.
+    """
+    data = experiment.data(EVERYTHING)
+    context = FitContext(seed=seed, options=options, checkpoint=_file(checkpoints, "served"))
+    return choose("model", name, models()).fit(data, context), data
+
+
+def _file(checkpoints: Path | None, stage: str) -> Path | None:
+    return None if checkpoints is None else checkpoints / f"{stage}.pt"
 
 
 def validation_cases(experiment: Experiment) -> EvaluationSet | None:

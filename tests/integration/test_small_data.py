@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 
 from recstack.errors import DataError
 from recstack.evaluation.report.report import Report
+from recstack.experiments.config import ExperimentConfig
 from recstack.experiments.evaluate import evaluate_dataset
-from recstack.experiments.prepare import ExperimentConfig
 from recstack.settings import Settings
 
 PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'

@@ -2,7 +2,7 @@
 
 import pytest
 from pyspark.sql import SparkSession
-from workspace import Workspace, open_shop
+from workspace import Shop, Workspace, open_shop
 
 from recstack.data.splits import HELD_OUT_USERS
 
@@ -19,4 +19,4 @@ def held_out_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def surprised_shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return open_shop(spark, tmp_path_factory.mktemp("surprised"), surprise=True)
+    return open_shop(spark, tmp_path_factory.mktemp("surprised"), adapter=Shop(surprise=True))

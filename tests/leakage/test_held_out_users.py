@@ -44,9 +44,10 @@ def test_no_training_row_and_no_count_comes_from_a_held_out_user(held_out_shop: 
     assert held_out_shop.experiment.cases(part).item_counts.tolist() == counts.tolist()
 
 
-def test_popularity_counts_no_test_user(held_out_shop: Workspace) -> None:
-    data = held_out_shop.experiment.data((TRAIN, VALIDATION))
-    cases = held_out_shop.experiment.cases("test")
+@pytest.mark.parametrize("part", PARTS)
+def test_popularity_counts_no_user_that_is_evaluated(held_out_shop: Workspace, part: Part) -> None:
+    data = held_out_shop.experiment.data(TRAINED_PARTS[part])
+    cases = held_out_shop.experiment.cases(part)
     assert np.rint(np.expm1(data.items.popularity[:, 2])).astype(int).tolist() == cases.item_counts.tolist()
     everything = data.encoder.positions(held_out_shop.table("interactions")[c.ITEM_ID].to_numpy())
     assert np.bincount(everything, minlength=len(data.items)).tolist() != cases.item_counts.tolist()

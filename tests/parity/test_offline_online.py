@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from workspace import CLOSING, MADE_UP, PLANTED_USER, Workspace, at, seconds_of
+from workspace import CLOSING, DAY, MADE_UP, PLANTED_USER, Workspace, at, seconds_of
 
 from recstack import columns as c
 from recstack.feature_store.config import repo_config
@@ -84,6 +84,28 @@ def test_every_entity_is_online_with_the_time_up_to_which_the_load_knew_the_log(
     for of_owner in tables.values():
         assert len(of_owner["online"]) == len(of_owner["offline"])
         assert set(seconds_of(of_owner["online"][c.EVENT_TIMESTAMP])) == {CLOSING}
+
+
+def test_serving_reads_popularities_of_windows_that_end_with_the_log_as_those_of_training_end_with_their_dates(
+    shop: Workspace, tables: dict[spec.Owner, dict[str, pa.Table]]
+) -> None:
+    counts = (c.POPULARITY_7D, c.POPULARITY_30D, c.POPULARITY_ALL)
+    log = shop.table("interactions")
+    items, seconds = log[c.ITEM_ID].to_numpy(), np.array(seconds_of(log[c.TIMESTAMP]))
+
+    def counted(item: int, date: int) -> tuple[int, ...]:
+        before = seconds[(items == item) & (seconds < date)]
+        return tuple(int((before >= date - days * DAY).sum()) for days in (7, 30, 100_000))
+
+    table = shop.table("item").to_pylist()
+    for row in table:
+        assert tuple(row[name] for name in counts) == counted(row[c.ITEM_ID], int(row[c.EVENT_TIMESTAMP].timestamp()))
+    midnight = (int(seconds.max()) // DAY + 1) * DAY
+    served = tables["item"]["online"].to_pylist()
+    assert [tuple(row[name] for name in counts) for row in served] == [
+        counted(row[c.ITEM_ID], midnight) for row in served
+    ]
+    assert sum(row[c.POPULARITY_7D] for row in served) == (seconds >= midnight - 7 * DAY).sum() > 0
 
 
 @pytest.fixture(scope="module")

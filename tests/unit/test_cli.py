@@ -39,6 +39,16 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["evaluate", "--split-at", "16.12.2022"], "--split-at.*%Y-%m-%d"),
         (["evaluate", "--dataset", "csv", "--data", "/nonesuch"], "/nonesuch/mapping.toml does not exist"),
         (["evaluate", "--protocol", "random"], "no protocol 'random'.*held-out-users, stratified"),
+        (["evaluate", "--feature-option", "snapshot_every"], "snapshot_every=VALUE"),
+        (["tune", "--model", "ease", "--feature-option", "every=day"], "no feature option 'every'; .*snapshot_every"),
+        (
+            ["evaluate", "--feature-option", "snapshot_every=week"],
+            "feature option snapshot_every can't be 'week': .*'day'",
+        ),
+        (
+            ["evaluate", "--feature-option", "lower_quantile=2"],
+            "lower_quantile can't be '2': .*less than",
+        ),
         (["evaluate", "--models", "popularity, best"], "no model 'best'.*popularity"),
         (["evaluate", "--dataset", "anime", "--data", "/nonesuch"], "/nonesuch/rating.parquet does not exist"),
         (["evaluate", "--out", "/nonesuch/report.json"], "/nonesuch/report.json can't be written"),
@@ -47,6 +57,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
             ["evaluate", "--models", "popularity", "--reference", "item_item"],
             "no reference 'item_item'.*popularity",
         ),
+        (["evaluate", "--staleness", "0s,2h"], "no staleness '2h'; choose one of 0s, 1h, 1d"),
+        (["evaluate", "--staleness", "1d", "--protocol", "stratified"], "stratified ignores time"),
         (["evaluate", "--model-option", "neighbours=9"], "MODEL.NAME=VALUE, such as ease.neighbours=100, not neighb"),
         (["evaluate", "--model-option", "best.depth=3"], "no model 'best'.*popularity"),
         (
@@ -105,11 +117,21 @@ except SystemExit:
     assert done.stdout.splitlines()[-1] == "large:"
 
 
-def test_the_demo_says_first_what_it_does(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(monkeypatch, "demo", "--dataset", "films") == 1
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dataset", "films"], "no dataset 'films'"),
+        (["--dataset", "films", "--protocol", "random"], "no protocol 'random'"),
+        (["--dataset", "synthetic", "--feature-option", "min_range=much"], "min_range can't be 'much'"),
+    ],
+)
+def test_the_demo_says_first_what_it_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert run(monkeypatch, "demo", *arguments) == 1
     out, err = capsys.readouterr()
-    assert out == "recstack demo: from the ratings of films to a model that answers requests\n"
-    assert "no dataset 'films'" in err
+    assert out == f"recstack demo: from the ratings of {arguments[1]} to a model that answers requests\n"
+    assert message in err
 
 
 def test_help_is_no_mistake(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,8 +63,12 @@ JOBS: Mapping[str, tuple[Job, list[str]]] = {
     "leave-last-out": (lambda t: assign(t[0], splits.LEAVE_LAST_OUT, 0), ["user_id"]),
     # Ids alone are sent, and the parts come back as a broadcast or, when there are many users, by user.
     "held-out-users": (lambda t: assign(t[0], splits.HELD_OUT_USERS, 0), ["user_id", "all to one"]),
-    # Rows of each user are counted, drawn for each rating, and looked at once more for users left without any.
-    "stratified": (lambda t: assign(t[0], splits.STRATIFIED, 0), ["user_id", "rating", "user_id"]),
+    # Rows of each user are counted, drawn for each rating, and looked at once more for users left without any. The
+    # counts of rating values are short rows, and come back as a broadcast or, when there are many values, by value.
+    "stratified": (
+        lambda t: assign(t[0], splits.STRATIFIED, 0),
+        ["rating", "all to one", "user_id", "rating", "user_id"],
+    ),
 }
 
 

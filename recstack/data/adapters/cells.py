@@ -7,7 +7,9 @@ from pyspark.sql import functions as F
 
 from recstack.data.contract import INTERACTIONS, ITEMS
 
+_WHOLE: Final = ("int", "bigint")
 _YEAR_2100: Final = 4_102_444_800
+_YEAR_1840: Final = -_YEAR_2100
 
 
 def cell(name: str) -> Column:
@@ -16,8 +18,15 @@ def cell(name: str) -> Column:
 
 
 def number(name: str, kind: str) -> Column:
-    """A column as a Spark type such as "bigint"; null where it is no such number."""
-    return cell(name).try_cast(kind)
+    """A column as a Spark type such as "bigint"; null where it is no such number.
+
+    12.7 is no whole number: Spark would make 12 of it, and one user of two.
+    """
+    value = cell(name).try_cast(kind)
+    if kind not in _WHOLE:
+        return value
+    real = cell(name).try_cast("double")
+    return F.when(real == F.floor(real), value)
 
 
 def whole_number(name: str, kind: str) -> Column:
@@ -27,14 +36,14 @@ def whole_number(name: str, kind: str) -> Column:
 
 
 def epoch_seconds(name: str, ticks: int = 1) -> Column:
-    """A column of seconds since 1970 as a timestamp; null outside 1970..2100, such as milliseconds read as seconds.
+    """A column of seconds since 1970 as a timestamp; null outside 1840..2100, such as milliseconds read as seconds.
 
     Args:
         name: of the column.
         ticks: units of the column in a second, 1000 for milliseconds.
     """
     seconds = number(name, "double") / ticks
-    return F.timestamp_seconds(F.when(seconds.between(0, _YEAR_2100), seconds))
+    return F.timestamp_seconds(F.when(seconds.between(_YEAR_1840, _YEAR_2100), seconds))
 
 
 def nulls(*names: str) -> list[Column]:

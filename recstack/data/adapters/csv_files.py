@@ -51,7 +51,7 @@ class CSVFiles(Dataset):
         )
 
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
-        """Rows as they are; without ratings, one row a user and item, with the newest timestamp."""
+        """Rows as they are; of a log without ratings, one of several that are all the same."""
         mapping = read_mapping(source)
         log = mapping.interactions
         kinds = {log.user: _CELL, log.item: _CELL}
@@ -68,7 +68,7 @@ class CSVFiles(Dataset):
             (rating.value if rating else F.lit(1.0).cast("float")).alias(c.RATING),
             timestamp.value.alias(c.TIMESTAMP) if timestamp else nulls(c.TIMESTAMP)[0],
         )
-        return rows if log.rating else _once(rows, has_timestamps=log.time is not None)
+        return rows if log.rating else _distinct(rows, has_timestamps=log.time is not None)
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
         """The catalogue; without one, the items of the interactions by their ids alone."""
@@ -99,10 +99,10 @@ def _read(spark: SparkSession, source: Path, table: Table, kinds: dict[str, str]
     )
 
 
-def _once(rows: DataFrame, has_timestamps: bool) -> DataFrame:
-    """One row a (user, item), with its newest timestamp; rows that the contract rejects stay apart, to be counted."""
+def _distinct(rows: DataFrame, has_timestamps: bool) -> DataFrame:
+    """One of several rows that are all the same; rows that the contract rejects stay apart, to be counted."""
     broken = F.col(c.USER_ID).isNull() | F.col(c.ITEM_ID).isNull()
     broken = broken | F.col(c.TIMESTAMP).isNull() if has_timestamps else broken
-    apart = F.when(broken, F.monotonically_increasing_id()).alias("_apart")
-    together = rows.groupBy(c.USER_ID, c.ITEM_ID, c.RATING, apart).agg(F.max(c.TIMESTAMP).alias(c.TIMESTAMP))
-    return together.select(*rows.columns)
+    apart = "_apart"
+    marked = rows.withColumn(apart, F.when(broken, F.monotonically_increasing_id()))
+    return marked.dropDuplicates([*rows.columns, apart]).select(*rows.columns)

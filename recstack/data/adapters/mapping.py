@@ -47,7 +47,7 @@ class Log(Table):
     user: Name
     item: Name
     rating: Name | None = None
-    """Without it each (user, item) counts once, as 1."""
+    """Without it each row counts as 1."""
     time: Name | None = None
     """Without it the data have no timestamps."""
     time_format: Name = "iso"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from recstack import columns as c
@@ -22,9 +22,9 @@ class Music(Dataset):
     - catalog_names: id, type ("track", "album", "artist" or "genre"), name; an id is unique within its type.
     - interactions: user_id, track_id, track_seq (the number of the play among the user's plays), started_at (a date).
 
-    A rating is the strength of an implicit preference, log2(1 + plays), at most 10: 1 for one play, 2 for three, 3 for
-    seven. Each further play adds less, as in Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback
-    Datasets, ICDM 2008. Every play is a positive.
+    A rating is the strength of an implicit preference as of a play, log2(1 + plays so far), at most 10: 1 for the first
+    play of a track, 2 for the third, 3 for the seventh. Each further play adds less, as in Hu, Koren and Volinsky,
+    Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008. Every play is a positive.
 
     The timestamp of a play is midnight of its date plus one second for each earlier play of the user: within a day
     only the order is known. It can be compared within a user; to divide all users alike, split at a date (`split_at`).
@@ -41,7 +41,7 @@ class Music(Dataset):
         return [source / name for name in ("interactions.parquet", "tracks.parquet", "catalog_names.parquet")]
 
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
-        """One row a (user, track) with its strength and the timestamp of its last play."""
+        """One row a play, with the strength that the user's plays of the track have reached by then."""
         columns = {"user_id": "number", "track_id": "number", "track_seq": "number", "started_at": "time"}
         day = F.unix_seconds(F.col("started_at").cast("timestamp"))
         plays = read_parquet(spark, self.files(source)[0], columns).select(
@@ -49,11 +49,9 @@ class Music(Dataset):
             number("track_id", "bigint").alias(c.ITEM_ID),
             F.timestamp_seconds(day + F.greatest(F.col("track_seq"), F.lit(0))).alias(c.TIMESTAMP),
         )
-        strength = F.least(F.log2(F.count(F.lit(1)) + 1.0), F.lit(_MOST_STRENGTH)).cast("float")
-        together = plays.groupBy(c.USER_ID, c.ITEM_ID)
-        return together.agg(strength.alias(c.RATING), F.max(c.TIMESTAMP).alias(c.TIMESTAMP)).select(
-            c.USER_ID, c.ITEM_ID, c.RATING, c.TIMESTAMP
-        )
+        so_far = F.row_number().over(Window.partitionBy(c.USER_ID, c.ITEM_ID).orderBy(c.TIMESTAMP))
+        strength = F.least(F.log2(so_far + 1.0), F.lit(_MOST_STRENGTH)).cast("float")
+        return plays.select(c.USER_ID, c.ITEM_ID, strength.alias(c.RATING), c.TIMESTAMP)
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
         """Tracks as "artist, artist – track", with the names of their genres."""

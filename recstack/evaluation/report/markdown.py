@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
-from recstack.evaluation.report.numbers import estimate_text, interval_text
+from recstack.evaluation.report.numbers import AGES, estimate_text, interval_text
 from recstack.evaluation.report.report import HEADLINE, RATING_METRICS, Report
 
 
 def render_markdown(report: Report) -> str:
-    """Title, accuracy with ratios and differences, properties of the lists, rating errors; best NDCG@10 first."""
+    """Title, accuracy, ages of histories, properties of the lists, rating errors; best NDCG@10 first."""
     parts = [_title(report), _accuracy(report)]
     if report.differences:
         parts.append("`*`: the difference is beyond noise; its paired 95 % interval does not contain 0")
+    if report.by_staleness:
+        parts.append(_by_staleness(report))
     if report.list_metrics:
         parts.append(_metrics(report, "model", report.ordered, report.list_metrics))
     if rated := [name for name, metrics in report.models.items() if RATING_METRICS[0] in metrics]:
@@ -20,9 +22,10 @@ def render_markdown(report: Report) -> str:
 
 
 def _title(report: Report) -> str:
+    repeated = f"; {report.n_repeated:,} repetitions of seen items are left out" if report.n_repeated else ""
     return (
         f"{report.task}: {report.n_users:,} users, {report.n_targets:,} targets"
-        f" ({report.unhittable_share:.1%} not in training); mean over users [95 % interval]"
+        f" ({report.unhittable_share:.1%} not in training){repeated}; mean over users [95 % interval]"
     )
 
 
@@ -43,6 +46,16 @@ def _accuracy(report: Report) -> str:
     head.append("seconds")
     for row in rows:
         row.append(f"{report.seconds.get(row[0], float('nan')):.1f}")
+    return _table(head, rows)
+
+
+def _by_staleness(report: Report) -> str:
+    """Ages of histories down, models across."""
+    head = [f"{HEADLINE}, histories of", "without history", *report.ordered]
+    rows = [
+        [AGES[age], f"{at.without_history:.1%}", *(interval_text(at.ndcg[name], ".4f") for name in report.ordered)]
+        for age, at in report.by_staleness.items()
+    ]
     return _table(head, rows)
 
 

@@ -1,7 +1,17 @@
 """Figures of a report as text."""
 
+from typing import Final
+
 from recstack.evaluation.bootstrap import Interval
 from recstack.evaluation.estimates import Estimate
+from recstack.evaluation.staleness import DAILY, FRESH, HOURLY
+
+AGES: Final = {
+    FRESH: "the target's second (0s)",
+    HOURLY: "the last full hour (1h)",
+    DAILY: "the last midnight (1d), as deployed",
+}
+"""Staleness in words."""
 
 
 def number(value: float) -> str:

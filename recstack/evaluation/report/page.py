@@ -7,14 +7,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from recstack.evaluation.estimates import Estimate
-from recstack.evaluation.report.numbers import number
+from recstack.evaluation.report.numbers import AGES, number
 from recstack.evaluation.report.plots import plot_coverage, plot_learning_curve, plot_recall_by_popularity, svg
 from recstack.evaluation.report.report import HEADLINE, Report
 from recstack.evaluation.slices import DECILES, GENRE
 
 PROTOCOLS = {
     "global-time": "Models are trained on the interactions before one point in time. Each later interaction is a"
-    " target, ranked among all items that the user has not seen. The model gets all that the user did before it.",
+    " target, ranked alone among all items that the user had not seen before its second. Other items that they chose"
+    " in the same second compete with it, and are wrong answers.",
     "leave-last-out": "The target is each user's last item, ranked among all items that the user has not seen.",
     "leave-last-out-99": "The target is each user's last item, ranked among a sample of items that the user never"
     " chose. Don't compare these figures with rankings of a whole catalogue.",
@@ -76,6 +77,7 @@ def render_page(report: Report) -> str:
         figures=_figures(report),
         slices=_slice_tables(report),
         terms=TERMS,
+        ages=AGES,
     )
 
 

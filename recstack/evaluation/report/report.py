@@ -1,7 +1,7 @@
 """The result of an evaluation: estimates by model and slice, and which differences are beyond noise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from recstack.evaluation.bootstrap import Interval, difference, ratio
 from recstack.evaluation.estimates import Metrics, Rankings, estimate_all, estimate_rankings, estimate_targets
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
 from recstack.evaluation.ranking import Ranking
+from recstack.evaluation.staleness import FRESH, STALENESS, AtStaleness, figures
 from recstack.features.arrays import Doubles
 
 HEADLINE = "ndcg@10"
@@ -41,6 +42,8 @@ class Report:
     n_targets: int
     unhittable_share: float
     """Share of the targets that are not in training; they count as misses for every model."""
+    n_repeated: int
+    """Interactions that are no targets, since their users had chosen the item before: seen items are not ranked."""
     models: dict[str, Metrics]
     slices: dict[str, dict[str, Metrics]]
     """Metrics by slice and model; empty slices are left out. Slices of targets have the metrics `TARGET_METRICS`."""
@@ -58,6 +61,10 @@ class Report:
     """Learning curve of each model that is trained in epochs."""
     seconds: dict[str, float]
     """Time that each model took to fit and rank, all seeds together."""
+    staleness: str = FRESH
+    """How old histories are in all other figures, a name of `STALENESS`: as old as in the training rows."""
+    by_staleness: dict[str, AtStaleness] = field(default_factory=dict)
+    """Figures side by side for histories of several ages, freshest first; empty where no other age was asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain dictionaries and finite numbers, for `json.dumps`."""
@@ -80,9 +87,10 @@ class Report:
 
     @property
     def task(self) -> str:
-        """Dataset, protocol and target: figures of different tasks can't be compared."""
+        """Dataset, protocol, target and age of histories: figures of different tasks can't be compared."""
         target = "" if self.positive_from is None else f", positives rated {self.positive_from:g} or more"
-        return f"{self.dataset}, {self.protocol}{target}"
+        age = "" if self.staleness == FRESH else f", histories {self.staleness} old"
+        return f"{self.dataset}, {self.protocol}{target}{age}"
 
 
 def build_report(
@@ -93,6 +101,8 @@ def build_report(
     reference: str | None = None,
     curves: Mapping[str, Curve] | None = None,
     ratings: Mapping[str, Metrics] | None = None,
+    staleness: str = FRESH,
+    other_ages: Mapping[str, AtStaleness] | None = None,
 ) -> Report:
     """Summarise the results of several models on one evaluation set.
 
@@ -104,6 +114,8 @@ def build_report(
         reference: the model to compare the others with; None takes the one with the best NDCG@10.
         curves: learning curves, by name of the models that are trained in epochs.
         ratings: `rating_metrics`, by name of the models that predict ratings.
+        staleness: how old the histories are in `cases`.
+        other_ages: figures of the same models with histories of other ages.
 
     Raises:
         UserError: the reference is not among the models.
@@ -126,6 +138,7 @@ def build_report(
         n_users=cases.n_users,
         n_targets=cases.n_targets,
         unhittable_share=cases.unhittable_share,
+        n_repeated=cases.n_repeated,
         models=models,
         slices={
             **slices,
@@ -138,7 +151,20 @@ def build_report(
         differences={name: difference(each, users[reference]) for name, each in users.items() if name != reference},
         curves={name: [_finite(epoch) for epoch in epochs] for name, epochs in (curves or {}).items()},
         seconds=dict(seconds),
+        staleness=staleness,
+        by_staleness=_by_staleness(cases, rankings, staleness, other_ages or {}),
     )
+
+
+def _by_staleness(
+    cases: EvaluationSet, rankings: Rankings, staleness: str, other_ages: Mapping[str, AtStaleness]
+) -> dict[str, AtStaleness]:
+    """The report's own figures among those of the other ages, freshest first."""
+    if not other_ages:
+        return {}
+    ndcg = {name: [user_means(run.values[HEADLINE], cases.user_ids) for run in runs] for name, runs in rankings.items()}
+    ages = {**other_ages, staleness: figures(cases, ndcg)}
+    return {age: ages[age] for age in STALENESS if age in ages}
 
 
 def _finite(epoch: Mapping[str, float]) -> dict[str, float]:

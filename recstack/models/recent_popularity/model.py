@@ -54,7 +54,8 @@ class RecentPopularity(Recommender):
         config = Config.read(context.options, cls.name)
         if not config.half_lives:
             raise UserError("recent_popularity needs a half-life to try, but half_lives is empty")
-        age = (data.timestamp.max(initial=0) - data.timestamp) / DAY
+        end = data.timestamp.max() if len(data.timestamp) else 0  # below 0 in a log that ends before 1970
+        age = (end - data.timestamp) / DAY
         half_lives = config.half_lives if age.any() else config.half_lives[:1]
         candidates = [cls(_weighted_counts(data, age, half_life), half_life) for half_life in half_lives]
         if context.validate is None:

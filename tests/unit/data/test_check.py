@@ -1,6 +1,6 @@
 """The contract's check rejects each kind of bad row, counts it once, and lets everything else through."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -12,6 +12,19 @@ from recstack.data.contract import INTERACTIONS, ITEMS, MAX_ITEM_ID
 from recstack.errors import DataError
 
 EARLY, LATE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+UNKNOWN = [
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC),
+    datetime(1, 1, 1, tzinfo=UTC),
+    datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC),
+]
+REAL = [
+    datetime(1, 1, 2, tzinfo=UTC),
+    datetime(1890, 5, 4, tzinfo=UTC),
+    datetime(1970, 1, 2, tzinfo=UTC),
+    NOW + timedelta(days=1),
+]
 GOOD = [(user, item, 3.0, EARLY) for user in range(10) for item in (1, 2)]
 
 Interaction = tuple[int | None, int | None, float | None, datetime | None]
@@ -24,7 +37,9 @@ def catalogue(spark: SparkSession) -> DataFrame:
 
 def checked(spark: SparkSession, rows: list[Interaction], *, has_timestamps: bool = True) -> Checked:
     frame = spark.createDataFrame(rows, INTERACTIONS)
-    return check_interactions(frame, catalogue(spark), rating_min=0.5, rating_max=5.0, has_timestamps=has_timestamps)
+    return check_interactions(
+        frame, catalogue(spark), rating_min=0.5, rating_max=5.0, has_timestamps=has_timestamps, now=NOW
+    )
 
 
 def test_each_kind_of_bad_interaction_is_counted_under_its_own_reason(spark: SparkSession) -> None:
@@ -34,26 +49,30 @@ def test_each_kind_of_bad_interaction_is_counted_under_its_own_reason(spark: Spa
         "null_rating": [(50, 1, None, EARLY), (51, 1, float("nan"), EARLY)],
         "rating_out_of_range": [(52, 1, 0.0, EARLY), (53, 1, 5.5, EARLY), (54, 1, float("inf"), EARLY)],
         "null_timestamp": [(55, 1, 3.0, None)],
+        "unknown_timestamp": [(57 + n, 1, 3.0, time) for n, time in enumerate(UNKNOWN)],
+        "future_timestamp": [(70, 1, 3.0, NOW + timedelta(days=1, seconds=1))],
         "orphan_item": [(56, 99, 3.0, EARLY)],
         "duplicate": [(1, 1, 4.0, EARLY)],
     }
-    check = checked(spark, [*GOOD, (60, MAX_ITEM_ID, 5.0, EARLY), *(row for rows in bad.values() for row in rows)])
+    check = checked(spark, [*GOOD, (80, MAX_ITEM_ID, 5.0, EARLY), *(row for rows in bad.values() for row in rows)])
     kept = check.rows.collect()
 
     assert check.counts() == (len(GOOD) + 1, {reason: len(rows) for reason, rows in bad.items()})
     assert len(kept) == len(GOOD) + 1
-    assert (60, MAX_ITEM_ID) in {(row[c.USER_ID], row[c.ITEM_ID]) for row in kept}
+    assert (80, MAX_ITEM_ID) in {(row[c.USER_ID], row[c.ITEM_ID]) for row in kept}
 
 
-def test_of_a_repeated_pair_the_newest_rating_stays_and_then_the_highest(spark: SparkSession) -> None:
+def test_a_repeated_pair_is_a_row_of_its_own_at_each_time_and_the_highest_of_one_time(spark: SparkSession) -> None:
     rows: list[Interaction] = [(1, 1, 2.0, LATE), (1, 1, 5.0, EARLY), (2, 1, 2.0, EARLY), (2, 1, 4.0, EARLY)]
     for order in (rows, rows[::-1]):
-        check = checked(spark, [*order, (3, 1, 1.0, EARLY)])
-        assert {(row[c.USER_ID], row[c.RATING]) for row in check.rows.collect()} == {(1, 2.0), (2, 4.0), (3, 1.0)}
+        check = checked(spark, order)
+        kept = {(row[c.USER_ID], row[c.RATING], row[c.TIMESTAMP].replace(tzinfo=UTC)) for row in check.rows.collect()}
+        assert kept == {(1, 2.0, LATE), (1, 5.0, EARLY), (2, 4.0, EARLY)}
+        assert check.counts() == (3, {"duplicate": 1})
 
 
 def test_a_bad_row_never_displaces_a_good_one_of_the_same_pair(spark: SparkSession) -> None:
-    check = checked(spark, [(1, 1, 99.0, LATE), (1, 1, 3.0, EARLY)])
+    check = checked(spark, [(1, 1, 99.0, EARLY), (1, 1, 3.0, EARLY)])
     assert [row[c.RATING] for row in check.rows.collect()] == [3.0]
     assert check.counts() == (1, {"rating_out_of_range": 1})
 
@@ -68,6 +87,24 @@ def test_losing_more_than_half_of_the_rows_is_an_error_that_says_why(spark: Spar
     check = checked(spark, [(1, 1, 3.0, EARLY), (2, 1, 80.0, EARLY), (3, 1, 90.0, EARLY)])
     check.rows.collect()
     with pytest.raises(DataError, match=r"interactions table loses 2 of its 3 rows \(rating_out_of_range: 2\)"):
+        check.counts()
+
+
+def test_times_before_1970_and_of_the_day_of_the_ingest_are_times(spark: SparkSession) -> None:
+    check = checked(spark, [(user, 1, 3.0, time) for user, time in enumerate(REAL)])
+    assert sorted(row[c.TIMESTAMP].replace(tzinfo=UTC) for row in check.rows.collect()) == REAL
+    assert check.counts() == (len(REAL), {})
+
+
+@pytest.mark.parametrize("time", [*UNKNOWN, NOW + timedelta(days=400)])
+def test_a_log_without_any_real_time_is_an_error_that_says_to_leave_the_column_out(
+    spark: SparkSession, time: datetime
+) -> None:
+    check = checked(spark, [(user, 1, 3.0, time) for user in range(3)])
+    check.rows.collect()
+    with pytest.raises(
+        DataError, match=r"3 of its 3 rows \((unknown|future)_timestamp: 3\); .*leave the timestamp column"
+    ):
         check.counts()
 
 

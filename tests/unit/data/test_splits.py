@@ -121,6 +121,23 @@ def test_leave_last_out_breaks_ties_without_favour_for_high_item_ids(spark: Spar
     assert all(40 < last.count(item) < 95 for item in (5, 7, 9))
 
 
+def test_a_held_out_row_that_is_not_the_last_in_time_is_known_to_no_row_of_training(spark: SparkSession) -> None:
+    hours = [0, 1, 2, 3]
+    rows: Table = [(user, item, 3.0, START + timedelta(hours=hours[item])) for user in (1, 2) for item in range(4)]
+    given = spark.createDataFrame([(1, 0), (2, 3)], [c.USER_ID, c.ITEM_ID])
+    for protocol in ("leave-last-out", "leave-last-out-99"):
+        split = assign(frame(spark, rows), protocol, seed=0, held_out=given).collect()
+        found = {(row[c.USER_ID], row[c.ITEM_ID]): (row[c.SPLIT], row[c.TIMESTAMP]) for row in split}
+        last = (START + timedelta(hours=3)).replace(tzinfo=None)
+        assert found[1, 0] == ("test", last)
+        assert found[2, 3] == ("test", last)
+        assert found[1, 3][0] == found[2, 2][0] == "validation"
+        for (user, _), (part, time) in found.items():
+            assert part == "test" or time <= found[user, 0 if user == 1 else 3][1]
+    others = assign(frame(spark, rows), "global-time", seed=0, held_out=given).collect()
+    assert sorted((r[0], r[1], r[2], r[3].replace(tzinfo=UTC)) for r in others) == sorted(rows)
+
+
 def test_stratified_keeps_each_rating_in_train_and_test_and_each_user_in_train(
     spark: SparkSession, table: Table
 ) -> None:
@@ -152,6 +169,20 @@ def test_stratified_keeps_all_ratings_from_0_to_10_on_both_sides_however_rare_an
 def test_stratified_keeps_the_only_row_of_every_user_in_train(spark: SparkSession) -> None:
     rows: Table = [(user, 1, 5.0, None) for user in range(100)]
     assert set(parts(assign(frame(spark, rows), "stratified", seed=0)).values()) == {"train"}
+
+
+@pytest.mark.parametrize("rows_a_value", [1, 3, 9])
+def test_stratified_divides_fine_grained_ratings_too_and_keeps_their_balance(
+    spark: SparkSession, rows_a_value: int
+) -> None:
+    values = np.random.default_rng(0).permutation(np.repeat(np.linspace(0, 1, 1000 // rows_a_value), rows_a_value))
+    rows: Table = [(n // 25, n % 25, float(np.float32(value)), None) for n, value in enumerate(values)]
+    split = parts(assign(frame(spark, rows), "stratified", seed=0))
+    ratings = {part: [r for u, i, r, _ in rows if split[u, i] == part] for part in ("train", "validation", "test")}
+    shares = {part: len(of_part) / len(rows) for part, of_part in ratings.items()}
+    assert shares == pytest.approx({"train": 0.72, "validation": 0.08, "test": 0.2}, abs=0.005)
+    for of_part in ratings.values():
+        assert np.quantile(of_part, [0, 0.25, 0.5, 0.75, 1]) == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.05)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

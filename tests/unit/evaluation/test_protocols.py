@@ -9,6 +9,9 @@ from recstack.errors import DataError
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.negatives import N_NEGATIVES
 from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, build_evaluation_set
+from recstack.evaluation.ranking import rank
+from recstack.models.base import FitContext
+from recstack.models.popularity.model import Popularity
 
 # User 1 is known, user 2 comes new in the test part, item 5 occurs in test alone, item 4 in validation and test.
 ROWS = [(1, 0, 0), (1, 1, 1), (3, 0, 1), (3, 4, 8), (1, 2, 10), (1, 4, 11), (1, 5, 11), (2, 0, 10), (2, 1, 12)]
@@ -58,6 +61,17 @@ class TestGlobalTime:
         # Items 4 and 5 of user 1 have the same timestamp: neither is history of the other.
         assert seen(cases) == [[0, 1], [0, 1, 2], [0, 1, 2], [], [0]]
 
+    def test_an_item_that_is_chosen_again_is_no_target_and_is_counted(self) -> None:
+        again = [(1, 0, 10), (1, 3, 10), (1, 3, 12), (2, 1, 12), (2, 1, 13)]
+        history = log([(1, 0, 0), (1, 1, 1), (3, 3, 1), *again], n_items=6)
+        cases = build("global-time", history, split_by_day(history, 8, 10))
+        assert cases.user_ids.tolist() == [1, 2]
+        assert relevant(cases) == [[3], [1]]
+        assert seen(cases) == [[0, 1], []]
+        assert cases.n_repeated == 3
+        model = Popularity.fit(history.training(history.encoder()), FitContext())
+        assert np.isfinite(rank(model, cases).values["ndcg@10"]).all()
+
     def test_targets_that_are_not_in_training_are_misses(self) -> None:
         cases = build("global-time", self.history, self.split)
         # Item 2 and 5 occur in test alone, item 4 in validation, which the final model is trained on.
@@ -101,6 +115,20 @@ class TestGlobalTime:
 
 
 class TestLeaveLastOut:
+    def test_a_user_whose_last_item_is_a_repetition_has_no_target(self) -> None:
+        rows = [(1, 0, 0), (1, 1, 1), (1, 1, 2), (1, 0, 3), (2, 0, 0), (2, 1, 1), (2, 1, 2), (2, 2, 3), (3, 2, 0)]
+        history = log(rows, n_items=4)
+        split = ["train", "train", "validation", "test"] * 2 + ["train"]
+        cases = build("leave-last-out", history, np.array(split))
+        assert cases.user_ids.tolist() == [2]
+        assert (relevant(cases), seen(cases)) == ([[2]], [[0, 1]])
+        assert cases.n_repeated == 1
+
+    def test_a_part_of_nothing_but_repetitions_is_an_error_that_says_so(self) -> None:
+        history = log([(1, 0, 0), (1, 1, 1), (1, 0, 2)], n_items=4)
+        with pytest.raises(DataError, match="all 1 interactions in the test part are with items .* chosen before"):
+            build("leave-last-out", history, leave_last_out(history))
+
     def test_each_user_has_one_ranking_with_the_last_item_as_target(self) -> None:
         history = log([(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 2, 0), (2, 1, 1), (2, 0, 2)], n_items=4)
         cases = build("leave-last-out", history, leave_last_out(history))

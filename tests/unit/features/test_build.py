@@ -12,6 +12,7 @@ from recstack import columns as c
 from recstack.data.adapters.synthetic import Synthetic
 from recstack.data.ingest import ingest
 from recstack.data.splits import GLOBAL_TIME, STRATIFIED
+from recstack.errors import UserError
 from recstack.features import build as build_module
 from recstack.features import vocabulary
 from recstack.features.build import build_features
@@ -24,6 +25,7 @@ MADE_UP = Synthetic(n_users=30, n_items=24, n_genres=4, mean_ratings=8)
 KILLED = """
 import os, sys
 from pathlib import Path
+from recstack.errors import UserError
 from recstack.features import build as build_module
 from recstack.features.build import build_features
 from recstack.features.options import FeatureOptions
@@ -70,7 +72,7 @@ def no_work(*arguments: object, **options: object) -> None:
 
 def test_the_manifest_counts_what_was_written(built: Build) -> None:
     rows = built.manifest["rows"]
-    assert set(rows) == {"interactions", "user", "item", "training_users"}
+    assert set(rows) == {"interactions", "user", "item", "training_users", "training_users_all"}
     for name, count in rows.items():
         assert len(pq.read_table(built.path / name)) == count
     assert sum(built.manifest["split"].values()) == rows["interactions"]
@@ -124,6 +126,23 @@ def test_new_genres_come_after_those_of_the_version_before(rebuilt: Build) -> No
     for profile in pq.read_table(rebuilt.path / "user")[c.GENRE_PROFILE].to_pylist():
         assert len(profile) == 5
         assert profile[0] == 5.0  # nothing carries the first any more
+
+
+def test_an_experiment_gives_genres_positions_that_do_not_depend_on_what_was_built_before(
+    spark: SparkSession, ingested: Build, rebuilt: Build, built: Build
+) -> None:
+    fresh = build_features(spark, ingested, rebuilt.path.parent, OPTIONS, keep_positions=False)
+    assert vocabulary.load(fresh.path) == vocabulary.load(built.path)
+    assert fresh.path.name == built.path.name
+
+
+def test_when_the_version_that_gave_genres_their_positions_is_gone_the_error_says_what_to_do(
+    spark: SparkSession, ingested: Build, tmp_path: Path
+) -> None:
+    (tmp_path / "CURRENT").write_text("0000")
+    with pytest.raises(UserError, match=r"CURRENT names the version '0000', which is not there: restore .* remove"):
+        build_features(spark, ingested, tmp_path, OPTIONS)
+    assert [path.name for path in tmp_path.iterdir()] == ["CURRENT"]
 
 
 def test_a_split_that_ignores_time_makes_the_features_ignore_it_too(rebuilt: Build) -> None:

@@ -1,4 +1,5 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,13 +52,29 @@ def test_popularity_at_every_date_equals_a_count_over_the_log(spark: SparkSessio
         assert row[c.POPULARITY_30D] == sum(s >= date - 30 * DAY for s in before)
 
 
-def test_dates_are_regular_and_reach_from_before_the_first_interaction_to_after_the_last(spark: SparkSession) -> None:
+@pytest.mark.parametrize("days", [2, 40, 8_000])
+def test_the_newest_date_is_the_midnight_after_the_last_interaction(spark: SparkSession, days: int) -> None:
+    pairs = log(days)
+    last = max(s for _, s in pairs if s is not None)
+    newest = max(int(row[c.EVENT_TIMESTAMP].timestamp()) for row in snapshots(spark, pairs))
+    assert newest % DAY == 0
+    assert 0 < newest - last <= DAY
+
+
+def test_what_serving_reads_of_a_long_log_counts_its_last_days(spark: SparkSession) -> None:
+    start = FIRST // DAY * DAY
+    pairs = [(1, start + day * DAY) for day in range(22 * 365)]
+    newest = max(snapshots(spark, pairs), key=lambda row: (row[c.EVENT_TIMESTAMP], row[c.ITEM_ID] == 1))
+    assert (newest[c.POPULARITY_7D], newest[c.POPULARITY_30D], newest[c.POPULARITY_ALL]) == (7, 30, 22 * 365)
+
+
+def test_dates_are_regular_and_the_first_of_them_sees_nothing(spark: SparkSession) -> None:
     pairs = log(40)
-    dates = sorted({int(row[c.EVENT_TIMESTAMP].timestamp()) for row in snapshots(spark, pairs)})
-    seconds = [s for _, s in pairs if s is not None]
-    assert dates[0] <= min(seconds)
-    assert dates[-1] > max(seconds)
-    assert set(np.diff(dates)) == {7 * DAY}
+    rows = snapshots(spark, pairs)
+    dates = sorted({row[c.EVENT_TIMESTAMP] for row in rows})
+    assert {later - earlier for earlier, later in pairwise(dates)} == {timedelta(days=7)}
+    assert dates[0].timestamp() <= min(s for _, s in pairs if s is not None)
+    assert not any(row[c.POPULARITY_ALL] for row in rows if row[c.EVENT_TIMESTAMP] == dates[0])
 
 
 def test_a_log_of_one_timestamp_has_a_date_before_it_and_one_after(spark: SparkSession) -> None:
@@ -65,13 +82,23 @@ def test_a_log_of_one_timestamp_has_a_date_before_it_and_one_after(spark: SparkS
     assert sorted(row[c.POPULARITY_ALL] for row in rows) == [0, 1]
 
 
-def test_intervals_are_weeks_until_the_log_is_too_long_for_them() -> None:
-    assert item.interval_days(FIRST, FIRST) == 7
-    assert item.interval_days(FIRST, FIRST + 7 * item.MOST_SNAPSHOTS * DAY) == 7
-    for years in (3, 10, 25):
-        days = years * 365
-        step = item.interval_days(FIRST, FIRST + days * DAY)
-        assert days / step <= item.MOST_SNAPSHOTS < days / (step - 1)
+@pytest.mark.parametrize("first", [FIRST, FIRST // DAY * DAY, FIRST // DAY * DAY - 1, -3_000_000_000])
+@pytest.mark.parametrize("days", [0, 1, 6, 7, 8, 400, 7 * (item.MOST_SNAPSHOTS - 1), 3_650, 36_500])
+def test_each_log_has_dates_around_it_a_week_apart_until_there_would_be_too_many(first: int, days: int) -> None:
+    last = first + days * DAY
+    dates = item.snapshot_dates(first, last)
+    assert dates[0] <= first < dates[1]
+    assert dates[-2] <= last < dates[-1] <= last + DAY
+    assert len(dates) <= item.MOST_SNAPSHOTS
+    shorter = dates.step - DAY
+    assert dates.step == 7 * DAY or (dates[-1] - dates[0]) / shorter > item.MOST_SNAPSHOTS - 1
+
+
+def test_dates_before_1970_count_as_all_others_do(spark: SparkSession) -> None:
+    start = -3_000_000_000 // DAY * DAY
+    rows = snapshots(spark, [(1, start), (1, start + DAY), (1, start + 20 * DAY)])
+    counts = {row[c.EVENT_TIMESTAMP]: row[c.POPULARITY_ALL] for row in rows if row[c.ITEM_ID] == 1}
+    assert [counts[date] for date in sorted(counts)] == [0, 2, 2, 3]
 
 
 def test_every_row_has_the_facts_of_its_item_and_missing_ones_are_null(spark: SparkSession) -> None:

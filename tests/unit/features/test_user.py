@@ -35,6 +35,21 @@ def made_up(n_users: int = 25, seed: int = 3) -> list[Rating]:
 
 
 RATINGS = made_up()
+
+
+def with_repeats() -> list[Rating]:
+    """Users who come back to a few items: one with 30 interactions in 10 days, one with so many that old items go."""
+    random = np.random.default_rng(5)
+    rows = {}
+    for person, count, days in ((1, 30, 10), (2, 1_500, 2_000), (3, 1, 1)):
+        for n in range(count):
+            item = int(random.integers(1, 91) if n < 60 else random.integers(1, 20))
+            second = 1_000_000_000 + int(n * days / count) * DAY + int(random.integers(0, 3))
+            rows[person, item, second] = Rating(person, item, float(random.integers(1, 11) / 2), second)
+    return list(rows.values())
+
+
+REPEATS = with_repeats()
 UNDATED = [r._replace(second=None) for r in RATINGS]
 
 
@@ -68,6 +83,24 @@ def test_every_snapshot_equals_the_slow_way(snapshots: list[dict]) -> None:
     for row in snapshots:
         history = brute_force.known(RATINGS, row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp()))
         brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
+
+
+def test_repeated_items_count_each_time_and_are_listed_once_with_what_was_newest_then(spark: SparkSession) -> None:
+    rows = user.snapshots(frame(spark, REPEATS), GENRES, "day").frame().toArrow().to_pylist()
+    for row in rows:
+        history = brute_force.known(REPEATS, row[c.USER_ID], int(row[c.EVENT_TIMESTAMP].timestamp()))
+        brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
+    last = max((row for row in rows if row[c.USER_ID] == 2), key=lambda row: row[c.EVENT_TIMESTAMP])
+    assert last[c.RATING_COUNT] > 1_400 > len(last[c.SEEN_RATINGS]) // 2 > len(last[c.RECENT_ITEMS]) == 19
+
+
+def test_a_later_event_changes_no_row_before_it(spark: SparkSession) -> None:
+    plays = [Rating(1, 7, 1.0, 1_000_000_001), Rating(1, 8, 1.0, 1_000_000_002), Rating(1, 7, 2.0, 1_000_000_003)]
+    for known in (plays[:2], plays):
+        rows = in_order(user.snapshots(frame(spark, known), GENRES, "interaction").frame().toArrow().to_pylist())
+        assert [row[c.RECENT_ITEMS] for row in rows] == [[7], [8, 7], [7, 8]][: len(known)]
+        assert [row[c.RECENT_RATINGS] for row in rows] == [[1.0], [1.0, 1.0], [2.0, 1.0]][: len(known)]
+        assert [row[c.RATING_COUNT] for row in rows] == [1, 2, 3][: len(known)]
 
 
 def test_a_snapshot_has_the_timestamp_one_second_after_its_last_interaction(snapshots: list[dict]) -> None:

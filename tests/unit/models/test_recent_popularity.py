@@ -63,3 +63,10 @@ def test_the_half_life_that_validation_prefers_is_kept() -> None:
 def test_no_half_life_to_try_is_an_error() -> None:
     with pytest.raises(UserError, match="half_lives is empty"):
         RecentPopularity.fit(training(), FitContext(options={"half_lives": []}))
+
+
+def test_a_log_that_ends_before_1970_is_weighed_like_any_other() -> None:
+    rows = [(1, 0, 0), (2, 0, 0), (3, 0, 0), (1, 1, 60), (2, 1, 60), (3, 2, 30)]
+    old = training(log([(user, item, day - 40_000) for user, item, day in rows], n_items=4))
+    model = RecentPopularity.fit(old, FitContext(options={"half_lives": [30.0]}))
+    assert scores(model, 4) == pytest.approx([3 / 4, 2, 1 / 2, 0], abs=1e-4)

@@ -22,7 +22,7 @@ def test_targets_and_candidates_are_those_of_the_files(
     folder = source("ncf_files")
     settings = Settings(recstack_home=tmp_path, dataset="ncf_files", lake_uri=None, feast_registry="file")
     ingested = ingest(spark, NCFFiles(), folder, settings.lake / "interactions")
-    options = FeatureOptions.of(Traits.of(ingested), protocol=LEAVE_LAST_OUT_99)
+    options = FeatureOptions.of(Traits.of(ingested), 1_000, protocol=LEAVE_LAST_OUT_99)
     features = build_features(spark, ingested, settings.lake / "features", options)
     apply(settings, features.path)
     experiment = Experiment(settings, spark, ingested, features)

@@ -1,6 +1,6 @@
 """A log of any layout is read as its mapping says, or an error names the mistake in the mapping."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,20 +67,48 @@ def test_names_with_dots_and_whole_numbers_with_a_point_are_read(spark: SparkSes
     assert rows(spark, built, ITEMS_FOLDER, c.ITEM_ID, c.YEAR) == [(10, 1999)]
 
 
-def test_repeated_events_are_one_with_the_newest_time_and_broken_ones_are_counted_each(
+def test_a_repeated_event_is_one_of_its_own_at_its_time_and_the_same_row_twice_counts_once(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     lines = ["1,10,2024-03-01T10:00:00+02:00", "1,10,2024-03-02", "1,10,", "1,10,late", "2,10,2024-03-01 09:00:00"]
-    lines += ["2,11,2024-03-01", "3,11,2024-03-01"]
+    lines += ["2,11,2024-03-01", "3,11,2024-03-01", "1,10,2024-03-02T00:00:00Z"]
     (tmp_path / "log.csv").write_text("\n".join(["who,what,at", *lines]) + "\n")
     built = build(spark, tmp_path, interactions={**LOG, "time": "at"})
-    timestamps = {
-        row[:2]: row[2].replace(tzinfo=UTC)
-        for row in rows(spark, built, INTERACTIONS_FOLDER, "user_id", "item_id", "timestamp")
-    }
-    assert timestamps[1, 10] == datetime(2024, 3, 2, tzinfo=UTC)
-    assert timestamps[2, 10] == datetime(2024, 3, 1, 9, tzinfo=UTC)
+    assert rows(spark, built, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID, c.TIMESTAMP) == [
+        (1, 10, datetime(2024, 3, 1, 8)),
+        (1, 10, datetime(2024, 3, 2)),
+        (2, 10, datetime(2024, 3, 1, 9)),
+        (2, 11, datetime(2024, 3, 1)),
+        (3, 11, datetime(2024, 3, 1)),
+    ]
     assert built.manifest["interactions"]["rejected"] == {"null_timestamp": 2}
+
+
+def test_of_two_events_in_parquet_whose_users_are_fractions_none_becomes_a_user(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    log = {"who": [12.3, 12.7, 13.0, 14.0, 15.0], "what": [1.0, 1.0, 1.0, 2.0, 2.0]}
+    pq.write_table(pa.table(log), tmp_path / "log.parquet")
+    built = build(spark, tmp_path, interactions={**LOG, "file": "log.parquet"})
+    assert rows(spark, built, INTERACTIONS_FOLDER, c.USER_ID) == [(13,), (14,), (15,)]
+    assert built.manifest["interactions"]["rejected"] == {"null_id": 2}
+    built = build(spark, tmp_path, interactions={**LOG, "file": "log.parquet"}, text_ids=["user"])
+    words = spark.read.parquet(str(built.path / "user_ids")).select(c.ORIGINAL_ID).collect()
+    assert sorted(word[0] for word in words) == ["12.3", "12.7", "13.0", "14.0", "15.0"]
+
+
+def test_a_century_of_events_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    seconds = [-3_155_673_600, -86_400, 86_400, 1_709_287_200]
+    lines = [f"{user},10,{second}" for user, second in enumerate(seconds)]
+    (tmp_path / "log.csv").write_text("\n".join(["who,what,at", *lines, "4,10,0"]) + "\n")
+    built = build(spark, tmp_path, interactions={**LOG, "time": "at", "time_format": "seconds"})
+    assert rows(spark, built, INTERACTIONS_FOLDER, c.TIMESTAMP) == [
+        (datetime(1870, 1, 1),),
+        (datetime(1969, 12, 31),),
+        (datetime(1970, 1, 2),),
+        (datetime(2024, 3, 1, 10),),
+    ]
+    assert built.manifest["interactions"]["rejected"] == {"unknown_timestamp": 1}
 
 
 @pytest.mark.parametrize(

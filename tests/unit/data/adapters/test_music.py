@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 
+import numpy as np
 import pytest
 import samples
 from pyspark.sql import SparkSession
@@ -30,13 +31,21 @@ def test_ids_are_resolved_to_names_and_what_has_none_is_left_out(spark: SparkSes
     ]
 
 
-def test_repeated_plays_are_one_row_with_their_strength_and_the_newest_time(spark: SparkSession, build: Build) -> None:
+def test_each_play_is_a_row_with_its_own_time_and_the_strength_that_was_reached_by_then(
+    spark: SparkSession, build: Build
+) -> None:
     rows = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER)).collect()
-    by_pair = {(row[c.USER_ID], row[c.ITEM_ID]): row for row in rows}
-    assert len(by_pair) == len(rows) == 48
-    assert by_pair[1, 101][c.RATING] == math.log2(1 + 3)
-    assert by_pair[1, 101][c.TIMESTAMP] == datetime(2022, 12, 24, 0, 5, 1)
-    assert {row[c.RATING] for pair, row in by_pair.items() if pair != (1, 101)} == {1.0}
+    assert len(rows) == 48 + 2
+    repeated = sorted(
+        (row for row in rows if (row[c.USER_ID], row[c.ITEM_ID]) == (1, 101)), key=lambda r: r[c.TIMESTAMP]
+    )
+    assert [row[c.TIMESTAMP] for row in repeated] == [
+        datetime(2022, 2, 2),
+        datetime(2022, 12, 24, 0, 5),
+        datetime(2022, 12, 24, 0, 5, 1),
+    ]
+    assert [row[c.RATING] for row in repeated] == [np.float32(math.log2(1 + play)) for play in (1, 2, 3)]
+    assert {row[c.RATING] for row in rows if (row[c.USER_ID], row[c.ITEM_ID]) != (1, 101)} == {1.0}
 
 
 def test_within_a_day_plays_keep_their_order(spark: SparkSession, build: Build) -> None:
