@@ -6,7 +6,7 @@ import time
 from types import FrameType
 
 from recstack.errors import UserError
-from recstack.release.rollout import MODEL_NAME, last_rolled_out, roll_out
+from recstack.release.rollout import MODEL_NAME, last_rolled_out, serve_again
 from recstack.settings import Settings
 from recstack.torchserve.api import TorchServeError
 from recstack.torchserve.server import server_of, start_server, stop_server
@@ -25,7 +25,7 @@ def run() -> None:
     start_server(server)
     archive = last_rolled_out(server.model_store)
     if archive is not None:
-        roll_out(server.api, archive, settings)
+        serve_again(server.api, archive, settings)
     print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
     while server.background.process is not None:
         time.sleep(1)

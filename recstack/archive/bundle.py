@@ -44,6 +44,8 @@ class Facts(BaseModel):
     data_fingerprint: str
     run_id: str | None
     """MLflow run, if there was one."""
+    probe_users: tuple[int, ...] = ()
+    """Some users of the training data; a rollout asks for them and expects personal answers."""
 
 
 class Manifest(BaseModel):

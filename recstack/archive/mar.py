@@ -5,8 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+from recstack.archive.bundle import MANIFEST, Manifest
 from recstack.errors import UserError
 
 
@@ -57,3 +59,9 @@ def build_archive(bundle: Path, handler: Path, store: Path, model_name: str, ver
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def packed_manifest(archive: Path) -> Manifest:
+    """The bundle's manifest inside an archive."""
+    with zipfile.ZipFile(archive) as packed:
+        return Manifest.model_validate_json(packed.read(MANIFEST))

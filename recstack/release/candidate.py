@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.data.traits import Traits
 from recstack.errors import choose
+from recstack.features.arrays import Ints
 from recstack.models import models
 from recstack.recommend.request import RatingScale
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, version_of
@@ -17,6 +19,8 @@ from recstack.training.dataset import newest_items
 from recstack.training.experiment import Experiment
 from recstack.training.files import write_training
 from recstack.training.train import train
+
+PROBE_USERS = 5
 
 
 def build_candidate(
@@ -62,6 +66,7 @@ def build_candidate(
                 config=trained.options,
                 data_fingerprint=experiment.fingerprint,
                 run_id=run.run_id,
+                probe_users=_some_users(trained.data.users.ids),
             )
             (draft / "bundle").mkdir()
             write_bundle(
@@ -75,3 +80,9 @@ def build_candidate(
             return manifest
 
     return build_once(root, inputs, build, made_by=made_by, remote=remote)
+
+
+def _some_users(ids: Ints) -> tuple[int, ...]:
+    """A few of these users, evenly spread over their ids."""
+    known = np.unique(ids[ids >= 0])
+    return tuple(int(user) for user in np.unique(known[np.linspace(0, len(known) - 1, PROBE_USERS).astype(int)]))
