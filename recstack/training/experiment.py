@@ -18,6 +18,8 @@ from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
 from recstack.features import vocabulary
+from recstack.features.arrays import Floats
+from recstack.features.encode import Encoder
 from recstack.features.live import live_features
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
@@ -70,10 +72,18 @@ class Experiment:
         """
         if part not in self._cases:
             with working(f"computing the users' features as of each target of the {part} part"):
-                self._cases[part] = self._evaluation_set(part)
+                known = self.data(TRAINED_PARTS[part])
+                self._cases[part] = self.cases_encoded_by(known.encoder, known.items.genres, part)
         return self._cases[part]
 
-    def _evaluation_set(self, part: Part) -> EvaluationSet:
+    def cases_encoded_by(self, encoder: Encoder, item_genres: Floats, part: Part) -> EvaluationSet:
+        """The rankings of a part for a model with an encoder of its own: the same users and targets, in the same order.
+
+        Args:
+            encoder: the model's; a target that is not in its catalogue is a miss.
+            item_genres: [I, G] genres of its items, see `ItemBatch`.
+            part: the part that holds the targets.
+        """
         interactions = pq.read_table(self.features.path / "interactions")
         frame = self.spark.read.parquet(str(self.features.path / "interactions"))
         if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
@@ -89,16 +99,15 @@ class Experiment:
         def live(points: pa.Table) -> pa.Table:
             return live_features(self.spark, frame, points, genres)
 
-        known = self.data(TRAINED_PARTS[part])
         given = self.ingested.path / NEGATIVES_FOLDER
         supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
         return build_evaluation_set(
             self.protocol,
             interactions,
             live,
-            known.encoder,
+            encoder,
             part,
-            item_genres=known.items.genres,
+            item_genres=item_genres,
             negatives=pq.read_table(given) if supplied else None,
             positive_from=self.positive_from,
         )
