@@ -12,6 +12,7 @@ from recstack.feature_store.registry import applied_tables, apply
 from recstack.feature_store.registry import materialize as load_online
 from recstack.settings import Settings
 from recstack.storage.lake import opened
+from recstack.storage.locks import one_at_a_time
 
 
 @task
@@ -38,8 +39,9 @@ def materialize(features: Path | None = None, dataset: str = "movielens_100k") -
     settings = Settings(dataset=dataset)
     start = time.monotonic()
     tables = features or applied_tables(settings)
-    register(settings, tables)
-    load(settings)
+    with one_at_a_time(settings.workspace / "feast" / ".lock"):  # two loads at once would mix their rows
+        register(settings, tables)
+        load(settings)
     rows = opened(tables).manifest["rows"]
     what = f"newest of {rows['user']:,} user and {rows['item']:,} item rows, to {settings.feast_online.split(',')[0]}"
     say("materialize", what, time.monotonic() - start, settings.workspace / "feast")
