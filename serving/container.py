@@ -10,6 +10,7 @@ from recstack.release.rollout import MODEL_NAME, last_rolled_out, serve_again
 from recstack.settings import Settings
 from recstack.torchserve.api import TorchServeError
 from recstack.torchserve.server import server_of, start_server, stop_server
+from recstack.torchserve.tokens import TokenRenewal
 
 
 def run() -> None:
@@ -27,9 +28,20 @@ def run() -> None:
     if archive is not None:
         serve_again(server.api, archive, settings)
     print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
+    renewal = TokenRenewal(server.api)
     while server.background.process is not None:
         time.sleep(1)
+        renew(renewal)
     sys.exit("TorchServe ended by itself")
+
+
+def renew(renewal: TokenRenewal) -> None:
+    """Renew tokens that expire soon; if TorchServe is too busy to answer, the next call tries again."""
+    try:
+        for kind in renewal.renew_due():
+            print(f"the {kind} token was renewed", flush=True)
+    except TorchServeError as error:
+        print(f"the tokens could not be renewed: {error}", flush=True)
 
 
 def check() -> None:
