@@ -8,11 +8,15 @@ from prefect import flow, task
 from flows.console import say
 from flows.remote import remote_of
 from recstack.archive.mar import build_archive
+from recstack.release.comparison import Comparison, compare_with_champion
 from recstack.release.registration import register_candidate
 from recstack.release.rollout import MODEL_NAME
 from recstack.settings import HANDLER, Settings
-from recstack.storage.lake import opened
+from recstack.spark import open_session
+from recstack.storage.lake import Build, Remote, opened
 from recstack.tracking.tracker import Tracker
+from recstack.training.experiment import Experiment
+from recstack.training.threads import use_threads
 
 
 @task
@@ -28,13 +32,30 @@ def pack(settings: Settings, trained: Path) -> Path:
 @task
 def register(settings: Settings, trained: Path, report: Path, archive: Path) -> tuple[Path, str]:
     """Register the candidate in MLflow, and make it champion if the rule in `release.promotion` says so."""
+    use_threads(settings.threads)
     tracker = Tracker(settings.tracking_uri, settings.dataset, settings.artifacts)
     remote = remote_of(settings)
     remote.fetch(report)
-    if champion := tracker.champion():  # the promotion rule reads its files
-        remote.fetch(Path(champion.tags["trained"]))
+    candidate = opened(trained)
+
+    def compare(champion: Path) -> Comparison:
+        remote.fetch(champion)
+        return compare_with_champion(_experiment(settings, candidate, remote), candidate, champion)
+
+    champion = tracker.champion()
+    if champion is not None and "archive" in champion.tags:
         remote.fetch(Path(champion.tags["archive"]))
-    return register_candidate(tracker, opened(trained), report, archive)
+    return register_candidate(tracker, candidate, report, archive, compare)
+
+
+def _experiment(settings: Settings, candidate: Build, remote: Remote) -> Experiment:
+    """What the candidate was trained on."""
+    features = settings.lake / "features" / candidate.manifest["inputs"]["features"]
+    remote.fetch(features)
+    interactions = settings.lake / "interactions" / opened(features).manifest["inputs"]["interactions"]
+    remote.fetch(interactions)
+    spark = open_session(settings.spark_master, settings.spark_driver_memory)
+    return Experiment(settings, spark, opened(interactions), opened(features), candidate.manifest["target"])
 
 
 @flow(name="archive")

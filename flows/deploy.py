@@ -13,6 +13,7 @@ from recstack.release.rollout import roll_out
 from recstack.release.served_model import most_active_user, recommend, served_model, training_features
 from recstack.settings import Settings
 from recstack.storage.lake import opened
+from recstack.storage.locks import one_at_a_time
 from recstack.torchserve.server import server_of
 
 
@@ -40,11 +41,16 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
         The version that is served now.
     """
     settings = Settings(dataset=dataset)
-    remote = remote_of(settings)
-    remote.fetch(archive)
+    remote_of(settings).fetch(archive)
+    with one_at_a_time(settings.model_store / ".rollout.lock"):  # there is one TorchServe for all datasets
+        return _switch_and_ask(settings, archive)
+
+
+def _switch_and_ask(settings: Settings, archive: Path) -> str:
     start = time.monotonic()
     version = switch_model(settings, archive)
     say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)
+    remote = remote_of(settings)
     remote.fetch(settings.lake / "models" / version)
     features = training_features(served_model(settings))
     remote.fetch(features)
@@ -57,7 +63,7 @@ def deploy(archive: Path, dataset: str = "movielens_100k") -> str:
             {"rank": rank, **item, "genres": ", ".join(item["genres"]), "reasons": "; ".join(item["reasons"])}
             for rank, item in enumerate(answer["items"], 1)
         ],
-        key=f"{dataset.replace('_', '-')}-recommendations",
+        key=f"{settings.dataset.replace('_', '-')}-recommendations",
         description=f"For user {user}, policy {answer['policy']}, model {answer['model_version']}",
     )
     return version

@@ -12,6 +12,7 @@ from recstack.feature_store.registry import applied_tables, apply, next_horizon
 from recstack.feature_store.registry import materialize as load_online
 from recstack.settings import Settings
 from recstack.storage.lake import opened
+from recstack.storage.locks import one_at_a_time
 
 
 @task
@@ -40,8 +41,9 @@ def materialize(features: Path | None = None, dataset: str = "movielens_100k", r
     start = time.monotonic()
     tables = features or applied_tables(settings)
     again = features is None  # the same tables, which know the log up to the same horizon
-    register(settings, tables, None if again else next_horizon(settings, read_at or datetime.now(UTC)))
-    load(settings, tables)
+    with one_at_a_time(settings.workspace / "feast" / ".lock"):  # two loads at once would mix their rows
+        register(settings, tables, None if again else next_horizon(settings, read_at or datetime.now(UTC)))
+        load(settings, tables)
     rows = opened(tables).manifest["rows"]
     what = f"newest of {rows['user']:,} user and {rows['item']:,} item rows, to {settings.feast_online.split(',')[0]}"
     say("materialize", what, time.monotonic() - start, settings.workspace / "feast")

@@ -64,11 +64,11 @@ def start_run(deployment: str, **parameters: Any) -> str:
 
 
 def wait_for_run(run_id: str) -> dict[str, Any]:
-    """The run, once it has completed; ends the drill if it fails."""
+    """The run, once it has completed; ends the drill if it fails. A run whose process died is started again."""
 
     def completed() -> dict[str, Any] | None:
         found: dict[str, Any] = prefect(f"flow_runs/{run_id}")
-        if found["state_type"] in {"FAILED", "CANCELLED", "CRASHED"}:
+        if found["state_type"] in {"FAILED", "CANCELLED", "CRASHED"} and found["state"]["name"] != "ProcessDied":
             broken(f"run {found['name']} ended as {found['state']['name']}: {found['state']['message']}")
         return found if found["state_type"] == "COMPLETED" else None
 

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
         0, ge=0, description="longest wait for a batch to fill; 0: at most 2 a batch"
     )
 
+    warm_up_budget: float = Field(1.0, gt=0, description="seconds that a new model may take for an answer")
+
     def prepare_libraries(self) -> None:
         """Keep Prefect's state in `recstack_home` and set `LIBRARIES`, except where the environment says otherwise.
 

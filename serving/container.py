@@ -6,10 +6,11 @@ import time
 from types import FrameType
 
 from recstack.errors import UserError
-from recstack.release.rollout import MODEL_NAME, last_rolled_out, roll_out
+from recstack.release.rollout import MODEL_NAME, last_rolled_out, serve_again
 from recstack.settings import Settings
 from recstack.torchserve.api import TorchServeError
 from recstack.torchserve.server import server_of, start_server, stop_server
+from recstack.torchserve.tokens import TokenRenewal
 
 
 def run() -> None:
@@ -25,11 +26,22 @@ def run() -> None:
     start_server(server)
     archive = last_rolled_out(server.model_store)
     if archive is not None:
-        roll_out(server.api, archive, settings)
+        serve_again(server.api, archive, settings)
     print(f"TorchServe answers at {server.inference_url}; model: {archive.name if archive else 'none yet'}", flush=True)
+    renewal = TokenRenewal(server.api)
     while server.background.process is not None:
         time.sleep(1)
+        renew(renewal)
     sys.exit("TorchServe ended by itself")
+
+
+def renew(renewal: TokenRenewal) -> None:
+    """Renew tokens that expire soon; if TorchServe is too busy to answer, the next call tries again."""
+    try:
+        for kind in renewal.renew_due():
+            print(f"the {kind} token was renewed", flush=True)
+    except TorchServeError as error:
+        print(f"the tokens could not be renewed: {error}", flush=True)
 
 
 def check() -> None:

@@ -12,7 +12,9 @@ from recstack.torchserve.quick_start import collector_paused
 with collector_paused():
     from recstack.archive.bundle import Bundle
     from recstack.archive.opening import open_engine
-    from recstack.recommend import BadRequestError
+    from recstack.recommend import AnsweredBatch, BadRequestError
+    from recstack.recommend.answer import CAUSES
+    from recstack.recommend.failure_log import FailureLog
     from recstack.settings import Settings
     from recstack.torchserve.worker_log import buffer_log
 
@@ -21,7 +23,7 @@ class RecommendationHandler:
     """One worker. TorchServe allows exactly one class in this file."""
 
     def initialize(self, context: Any) -> None:
-        """Check the archive, open the store, answer once; an error here keeps the version out of service."""
+        """Check the archive, open the store, warm up; an error here keeps the version out of service."""
         buffer_log()
         with collector_paused():
             bundle = Bundle.read(Path(context.system_properties["model_dir"]))
@@ -31,6 +33,9 @@ class RecommendationHandler:
         add = context.metrics.add_metric_to_cache
         self.requests = add("recstack_requests_total", "count", ["policy", "version"], counter)
         self.missing = add("recstack_missing_features_total", "count", ["version"], counter)
+        self.failed = add("recstack_failures_total", "count", ["cause", "version"], counter)
+        self.counted: set[str] = set()  # a counter of 0 is shown too, so that an alert sees the first failure
+        self.failure_log = FailureLog()
         self.feature_read = add("recstack_feature_read_ms", "ms", ["version"], histogram)
         self.scoring = add("recstack_scoring_ms", "ms", ["version"], histogram)
 
@@ -61,6 +66,7 @@ class RecommendationHandler:
             self.requests.add_or_update(policies.count(policy), [policy, self.version])
         if batch.missing_features:
             self.missing.add_or_update(batch.missing_features, [self.version])
+        self._count_failures(batch)
         if requests:
             self.feature_read.add_or_update(round(batch.feature_read_ms, 3), [self.version])
             self.scoring.add_or_update(round(batch.scoring_ms, 3), [self.version])
@@ -70,3 +76,11 @@ class RecommendationHandler:
             json.dumps({"request_id": context.get_request_id(number), **reply}, allow_nan=False).encode()
             for number, reply in enumerate(replies)
         ]
+
+    def _count_failures(self, batch: AnsweredBatch) -> None:
+        self.failure_log.add(batch)
+        for cause in CAUSES:
+            failures = sum(failure.cause == cause for failure in batch.failures)
+            if failures or cause not in self.counted:
+                self.counted.add(cause)
+                self.failed.add_or_update(failures, [cause, self.version])

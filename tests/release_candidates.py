@@ -1,4 +1,4 @@
-"""A published candidate of the tiny catalogue, with validation figures of one's choice."""
+"""A published candidate of the tiny catalogue."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,12 @@ import tiny_catalogue as tiny
 
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.storage.lake import MANIFEST, Build, opened
-from recstack.training.files import VALIDATION
 
 MEDIOCRE = np.linspace(0.0, 0.6, 200)
-"""NDCG@10 of 200 validation users, 0.3 on average."""
+"""NDCG@10 of 200 test users, 0.3 on average."""
 
 
-def published(folder: Path, validation: np.ndarray, data: str = "same", run_id: str = "run") -> Build:
+def published(folder: Path, data: str = "same", run_id: str = "run") -> Build:
     """A trained model as the flow publishes it."""
     (folder / "bundle").mkdir(parents=True)
     facts = Facts(
@@ -28,6 +27,5 @@ def published(folder: Path, validation: np.ndarray, data: str = "same", run_id: 
         run_id=run_id,
     )
     write_bundle(folder / "bundle", tiny.model(), tiny.encoder(), tiny.titles(), tiny.items(), facts)
-    np.save(folder / VALIDATION, validation)
     (folder / MANIFEST).write_text(json.dumps({"data": data, "run_id": run_id}))
     return opened(folder)

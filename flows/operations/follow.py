@@ -10,6 +10,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 
+from flows.operations.recovery import starts_again
 from recstack.progress import say, working
 from recstack.settings import Settings
 
@@ -37,7 +38,7 @@ def main() -> None:
                     took = step.total_run_time.total_seconds()
                     say(f"  {names(step.flow_id):<15} {state:<12} {took:6.0f} s")
                     progress.note(f"{names(step.flow_id)} is {state.lower()}")
-            if run.state is not None and run.state.is_final():
+            if run.state is not None and run.state.is_final() and not starts_again(run):
                 break
             time.sleep(POLL_SECONDS)
     if not run.state.is_completed():

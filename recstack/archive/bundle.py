@@ -35,6 +35,10 @@ class BundleError(UserError, ValueError):
     """A bundle that must not be served; the message says which part and what to do."""
 
 
+class IncompatibleBundle(BundleError):
+    """A whole bundle that this code can't open: it has another feature schema, or the model is not installed."""
+
+
 class Facts(BaseModel):
     """Origin of a model: leads from an answer back to the run and the data."""
 
@@ -57,6 +61,8 @@ class Facts(BaseModel):
     """Which part of the log it learned from."""
     log_end: int | None = None
     """Epoch second of the last interaction that it learned from; None where nothing is known of the time."""
+    probe_users: tuple[int, ...] = ()
+    """Some users of the training data; a rollout asks for them and expects personal answers."""
 
 
 class Manifest(BaseModel):
@@ -107,7 +113,7 @@ class Bundle:
                     "the bundle was changed or damaged; build the archive again"
                 )
         if manifest.feature_schema != spec.schema_digest():
-            raise BundleError(
+            raise IncompatibleBundle(
                 f"the model was trained with feature schema {manifest.feature_schema}, this code computes "
                 f"{spec.schema_digest()}: train again, or install recstack {manifest.code_version}"
             )
@@ -124,7 +130,7 @@ class Bundle:
         """
         known = models()
         if self.manifest.model not in known:
-            raise BundleError(f"model {self.manifest.model!r} is not installed here; known: {', '.join(known)}")
+            raise IncompatibleBundle(f"model {self.manifest.model!r} is not installed here; known: {', '.join(known)}")
         try:
             return known[self.manifest.model].load(self.folder / MODEL, self.encoder, items)
         except (TypeError, KeyError, RuntimeError) as error:  # what options and weights that do not fit raise

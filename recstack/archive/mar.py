@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+from recstack.archive.bundle import MANIFEST, Manifest
 from recstack.errors import UserError
+from recstack.storage.locks import locked_folder
 
 
 def archive_name(model_name: str, version: str) -> str:
@@ -40,20 +43,28 @@ def build_archive(bundle: Path, handler: Path, store: Path, model_name: str, ver
         raise FileNotFoundError(f"there is no handler {handler}")
     target = store / archive_name(model_name, version)
     draft = (store / f".draft-{target.name}").absolute()
-    shutil.rmtree(draft, ignore_errors=True)  # of a build that was killed
-    try:
-        draft.mkdir(parents=True)
-        command = [
-            str(Path(sys.executable).with_name("torch-model-archiver")),
-            *("--model-name", model_name, "--version", version, "--handler", str(handler.absolute())),
-            *("--extra-files", ".", "--export-path", str(draft)),
-        ]
-        # It gathers the files in <temporary folder>/<model name>, which two builds at the same time must not share.
-        environment = {"TMPDIR": str(draft)}
-        done = subprocess.run(command, cwd=bundle, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UserError(f"torch-model-archiver could not pack {bundle}: {done.stderr.strip().splitlines()[-1]}")
-        os.replace(draft / f"{model_name}.mar", target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with locked_folder(draft):
+        try:
+            stage = draft / "stage"
+            shutil.rmtree(stage, ignore_errors=True)  # of a build that was killed
+            stage.mkdir()
+            command = [
+                str(Path(sys.executable).with_name("torch-model-archiver")),
+                *("--model-name", model_name, "--version", version, "--handler", str(handler.absolute())),
+                *("--extra-files", ".", "--export-path", str(stage)),
+            ]
+            # It gathers the files in <temporary folder>/<model name>, which two builds must not share.
+            environment = {"TMPDIR": str(stage)}
+            done = subprocess.run(command, cwd=bundle, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise UserError(f"torch-model-archiver could not pack {bundle}: {done.stderr.strip().splitlines()[-1]}")
+            os.replace(stage / f"{model_name}.mar", target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def packed_manifest(archive: Path) -> Manifest:
+    """The bundle's manifest inside an archive."""
+    with zipfile.ZipFile(archive) as packed:
+        return Manifest.model_validate_json(packed.read(MANIFEST))

@@ -1,4 +1,8 @@
-"""Opens a bundle: loads the model and the catalogue and connects to the online store, as any server does at start."""
+"""Opens a bundle: loads the model and the catalogue and connects to the online store, as any server does at start.
+
+The start is strict about the model and lenient about the store: a server that starts while Redis is down still serves.
+Whether known users get personal answers is asked by the rollout (`release/known_users.py`), before the switch.
+"""
 
 import logging
 
@@ -6,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recstack import columns as c
-from recstack.archive.bundle import Bundle
+from recstack.archive.bundle import Bundle, Facts
+from recstack.archive.warm_up import check_answers, check_scores
 from recstack.feature_store.config import online_config
 from recstack.feature_store.online import OnlineStore
 from recstack.recommend import Catalogue, Engine
@@ -22,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
-    """Load the model, read item features once, open the store, and answer one request of each kind.
+    """Load the model, read item features once, open the store, and warm up.
 
     Args:
         bundle: checked.
@@ -30,14 +35,11 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
         now: epoch second, for the first requests.
 
     Raises:
-        BundleError: the model is not installed.
+        BundleError: the model is not installed, or does not pass the warm-up.
         FeatureStoreError: the Feast registry lacks the generation of feature rows that the model reads.
     """
     facts = bundle.manifest.facts
-    settings = settings.model_copy(
-        update={"dataset": facts.dataset, "feast_online": within_budget(settings.feast_online)}
-    )
-    store = OnlineStore(online_config(settings), facts.generation)
+    store = connect(facts, settings)
     items = _items(bundle, store)
     catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, items)
     model = bundle.model(catalogue.features)
@@ -48,10 +50,22 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
         return max(known, default=None)
 
     engine = Engine(model, catalogue, store.users, facts.scale, facts.model_version, facts.timed, log_end)
-    one_item = tuple(bundle.encoder.item_ids[:1].tolist())
-    first: list[dict[str, object]] = [{"user_id": 0}, {"liked": one_item}, {"liked": []}]
-    engine.answer([engine.parse(body) for body in first], now)
+    check_scores(model, catalogue, facts.scale, now, facts.timed)
+    check_answers(engine, catalogue, now, settings.warm_up_budget)
+    engine.answer(
+        [engine.parse({"user_id": user}) for user in facts.probe_users or (0,)], now
+    )  # the first read is slow
     return engine
+
+
+def connect(facts: Facts, settings: Settings) -> OnlineStore:
+    """The online store with the features that a model reads.
+
+    Raises:
+        FeatureStoreError: the Feast registry lacks the generation of feature rows that the model reads.
+    """
+    limited = {"dataset": facts.dataset, "feast_online": within_budget(settings.feast_online)}
+    return OnlineStore(online_config(settings.model_copy(update=limited)), facts.generation)
 
 
 def within_budget(online: str) -> str:

@@ -54,23 +54,24 @@ def resampled_means(values: Doubles, seed: int = 0) -> Doubles:
     return means
 
 
-def intervals(values: Doubles, seed: int = 0) -> list[Interval]:
+def intervals(values: Doubles, seed: int = 0, tail: float = TAIL) -> list[Interval]:
     """Percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 
     Args:
         values: [U, M] one row per user, one column per metric.
         seed: of the draws.
+        tail: percent cut off on each side. Below 0.1 nothing changes: the ends are those of all resamples.
 
     Returns:
         M intervals.
     """
-    low, high = np.percentile(resampled_means(values, seed), [TAIL, 100 - TAIL], axis=0)
+    low, high = np.percentile(resampled_means(values, seed), [tail, 100 - tail], axis=0)
     return [_around(*map(float, each)) for each in zip(values.mean(axis=0), low, high, strict=True)]
 
 
-def difference(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:
+def difference(ours: Doubles, theirs: Doubles, seed: int = 0, tail: float = TAIL) -> Interval:
     """Difference of two models' means over the same users, both [U]; pairing cancels what differs between users."""
-    return intervals((ours - theirs)[:, None], seed)[0]
+    return intervals((ours - theirs)[:, None], seed, tail)[0]
 
 
 def ratio(ours: Doubles, theirs: Doubles, seed: int = 0) -> Interval:

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Policy = Literal["personal", "cold_start", "popular"]
 """What a ranking is based on: stored features of a user, items named in the request, or popularity."""
+
+Cause = Literal["store", "model"]
+"""What failed: the online store could not be read, or the model could not score."""
+CAUSES: Final[tuple[Cause, ...]] = ("store", "model")
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Something is broken, and one request got popular items instead of its answer."""
+
+    cause: Cause
+    error: str
+    """What was raised, in one line."""
+
+
+@dataclass(frozen=True)
 class AnsweredBatch:
     """Answers in the order of the requests, and what the batch cost."""
 
@@ -47,7 +60,9 @@ class AnsweredBatch:
     feature_read_ms: float
     scoring_ms: float
     missing_features: int
-    """Requests by user_id for which no features were found or could be read."""
+    """Requests by user_id without features in the online store: nothing is known of these users."""
+    failures: Sequence[Failure]
+    """One for each request that the store or the model failed."""
 
 
 def iso_utc(timestamp: datetime | None) -> str | None:

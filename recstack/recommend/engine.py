@@ -17,7 +17,7 @@ from recstack.features.batches import UserBatch
 from recstack.features.encode import empty_rows
 from recstack.features.request_time import History, user_rows
 from recstack.models.base import Recommender
-from recstack.recommend.answer import Answer, AnsweredBatch, Item, Policy, iso_utc
+from recstack.recommend.answer import Answer, AnsweredBatch, Failure, Item, Policy, iso_utc
 from recstack.recommend.catalogue import Catalogue
 from recstack.recommend.clock import count_ages_from
 from recstack.recommend.filters import allowed_items
@@ -43,8 +43,8 @@ class _Stored:
 
     rows: pa.Table
     """B rows of `spec.schema("user")` and event_timestamp; nulls where a user has no features."""
-    why_missing: str
-    """What it means that a user has no features."""
+    failure: Failure | None = None
+    """Why no user has features."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class _Scored:
     """[I]"""
     best: RankedItems
     """The model's best items, as it named them; none where it could not score."""
-    failed: bool
+    failure: Failure | None = None
+    """Why it could not score."""
 
 
 class Engine:
@@ -115,7 +116,7 @@ class Engine:
             items fill up a personal list, they go on below its last score.
         """
         if not requests:
-            return AnsweredBatch([], 0.0, 0.0, 0)
+            return AnsweredBatch([], 0.0, 0.0, 0, [])
         users_first = sorted(range(len(requests)), key=lambda number: requests[number].user_id is None)
         ordered = [requests[number] for number in users_first]
         user_ids = [request.user_id for request in ordered if request.user_id is not None]
@@ -126,29 +127,32 @@ class Engine:
         ages_from = count_ages_from(now, self._log_end(), rows[c.LAST_INTERACTION].to_numpy().astype(float))
         has_history = rows[c.RATING_COUNT].to_numpy().astype(float) > 0  # false for NaN
         answers: dict[int, Answer] = {}
+        why_missing = UNREADABLE if stored.failure else NO_FEATURES
+        failures = [stored.failure] * len(user_ids) if stored.failure else []
         for row, scored in enumerate(self._score(ordered, rows, ages_from)):
             request = ordered[row]
-            why_missing = NOTHING_NAMED if request.user_id is None else stored.why_missing
-            why_popular = "" if has_history[row] else why_missing
+            why_popular = "" if has_history[row] else NOTHING_NAMED if request.user_id is None else why_missing
+            failures += [scored.failure] if scored.failure else []
             answers[users_first[row]] = self._answer(request, scored, as_of[row], why_popular)
         return AnsweredBatch(
             answers=[answers[number] for number in range(len(requests))],
             feature_read_ms=(read - start) * 1e3,
             scoring_ms=(perf_counter() - read) * 1e3,
-            missing_features=int((~has_history[: len(user_ids)]).sum()),
+            missing_features=0 if stored.failure else int((~has_history[: len(user_ids)]).sum()),
+            failures=failures,
         )
 
     def _read(self, user_ids: Sequence[int]) -> _Stored:
         if not user_ids:
-            return _Stored(_without_features(0), NO_FEATURES)
+            return _Stored(_without_features(0))
         try:
             rows = self._read_users(user_ids).select([*spec.names("user"), c.EVENT_TIMESTAMP])
             if len(rows) != len(user_ids):
                 raise ValueError(f"the store returned {len(rows)} rows for {len(user_ids)} users")
-            return _Stored(rows, NO_FEATURES)
-        except Exception:  # the answer goes out whatever is wrong with the store
+            return _Stored(rows)
+        except Exception as error:  # the answer goes out whatever is wrong with the store
             log.exception("features of %d users could not be read", len(user_ids))
-        return _Stored(_without_features(len(user_ids)), UNREADABLE)
+            return _Stored(_without_features(len(user_ids)), Failure("store", repr(error)))
 
     def _features(
         self, stored: pa.Table, anonymous: Sequence[Request], now: int
@@ -176,17 +180,17 @@ class Engine:
             allowed = allowed_items(requests, users, self._catalogue)
             best, scores = self._model.best(users, allowed, max(request.k for request in requests))
             return [
-                _Scored(users[row : row + 1], allowed[row], RankedItems(best[row], scores[row]), failed=False)
+                _Scored(users[row : row + 1], allowed[row], RankedItems(best[row], scores[row]))
                 for row in range(len(rows))
             ]
-        except Exception:
+        except Exception as error:
             if len(rows) > 1:  # one broken row must not cost the others their answer
                 alone = [slice(row, row + 1) for row in range(len(rows))]
                 return [self._score(requests[one], rows[one], ages_from[one])[0] for one in alone]
             log.exception("the request of user %s could not be scored", requests[0].user_id)
-        return [self._unscored(requests[0], rows, ages_from)]
+            return [self._unscored(requests[0], rows, ages_from, Failure("model", repr(error)))]
 
-    def _unscored(self, request: Request, row: pa.Table, ages_from: Ints) -> _Scored:
+    def _unscored(self, request: Request, row: pa.Table, ages_from: Ints, failure: Failure) -> _Scored:
         """A request without scores; the seen items of its row are left out if they can be read."""
         blank = empty_rows(1)
         seen = blank.set_column(blank.schema.get_field_index(c.SEEN_ITEMS), c.SEEN_ITEMS, row[c.SEEN_ITEMS])
@@ -196,7 +200,7 @@ class Engine:
                 break
             except Exception:
                 log.exception("the seen items of user %s cannot be read", request.user_id)
-        return _Scored(user, allowed_items([request], user, self._catalogue)[0], NOTHING, failed=True)
+        return _Scored(user, allowed_items([request], user, self._catalogue)[0], NOTHING, failure)
 
     def _answer(self, request: Request, scored: _Scored, as_of: datetime | None, why_popular: str) -> Answer:
         personal = NOTHING if why_popular else scored.best.usable(scored.allowed, request.k)
@@ -204,7 +208,7 @@ class Engine:
             policy: Policy = "cold_start" if request.user_id is None else "personal"
         else:
             policy, as_of = "popular", self._catalogue.as_of
-            why = why_popular or (NOT_SCORED if scored.failed else NO_SCORES)
+            why = why_popular or (NOT_SCORED if scored.failure else NO_SCORES)
             who = "an anonymous user" if request.user_id is None else f"user {request.user_id}"
             log.info("popular items for %s: %s", who, why)
         popular = personal.popular(scored.allowed, request.k, self._catalogue)

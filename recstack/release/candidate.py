@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from recstack.archive.bundle import ALL, JUDGED, Facts, FittedTo, write_bundle
 from recstack.data.splits import BEFORE_TEST, EVERYTHING
 from recstack.data.traits import Traits
 from recstack.errors import choose
+from recstack.features.arrays import Ints
 from recstack.models import models
 from recstack.models.base import Recommender
 from recstack.models.training_data import TrainingData
@@ -28,6 +30,8 @@ JUDGED_FOLDER = "judged"
 """Of a published model: the bundle of the same recipe that has not seen the test part, which the report is of."""
 
 PARTS = {ALL: EVERYTHING, JUDGED: BEFORE_TEST}
+
+PROBE_USERS = 5
 
 
 def build_candidate(
@@ -118,5 +122,17 @@ def _write(
         data.encoder,
         pq.read_table(experiment.ingested.path / "items"),
         newest_items(experiment.settings, experiment.features, parts),
-        facts.model_copy(update={"fitted_to": fitted_to, "log_end": log_end(experiment.features, parts)}),
+        facts.model_copy(
+            update={
+                "fitted_to": fitted_to,
+                "log_end": log_end(experiment.features, parts),
+                "probe_users": _some_users(data.users.ids),
+            }
+        ),
     )
+
+
+def _some_users(ids: Ints) -> tuple[int, ...]:
+    """A few of these users, evenly spread over their ids."""
+    known = np.unique(ids[ids >= 0])
+    return tuple(int(user) for user in np.unique(known[np.linspace(0, len(known) - 1, PROBE_USERS).astype(int)]))

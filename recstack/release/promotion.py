@@ -1,27 +1,46 @@
 """The promotion rule: it decides whether a candidate becomes champion, the model version that is served.
 
-The first line that applies decides:
+It fails closed: what can't be compared does not become champion. The first line that applies decides:
 
 1. There is no champion: promote.
-2. The champion's files are gone, or this code can't load its bundle: promote.
-3. The candidate or the champion has no validation users: promote.
-4. Both were validated on the same data: promote if the candidate is better beyond noise. Its NDCG@10 minus the
-   champion's, paired by user, must have a 95 % interval above zero.
-5. They were validated on different data, so users can't be paired: promote unless the candidate is worse beyond
-   noise, that is, unless its 95 % interval of NDCG@10 lies below the champion's.
+2. The champion can't be kept: no server of this code can open it, because its feature schema is another one or its
+   model is not installed; or it reads another generation of feature rows, which nobody keeps up to date any more, so
+   that it would offer what users have rated since: promote.
+3. Anything else keeps the two from being compared (files are gone or damaged, an error, no test users): refuse, with
+   the reason. The next call decides again. To let a candidate in nevertheless, remove the alias `champion`.
+4. The champion was trained on other data, and no other candidate was compared with it on these: promote unless the
+   candidate is worse. It knows newer users and items, so as good is enough. It is worse if the 95 % interval of its
+   gain lies below zero, or if it loses more than `TOLERANCE` of the champion's NDCG@10 on average.
+5. Otherwise promote if the candidate is better beyond noise: the interval of its gain lies above zero.
+
+What is compared. Both models rank the test part of the candidate's data now, by this code, and the gain in NDCG@10 is
+paired by user. Each is its judged model, which has learned from what lies before the test part of its own data. As a
+log grows, the champion's test part begins earlier, so it has not seen these targets either. It ends as much earlier as
+the champion's log does: the difference in age between the judged models is that between the served ones. If the
+champion has seen some of the time of the targets all the same (a corrected log, data without time), that favours the
+champion; the reason says so.
+
+Attempts. Trying again with another seed until one wins would promote noise. So the n-th candidate that is compared with
+a champion on the same data needs an interval of 1 - 0.05 / n instead of 95 % (Bonferroni: Dunn, Multiple comparisons
+among means, JASA 56, 1961), and all after the first fall under line 5.
 """
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-import numpy as np
-
-from recstack.archive.bundle import Bundle, BundleError
-from recstack.evaluation.bootstrap import difference, intervals
-from recstack.features.arrays import Doubles
-from recstack.storage.lake import Build, opened
+from recstack.archive.bundle import IncompatibleBundle
+from recstack.errors import UserError
+from recstack.evaluation.bootstrap import TAIL, difference
+from recstack.release.comparison import Comparison
+from recstack.storage.lake import Build
 from recstack.tracking.tracker import Version
-from recstack.training.files import VALIDATION
+
+TOLERANCE: Final = 0.05
+"""Share of the champion's NDCG@10 that a candidate on newer data may lose on average; matters with few users."""
+
+log = logging.getLogger(__name__)
 
 
 class Decision(NamedTuple):
@@ -29,56 +48,59 @@ class Decision(NamedTuple):
 
     promote: bool
     reason: str
+    final: bool = True
+    """False where the two could not be compared: the next call decides again."""
 
 
-def decide_promotion(candidate: Build, champion: Version | None) -> Decision:
+def decide_promotion(
+    candidate: Build, champion: Version | None, compare: Callable[[Path], Comparison], attempt: int = 1
+) -> Decision:
     """Apply the promotion rule.
 
     Args:
         candidate: what the flow `train` published.
         champion: the registered version that carries the alias; None where there is none.
+        compare: compares the candidate with the champion's published folder.
+        attempt: number of this candidate among those that were compared with the champion on the candidate's data.
     """
-    ours = _validation_ndcg(candidate)
     if champion is None:
-        return Decision(True, f"first model; validation NDCG@10 {ours.mean():.4f}" if len(ours) else "first model")
-    if problem := _why_unservable(champion):
-        return Decision(True, problem)
-    theirs = _validation_ndcg(opened(Path(champion.tags["trained"])))
-    if not len(ours) or not len(theirs):
-        return Decision(True, f"champion {champion.number} or this model has no validation users to compare on")
-    if champion.tags["data"] == candidate.manifest["data"]:
-        return _decide_on_same_users(ours, theirs, champion.number)
-    return _decide_on_other_users(ours, theirs, champion.number)
-
-
-def _validation_ndcg(trained: Build) -> Doubles:
-    """[U] NDCG@10 of each validation user, users ascending."""
-    ndcg: Doubles = np.load(trained.path / VALIDATION)
-    return ndcg
-
-
-def _why_unservable(champion: Version) -> str | None:
-    """What keeps the champion from being served, or None if nothing does."""
-    if not Path(champion.tags["archive"]).exists():
-        return f"the archive of champion {champion.number} is gone: {champion.tags['archive']}"
+        return Decision(True, "first model")
     try:
-        bundle = Bundle.read(Path(champion.tags["trained"]) / "bundle")
-        bundle.model(bundle.encoder.items(bundle.items))
-    except BundleError as error:
-        return f"champion {champion.number} can't be served any more: {error}"
-    return None
+        if missing := [tag for tag in ("trained", "archive", "data") if tag not in champion.tags]:
+            raise FileNotFoundError(f"it has no tag {' and '.join(missing)}")
+        if not Path(champion.tags["archive"]).exists():
+            raise FileNotFoundError(f"its archive is gone: {champion.tags['archive']}")
+        compared = compare(Path(champion.tags["trained"]))
+        if not len(compared.ours) or len(compared.ours) != len(compared.theirs):
+            raise ValueError("there are no test users to compare on")
+    except IncompatibleBundle as error:
+        return Decision(True, f"champion {champion.number} can't be served by this code any more: {error}")
+    except Exception as error:  # whatever it is: a model that was not compared is not promoted
+        log.exception("the candidate could not be compared with champion %s", champion.number)
+        return Decision(False, _why_not_compared(champion.number, error), final=False)
+    other_data = champion.tags["data"] != str(candidate.manifest["data"])
+    return _decide(compared, champion.number, other_data, attempt)
 
 
-def _decide_on_same_users(ours: Doubles, theirs: Doubles, number: str) -> Decision:
-    gain = difference(ours, theirs)
-    interval = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}] over champion {number}"
-    return Decision(gain.above_zero, f"validation NDCG@10 {ours.mean():.4f}, paired difference {interval}")
-
-
-def _decide_on_other_users(ours: Doubles, theirs: Doubles, number: str) -> Decision:
-    mine, other = intervals(ours[:, None])[0], intervals(theirs[:, None])[0]
+def _decide(compared: Comparison, number: str, other_data: bool, attempt: int) -> Decision:
+    gain = difference(compared.ours, compared.theirs, tail=TAIL / attempt)
+    theirs = float(compared.theirs.mean())
     reason = (
-        f"other data than champion {number}, so not paired: validation NDCG@10 {mine.mean:.4f} "
-        f"[{mine.low:.4f}, {mine.high:.4f}] against {other.mean:.4f} [{other.low:.4f}, {other.high:.4f}]"
+        f"test NDCG@10 {compared.ours.mean():.4f}, champion {number} {theirs:.4f}, same {len(compared.ours)} users; "
+        f"paired difference {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
     )
-    return Decision(mine.high >= other.low, reason)
+    if attempt > 1:
+        reason += f", candidate {attempt} on these data, so the interval is of {100 - 2 * TAIL / attempt:.1f} %"
+    if other_data and compared.champion_saw:
+        reason += "; the champion may have seen these targets, which favours it"
+    if other_data and attempt == 1:
+        return Decision(gain.high >= 0 and gain.mean >= -TOLERANCE * theirs, f"newer data: {reason}")
+    return Decision(gain.above_zero, reason)
+
+
+def _why_not_compared(number: str, error: Exception) -> str:
+    why = error if isinstance(error, UserError | OSError) else repr(error)
+    return (
+        f"it could not be compared with champion {number}: {why}. Mend that and run the flow again; or remove the "
+        "alias `champion` on the model's page in MLflow, and the candidate is let in without a comparison"
+    )

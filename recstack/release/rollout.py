@@ -1,11 +1,14 @@
 """Rolls out an archive: TorchServe answers with it instead of the version before, without a gap."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from recstack.release.known_users import known_users
 from recstack.settings import Settings
 from recstack.storage.lake import CURRENT, write_atomically
 from recstack.torchserve.api import Api, TorchServeError
+from recstack.torchserve.model_log import ModelLog
 
 MODEL_NAME = "recstack"
 """The name under which TorchServe serves the model; archives are called `recstack-<version>.mar`."""
@@ -27,11 +30,25 @@ def roll_out(api: Api, archive: Path, settings: Settings) -> str:
 
     Raises:
         TorchServeError: see `switch_version`.
+        UserError: the online store can't be read, or knows no user of the model, see `known_users`.
     """
-    version = archive.stem.removeprefix(f"{MODEL_NAME}-")
-    switch_version(api, archive, MODEL_NAME, version, settings)
+    version = _version(archive)
+    switch_version(api, archive, MODEL_NAME, version, settings, known_users(archive, settings))
     write_atomically(archive.parent / CURRENT, archive.name)
     return version
+
+
+def serve_again(api: Api, archive: Path, settings: Settings) -> None:
+    """Serve the archive of an earlier `roll_out` after a start of TorchServe, also while the online store is down.
+
+    Raises:
+        TorchServeError: see `switch_version`.
+    """
+    switch_version(api, archive, MODEL_NAME, _version(archive), settings)
+
+
+def _version(archive: Path) -> str:
+    return archive.stem.removeprefix(f"{MODEL_NAME}-")
 
 
 def last_rolled_out(store: Path) -> Path | None:
@@ -41,11 +58,14 @@ def last_rolled_out(store: Path) -> Path | None:
     return archive if archive is not None and archive.exists() else None
 
 
-def switch_version(api: Api, archive: Path, model: str, version: str, settings: Settings) -> None:
+def switch_version(
+    api: Api, archive: Path, model: str, version: str, settings: Settings, users: Sequence[int] = ()
+) -> None:
     """Make TorchServe serve one version of a model and remove its other versions.
 
-    The new version becomes the default after it has answered a request. Then the others finish the requests that they
-    have accepted, and are removed. A version that is served already stays as it is: a repeated call changes nothing.
+    The new version becomes the default after its workers have passed the warm-up (`archive/warm_up.py`) and each of
+    `users` has got a personal answer from it. Then the others finish the requests that they have accepted, and are
+    removed. A repeated call asks again and changes nothing.
 
     Args:
         api: the running TorchServe.
@@ -53,14 +73,17 @@ def switch_version(api: Api, archive: Path, model: str, version: str, settings: 
         model: name to serve under.
         version: the archive's.
         settings: how many workers, and how they batch.
+        users: ids of users with features in the online store.
 
     Raises:
-        TorchServeError: not reachable, or the archive was refused; the versions served before go on serving.
+        TorchServeError: not reachable, or the archive was refused, with the worker's last error; the versions served
+            before go on serving.
     """
-    if not _is_serving(api, model, version, archive.name):
-        if version in api.versions(model):  # left over from a start that failed
-            api.unregister(model, version)
-        try:
+    was_serving = _is_serving(api, model, version, archive.name)
+    log = ModelLog.from_now(api.keys)
+    try:
+        if not was_serving:
+            _unregister_if_there(api, model, version)  # left over from a start that failed
             api.register(
                 archive.name,
                 workers=settings.torchserve_workers,
@@ -68,17 +91,25 @@ def switch_version(api: Api, archive: Path, model: str, version: str, settings: 
                 max_batch_delay_ms=settings.torchserve_batch_delay_ms,
                 timeout=START_SECONDS,
             )
-            api.predict(model, {"liked": []}, version, timeout=START_SECONDS)
-        except TorchServeError as error:
+        _ask(api, model, version, users)  # also one that is up: the call that started it may have been killed
+    except TorchServeError as error:
+        if not was_serving:
             _unregister_if_there(api, model, version)
-            raise TorchServeError(
-                f"{archive.name} was not rolled out. {error} (the cause is in TorchServe's logs/model.log)",
-                error.status,
-            ) from None
+        cause = log.last_error() or f"the cause is in TorchServe's {log.path.name}"
+        raise TorchServeError(f"{archive.name} was not rolled out. {error}: {cause}", error.status) from None
     api.set_default(model, version)
     for old in set(api.versions(model)) - {version}:
         _drain(api, model, old)
         api.unregister(model, old)
+
+
+def _ask(api: Api, model: str, version: str, users: Sequence[int]) -> None:
+    """Ask a new version for users with features in the store, and for nobody in particular."""
+    api.predict(model, {"liked": []}, version, timeout=START_SECONDS)
+    for user in users:
+        policy = api.predict(model, {"user_id": user, "include_seen": True}, version)["policy"]
+        if policy != "personal":
+            raise TorchServeError(f"the online store knows user {user}, but the answer to them is {policy}")
 
 
 def _is_serving(api: Api, model: str, version: str, archive: str) -> bool:
@@ -89,7 +120,7 @@ def _is_serving(api: Api, model: str, version: str, archive: str) -> bool:
 
 
 def _unregister_if_there(api: Api, model: str, version: str) -> None:
-    """Remove what a failed start left registered; it was never the default while another version was."""
+    """Remove what a start that failed or was killed left registered; it never was the default beside another one."""
     if version in api.versions(model):
         api.unregister(model, version)
 

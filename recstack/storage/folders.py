@@ -1,18 +1,16 @@
 """Folders to the object store and back: a folder is complete or absent, and an interrupted transfer is continued."""
 
-import fcntl
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from recstack.progress import working
 from recstack.storage.lake import MANIFEST, file_digest
+from recstack.storage.locks import locked_folder
 from recstack.storage.s3 import ATTEMPTS, Bucket, Count, ObjectStoreError
 
 FILES_AT_ONCE = 4
@@ -125,9 +123,9 @@ class ObjectStore:
                 raise ObjectStoreError(f"{folder} has other files in it than {self.address}/{name}: move it away first")
             return _transfer(contents, [], start)
         draft = folder.with_name(f".pull-{folder.name}")
-        draft.mkdir(parents=True, exist_ok=True)
-        with _locked(draft):
-            if not draft.exists():  # another process finished this pull meanwhile
+        with locked_folder(draft):
+            if folder.exists() and any(folder.iterdir()):  # another process finished this pull meanwhile
+                draft.rmdir()
                 return self.pull(name, folder)
             missing = [file for file, entry in contents.items() if not _is(draft / file, entry)]
 
@@ -191,14 +189,3 @@ def _move(title: str, move: Callable[[str, Count], None], files: Sequence[str], 
 def _transfer(contents: Contents, missing: Sequence[str], start: float) -> Transfer:
     size = sum(entry["size"] for entry in contents.values())
     return Transfer(len(contents), size, len(missing), time.monotonic() - start)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock a folder against other processes; the lock ends with the process."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

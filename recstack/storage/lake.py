@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,9 +16,11 @@ from typing import Any
 from recstack import __version__
 from recstack.errors import UserError
 from recstack.storage.code_digest import code_digest
+from recstack.storage.locks import left_behind, locked_folder
 
 MANIFEST = "manifest.json"
 CURRENT = "CURRENT"
+DRAFT = ".draft-"
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,12 @@ def build_once(
         remote: checked for the version before it is built; notified after it is published.
 
     Returns:
-        The published version; if it existed already, `build` is not called.
+        The published version; if it existed already, `build` is not called. If another process is building it, this
+        waits and takes what that one publishes.
     """
     target = root / version_of(inputs, made_by)
     remote.fetch(target)
-    fresh = not (target / MANIFEST).exists()
-    if fresh:
-        _publish(target, _with_code(inputs, made_by), build)
+    fresh = not (target / MANIFEST).exists() and _publish(target, _with_code(inputs, made_by), build)
     point_to(target)
     remote.store(target)
     return replace(opened(target), fresh=fresh)
@@ -105,29 +107,32 @@ def _with_code(inputs: Mapping[str, Any], made_by: Sequence[str]) -> dict[str, A
     return {**inputs, "code_version": code_version(made_by)}
 
 
-def _publish(target: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> None:
+def _publish(target: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> bool:
+    """Build a version in a locked draft and rename it; False if another process has published it meanwhile."""
     root = target.parent
     root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
-    draft = root / f".draft-{target.name}-{os.getpid()}"
-    draft.mkdir()
-    try:
-        start = time.monotonic()
-        facts = build(draft)
-        manifest = {
-            "version": target.name,
-            "inputs": inputs,
-            **facts,
-            "seconds": round(time.monotonic() - start, 2),
-        }
-        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str))
+    _sweep(root, but=target)
+    draft = root / f"{DRAFT}{target.name}"
+    with locked_folder(draft):
         try:
+            if (target / MANIFEST).exists():
+                return False
+            _empty(draft)  # of what a killed process left
+            start = time.monotonic()
+            facts = build(draft)
+            manifest = {
+                "version": target.name,
+                "inputs": inputs,
+                **facts,
+                "seconds": round(time.monotonic() - start, 2),
+            }
+            (draft / MANIFEST).write_text(json.dumps(manifest, indent=2, default=str))
+            _write_through(draft)
             draft.rename(target)
-        except OSError:
-            if not (target / MANIFEST).exists():  # anything but "another process published it first"
-                raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            _sync(root)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    return True
 
 
 def opened(path: Path) -> Build:
@@ -171,11 +176,15 @@ def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
         text: its new content.
         mode: permissions from the first byte on; the umask of the process narrows them.
     """
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
-    draft.unlink(missing_ok=True)  # a draft left by a killed process would keep its own permissions
-    with open(draft, "x", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        file.write(text)
-    os.replace(draft, path)
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")  # threads and containers share process numbers
+    try:
+        with open(draft, "x", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def require_writable(path: Path) -> None:
@@ -200,9 +209,32 @@ def point_to(path: Path) -> None:
     write_atomically(opened(path).path.parent / CURRENT, path.name)
 
 
-def _sweep(root: Path) -> None:
-    """Remove drafts of processes that were killed."""
-    for draft in root.glob(".draft-*"):
-        owner = int(draft.name.rsplit("-", 1)[1])
-        if not Path(f"/proc/{owner}").exists() or owner == os.getpid():
-            shutil.rmtree(draft, ignore_errors=True)
+def _sweep(root: Path, but: Path) -> None:
+    """Remove the drafts of other versions that no process holds: theirs was killed."""
+    for draft in root.glob(f"{DRAFT}*"):
+        if draft.name != f"{DRAFT}{but.name}":
+            with left_behind(draft) as dead:
+                if dead:
+                    shutil.rmtree(draft, ignore_errors=True)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _write_through(folder: Path) -> None:
+    """Have the disk keep a folder as it is, so that a version is whole also after a power failure."""
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

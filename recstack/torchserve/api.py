@@ -1,7 +1,9 @@
 """The calls of TorchServe's REST API that recstack makes, with its tokens and with errors for people."""
 
 import json
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -12,6 +14,13 @@ import httpx
 from recstack.errors import UserError
 
 TIMEOUT_SECONDS: Final = 30.0
+READ_ATTEMPTS: Final = 5
+READ_PAUSE_SECONDS: Final = 0.1
+UNAUTHORIZED: Final = (400, 401)
+"""TorchServe answers 400 to a wrong token, a gateway 401."""
+
+Kind = Literal["management", "inference"]
+"""Of a token, and of the port that asks for it."""
 
 
 class TorchServeError(UserError):
@@ -32,18 +41,42 @@ class Api:
     keys: Path
     """Its key_file.json."""
 
-    def token(self, kind: Literal["management", "inference"]) -> str:
-        """The current token; TorchServe writes new ones whenever it starts.
+    def token(self, kind: Kind) -> str:
+        """The current token; TorchServe writes new ones when it starts and when they are renewed.
 
         Raises:
             TorchServeError: there is no readable key file.
         """
-        try:
-            return str(json.loads(self.keys.read_text())[kind]["key"])
-        except (OSError, ValueError, KeyError) as error:
-            raise TorchServeError(
-                f"no {kind} token in {self.keys} ({error!r}): is TorchServe started, and is TORCHSERVE_KEYS right?"
-            ) from None
+        return self._key(kind, "key")
+
+    def expires(self, kind: Kind) -> datetime:
+        """When the current token expires.
+
+        Raises:
+            TorchServeError: there is no readable key file.
+        """
+        return datetime.fromisoformat(self._key(kind, "expiration time"))
+
+    def renew_token(self, kind: Kind) -> None:
+        """Have TorchServe write a new token into the key file; the old one ends at once.
+
+        Raises:
+            TorchServeError: not reachable, or the API key of the key file is not its own.
+        """
+        self._request("management", "GET", "/token", self._key("API", "key"), query={"type": kind})
+
+    def _key(self, kind: Kind | Literal["API"], field: str) -> str:
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                return str(json.loads(self.keys.read_text())[kind][field])
+            except (OSError, ValueError, KeyError) as error:
+                problem: Exception = error
+            if isinstance(problem, OSError):
+                break
+            time.sleep(READ_PAUSE_SECONDS * attempt)  # TorchServe is writing the file
+        raise TorchServeError(
+            f"no {kind} token in {self.keys} ({problem!r}): is TorchServe started, and is TORCHSERVE_KEYS right?"
+        )
 
     def predict(
         self, model: str, body: dict[str, Any], version: str | None = None, timeout: float = TIMEOUT_SECONDS
@@ -100,7 +133,7 @@ class Api:
 
     def _call(
         self,
-        kind: Literal["management", "inference"],
+        kind: Kind,
         method: str,
         path: str,
         timeout: float = TIMEOUT_SECONDS,
@@ -108,8 +141,32 @@ class Api:
         query: dict[str, str | int] | None = None,
         body: dict[str, Any] | None = None,
     ) -> Any:
+        """A call with the current token; once more if that has expired or was renewed in the meantime."""
+        token = self.token(kind)
+        try:
+            return self._request(kind, method, path, token, timeout, query=query, body=body).json()
+        except TorchServeError as error:
+            if error.status not in UNAUTHORIZED:
+                raise
+            if self.token(kind) == token and self.expires(kind) <= datetime.now(UTC):
+                self.renew_token(kind)
+            if self.token(kind) == token:
+                raise
+            return self._request(kind, method, path, self.token(kind), timeout, query=query, body=body).json()
+
+    def _request(
+        self,
+        kind: Kind,
+        method: str,
+        path: str,
+        token: str,
+        timeout: float = TIMEOUT_SECONDS,
+        *,
+        query: dict[str, str | int] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> httpx.Response:
         base = self.management_url if kind == "management" else self.inference_url
-        headers = {"Authorization": f"Bearer {self.token(kind)}"}
+        headers = {"Authorization": f"Bearer {token}"}
         try:
             answer = self._client.request(
                 method, base + path, params=query, json=body, headers=headers, timeout=timeout
@@ -118,7 +175,7 @@ class Api:
             raise TorchServeError(f"TorchServe does not answer at {base} ({error}): is it started?") from None
         if answer.is_error:
             raise TorchServeError(f"TorchServe refused {method} {path}: {_message(answer.text)}", answer.status_code)
-        return answer.json()
+        return answer
 
 
 def _message(text: str) -> str:

@@ -37,6 +37,7 @@ class Server:
     """Its tokens; TorchServe writes them into its working folder."""
     environment: Mapping[str, str]
     """Of the server and, through it, of its workers: they read the same settings."""
+    config: Path = CONFIG
 
     @cached_property
     def api(self) -> Api:
@@ -46,7 +47,7 @@ class Server:
     @property
     def background(self) -> BackgroundServer:
         """Its process."""
-        command = [*TORCHSERVE, "--foreground", "--ncs", "--ts-config", str(CONFIG), "--log-config", str(LOGGING)]
+        command = [*TORCHSERVE, "--foreground", "--ncs", "--ts-config", str(self.config), "--log-config", str(LOGGING)]
         return BackgroundServer(
             name="TorchServe",
             command=(*command, "--model-store", str(self.model_store)),

@@ -19,14 +19,15 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, Schema
 
-from recstack import __version__
 from recstack.archive.bundle import Bundle
 from recstack.archive.opening import open_engine
 from recstack.errors import UserError
 from recstack.settings import Settings
+from recstack.tracking.owner import OWNER, has_ended, this_process
 
 CHAMPION = "champion"
 DECISION = "champion_decision"
+COMPARED = "compared_with_champion"
 SIGNATURE = ModelSignature(inputs=Schema([ColSpec("string", "request")]), outputs=Schema([ColSpec("string", "answer")]))
 
 
@@ -83,17 +84,19 @@ class Run:
     def child(self, name: str) -> Iterator["Run"]:
         """A child run of this one."""
         experiment = mlflow.get_run(self.run_id).info.experiment_id  # a child does not inherit it
-        with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True) as active:
+        tags = {OWNER: this_process()}
+        with mlflow.start_run(experiment_id=experiment, run_name=name, nested=True, tags=tags) as active:
             yield Run(active.info.run_id, self.url.replace(self.run_id, active.info.run_id))
 
     def model(self, bundle: Path) -> str:
-        """Log a bundle as an MLflow model with its signature; returns its URI."""
+        """Log a bundle as an MLflow model with its signature; returns its URI. It loads where recstack is installed."""
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=BundleModel(),
             artifacts={"bundle": str(bundle)},
             signature=SIGNATURE,
-            pip_requirements=[f"recstack=={__version__}"],
+            # Not recstack, which is not on PyPI: the owner of that name there could run code where the model is loaded.
+            pip_requirements=[f"mlflow=={mlflow.__version__}"],
         )
         return str(info.model_uri)
 
@@ -134,13 +137,11 @@ class Tracker:
     def run(self, name: str) -> Iterator[Run]:
         """A new run; it ends as FAILED if the block raises.
 
-        Run names are unique: two runs of one name never run at the same time. So a run of this name that is still open
-        was killed, and gets the status KILLED.
+        An open run of this name gets the status KILLED if its process has ended; one that another process is writing,
+        or a process of another machine, stays as it is.
         """
-        unfinished = f"attributes.run_name = '{name}' and attributes.status = 'RUNNING'"
-        for left in self._client.search_runs([self._experiment], unfinished):
-            self._client.set_terminated(left.info.run_id, "KILLED")
-        with mlflow.start_run(experiment_id=self._experiment, run_name=name) as active:
+        self._close_left_open(f"attributes.run_name = '{name}'")
+        with mlflow.start_run(experiment_id=self._experiment, run_name=name, tags={OWNER: this_process()}) as active:
             yield self._run(active.info.run_id)
 
     @contextmanager
@@ -162,23 +163,26 @@ class Tracker:
 
     @contextmanager
     def reopened(self, run_id: str | None, name: str) -> Iterator[Run]:
-        """The run of an earlier call, or a new one without `run_id`; children that are still open become KILLED."""
+        """The run of an earlier call, or a new one without `run_id`; children that a kill left open become KILLED."""
         if run_id is None:
             with self.run(name) as run:
                 yield run
             return
-        open_children = f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'RUNNING'"
-        for left in self._client.search_runs([self._experiment], open_children):
-            self._client.set_terminated(left.info.run_id, "KILLED")
+        self._close_left_open(f"tags.`mlflow.parentRunId` = '{run_id}'")
         with self.resume(run_id) as run:
             yield run
 
     def champion(self) -> Version | None:
-        """The version with the alias `champion`, if any."""
-        try:
-            return self._version(self._client.get_model_version_by_alias(self._model, CHAMPION))
-        except MlflowException:
-            return None
+        """The version with the alias `champion`; None if MLflow answers that there is none.
+
+        Raises:
+            UserError: MLflow does not answer, or refuses. It must not look as if there were no champion.
+        """
+        with self._answers("say which version is champion"):
+            for model in self._client.search_registered_models(f"name='{self._model}'"):
+                if CHAMPION in model.aliases:
+                    return self._version(self._client.get_model_version(self._model, model.aliases[CHAMPION]))
+        return None
 
     def registered(self, run_id: str) -> Version | None:
         """The registered version of the model that this run trained, if any."""
@@ -190,11 +194,35 @@ class Tracker:
         with redirect_stderr(io.StringIO()):  # MLflow prints two lines there
             return self._version(mlflow.register_model(model_uri, self._model, tags=dict(tags)))
 
-    def decide(self, version: Version, promoted: bool, reason: str) -> None:
-        """Move the alias `champion` to a promoted version, then write the reason into its tags."""
+    def compared(self, champion: Version, data: str, *, but: Version) -> int:
+        """How many versions were compared with this champion on the data of this fingerprint, `but` not counted."""
+        found = [self._version(v) for v in self._client.search_model_versions(f"name='{self._model}'")]
+        wanted = {COMPARED: champion.number, "data": data}
+        return sum(v.number != but.number and wanted.items() <= v.tags.items() for v in found)
+
+    def decide(self, version: Version, promoted: bool, reason: str, champion: Version | None) -> None:
+        """Write into a version's tags which champion it was compared with and the reason; then move the alias to it.
+
+        The reason comes last: without it a call that was killed is made again.
+        """
+        tags = {} if champion is None else {COMPARED: champion.number}
         if promoted:
             self._client.set_registered_model_alias(self._model, CHAMPION, version.number)
-        self._client.set_model_version_tag(self._model, version.number, DECISION, reason)
+        for name, value in {**tags, DECISION: reason}.items():
+            self._client.set_model_version_tag(self._model, version.number, name, value)
+
+    def _close_left_open(self, which: str) -> None:
+        for run in self._client.search_runs([self._experiment], f"{which} and attributes.status = 'RUNNING'"):
+            if has_ended(run.data.tags.get(OWNER)):
+                self._client.set_terminated(run.info.run_id, "KILLED")
+
+    @contextmanager
+    def _answers(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            address = mlflow.get_tracking_uri().partition("@")[2] or mlflow.get_tracking_uri()
+            raise UserError(f"MLflow at {address} can't {what}: {error}") from error
 
     def _run(self, run_id: str) -> Run:
         return Run(run_id, f"#/experiments/{self._experiment}/runs/{run_id}")

@@ -14,18 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny_catalogue as tiny
 from bad_requests import BAD_REQUESTS
+from checkout import ROOT
+from scipy import sparse
 
 from recstack import columns as c
 from recstack.archive.bundle import Facts, write_bundle
 from recstack.archive.mar import build_archive
+from recstack.errors import UserError
 from recstack.feature_store.registry import apply, materialize
 from recstack.features import vocabulary
-from recstack.release.rollout import switch_version
+from recstack.models.base import Recommender
+from recstack.models.item_item.model import ItemItem
+from recstack.release.rollout import roll_out, serve_again, switch_version
 from recstack.settings import HANDLER, Settings
 from recstack.storage.lake import build_once
 from recstack.torchserve.api import Api, TorchServeError
@@ -34,6 +40,8 @@ from recstack.torchserve.server import Server, server_of, start_server, stop_ser
 
 MODEL = "recstack"
 JSON = {"Content-Type": "application/json"}
+DAMAGED = 666
+"""A user whose row in the online store can't be read by a model."""
 BANNED = ("pyspark", "prefect", "mlflow")
 
 
@@ -47,6 +55,8 @@ def load_online_store(settings: Settings) -> None:
     def write(folder: Path) -> dict[str, Any]:
         known = list(tiny.HISTORIES)
         users = tiny.users(known).append_column(c.USER_ID, pa.array(known, pa.int64()))
+        rows = [{**users.to_pylist()[0], c.USER_ID: DAMAGED, c.SEEN_ITEMS: b"not a bitmap"}]
+        users = pa.concat_tables([users, pa.Table.from_pylist(rows, schema=users.schema)])
         for owner, rows in (("user", users), ("item", tiny.items())):
             (folder / owner).mkdir()
             pq.write_table(rows, folder / owner / "part-0.parquet")
@@ -58,7 +68,9 @@ def load_online_store(settings: Settings) -> None:
     materialize(settings, tables.path)
 
 
-def archive(folder: Path, model_store: Path, version: str) -> Path:
+def archive(
+    folder: Path, model_store: Path, version: str, model: Recommender | None = None, probe_users: tuple[int, ...] = ()
+) -> Path:
     bundle = folder / f"bundle-{version}"
     bundle.mkdir()
     facts = Facts(
@@ -70,8 +82,9 @@ def archive(folder: Path, model_store: Path, version: str) -> Path:
         config={},
         data_fingerprint="0123456789abcdef",
         run_id=None,
+        probe_users=probe_users,
     )
-    write_bundle(bundle, tiny.model(), tiny.encoder(), tiny.titles(), tiny.items(), facts)
+    write_bundle(bundle, model or tiny.model(), tiny.encoder(), tiny.titles(), tiny.items(), facts)
     return build_archive(bundle, HANDLER, model_store, MODEL, version)
 
 
@@ -113,7 +126,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     )
     load_online_store(settings.model_copy(update={"dataset": "tiny"}))
     server = server_of(settings)
-    server = replace(server, environment={**server.environment, "PYTHONPATH": str(traps(folder))})
+    server = replace(server, environment={**server.environment, "PYTHONPATH": f"{traps(folder)}:{ROOT}"})
     start_server(server)
     try:
         switch_version(server.api, archive(folder, settings.model_store, "1"), MODEL, "1", settings)
@@ -222,10 +235,21 @@ def test_archives_come_from_the_model_store_alone(serving: Serving, tmp_path: Pa
             serving.server.api.register(url, workers=1, batch_size=1, max_batch_delay_ms=1, timeout=30)
 
 
+def counted(serving: Serving, start_of_line: str, at_least: float = 0) -> float:
+    """The value of a metric once it is so high; a worker reports within 0.2 s."""
+    deadline = time.monotonic() + 10
+    while True:
+        lines = httpx.get(f"{serving.server.metrics_url}/metrics", timeout=10).text.splitlines()
+        values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start_of_line)]
+        if values and values[0] >= at_least:
+            return values[0]
+        assert time.monotonic() < deadline, start_of_line
+        time.sleep(0.1)
+
+
 def test_metrics_count_requests_by_policy(serving: Serving) -> None:
     serving.ask(user_id=1)
     serving.ask(user_id=77)
-    lines = httpx.get(f"{serving.server.metrics_url}/metrics", timeout=10).text.splitlines()
     for start_of_line in (
         'recstack_requests_total{policy="personal",version="1"',
         'recstack_requests_total{policy="popular",version="1"',
@@ -233,7 +257,9 @@ def test_metrics_count_requests_by_policy(serving: Serving) -> None:
         'recstack_feature_read_ms_count{version="1"',
         'recstack_scoring_ms_count{version="1"',
     ):
-        assert any(line.startswith(start_of_line) for line in lines), start_of_line
+        assert counted(serving, start_of_line, at_least=1)
+    for cause in ("store", "model"):
+        assert counted(serving, f'recstack_failures_total{{cause="{cause}",version="1"') == 0
 
 
 def test_starting_twice_leaves_the_running_server_alone(serving: Serving) -> None:
@@ -261,6 +287,43 @@ def test_a_damaged_archive_is_refused_and_the_old_version_goes_on(serving: Servi
     assert list(serving.server.api.versions(MODEL)) == ["1"]
     assert serving.ask(user_id=1)["model_version"] == "1"
     assert "checksum of encoder.json" in (serving.server.home / "logs" / "model.log").read_text()
+
+
+def item_item(similarity: float, popularity: Any) -> ItemItem:
+    size = len(tiny.IDS)
+    return ItemItem(sparse.csr_array(np.full((size, size), similarity, np.float32)), np.array(popularity, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "why"),
+    [
+        ("raises", item_item(0, [0.0] * 3), "the model can't score an anonymous user: .*Error"),
+        ("nan", item_item(np.nan, [0.0] * len(tiny.IDS)), "the model gives scores that are not numbers"),
+        ("equal", item_item(0, [0.0] * len(tiny.IDS)), "the model gives all items the same score, for each of 3 users"),
+    ],
+)
+def test_a_model_that_cannot_score_is_refused_with_the_cause_and_the_old_version_goes_on(
+    serving: Serving, name: str, model: Recommender, why: str
+) -> None:
+    bad = archive(serving.folder, serving.settings.model_store, f"3-{name}", model)
+    with pytest.raises(TorchServeError, match=f"{bad.name} was not rolled out.*BundleError: {why}"):
+        roll_out(serving.server.api, bad, serving.settings)
+    assert list(serving.server.api.versions(MODEL)) == ["1"]
+    assert serving.ask(user_id=1)["model_version"] == "1"
+
+
+def test_a_version_that_cannot_answer_a_known_user_is_refused_with_the_cause(serving: Serving) -> None:
+    bad = archive(serving.folder, serving.settings.model_store, "3-row", probe_users=(1, 2, 77, DAMAGED))
+    why = f"the online store knows user {DAMAGED}, but the answer to them is popular: .*Error: "
+    with pytest.raises(TorchServeError, match=why):
+        roll_out(serving.server.api, bad, serving.settings)
+    assert list(serving.server.api.versions(MODEL)) == ["1"]
+
+
+def test_a_version_of_whose_users_the_online_store_has_none_is_refused(serving: Serving) -> None:
+    bad = archive(serving.folder, serving.settings.model_store, "3-nobody", probe_users=(77, 78))
+    with pytest.raises(UserError, match="no features of its users 77, 78: run the flow materialize"):
+        roll_out(serving.server.api, bad, serving.settings)
 
 
 def test_a_new_version_takes_over_without_a_failed_request(serving: Serving) -> None:
@@ -298,7 +361,19 @@ def test_popular_items_are_served_and_the_log_says_why_when_the_online_store_is_
     while why not in log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert "answers since the last such line the store failed for 1, first with" in log.read_text()
+    assert counted(serving, 'recstack_failures_total{cause="store",version="2"', at_least=1) == 1
+    assert counted(serving, 'recstack_failures_total{cause="model",version="2"') == 0
     assert serving.ask(liked=[21, 22], k=1)["policy"] == "cold_start"
+
+
+def test_without_the_online_store_nothing_is_rolled_out_and_what_was_served_is_served_again(serving: Serving) -> None:
+    new = archive(serving.folder, serving.settings.model_store, "4", probe_users=(1,))
+    with pytest.raises(UserError, match="4.mar was not rolled out. The online store can't be read: .*no such table"):
+        roll_out(serving.server.api, new, serving.settings)
+    assert list(serving.server.api.versions(MODEL)) == ["2"]
+    serve_again(serving.server.api, new, serving.settings)
+    assert serving.ask(liked=[21, 22], k=1)["model_version"] == "4"
 
 
 def test_a_server_that_does_not_run_is_named_in_the_error(serving: Serving) -> None:

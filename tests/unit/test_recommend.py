@@ -183,7 +183,24 @@ def test_an_unreachable_store_means_popular_items_and_is_counted() -> None:
     batch = served.answer([served.parse({"user_id": 1, "k": 3}), served.parse({"liked": [21, 22], "k": 1})], tiny.NOW)
     assert [answer.policy for answer in batch.answers] == ["popular", "cold_start"]
     assert [ids(answer) for answer in batch.answers] == [[11, 12, 21], [23]]
-    assert batch.missing_features == 1
+    assert [(failure.cause, failure.error) for failure in batch.failures] == [
+        ("store", "TimeoutError('no answer within 0.2 s')")
+    ]
+    assert batch.missing_features == 0, "nothing says that this user is unknown"
+
+
+def test_an_unknown_user_is_no_failure() -> None:
+    served = engine()
+    batch = served.answer([served.parse({"user_id": 999}), served.parse({"liked": []})], tiny.NOW)
+    assert (batch.missing_features, batch.failures) == (1, [])
+
+
+def test_a_model_that_fails_is_a_failure_of_each_request() -> None:
+    served = engine(model=Fixed(None))
+    batch = served.answer([served.parse({"user_id": 2}), served.parse({"liked": [21]})], tiny.NOW)
+    assert [failure.cause for failure in batch.failures] == ["model", "model"]
+    assert batch.failures[0].error == "FloatingPointError('the model is broken')"
+    assert batch.missing_features == 0
 
 
 def test_a_store_that_returns_too_few_rows_means_popular_items() -> None:

@@ -4,6 +4,7 @@ import struct
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from feast.protos.feast.types.Value_pb2 import FloatList, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from recstack import columns as c
 from recstack.feature_store.feast_redis.commands import bulk
@@ -76,10 +78,19 @@ class Reader:
         connection = self._own.connection
         try:
             connection.send_packed_command(commands if len(commands) == 1 else [b"".join(commands)])
-            return [connection.read_response() for _ in commands]
+            end = monotonic() + (connection.socket_timeout or float("inf"))
+            return [self._answer(connection, end) for _ in commands]
         except BaseException:
             connection.disconnect()  # drop answers that were not read; the next command connects again
             raise
+
+    @staticmethod
+    def _answer(connection: Any, end: float) -> list[bytes | None]:
+        """The next answer. `socket_timeout` limits the wait for each; `end` limits the wait for all of them."""
+        if monotonic() > end:
+            raise RedisTimeoutError(f"Redis took longer than {connection.socket_timeout} s for the whole batch")
+        found: list[bytes | None] = connection.read_response()
+        return found
 
 
 def microseconds(raw: bytes) -> int:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,14 @@ def build_once(root: Path, inputs: dict[str, int], build: Callable[[Path], dict[
     return lake.build_once(root, inputs, build, made_by=CODE)
 
 
+def launch(root: Path, start: Path, mark: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(root), str(start), mark]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 def writer(root: Path, start: Path, mark: str) -> subprocess.Popen[str]:
     """A process that waits in the middle of building until the file `start` is there."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(root), str(start), mark], stdout=subprocess.PIPE, text=True
-    )
+    process = launch(root, start, mark)
     assert process.stdout is not None
     assert process.stdout.readline() == "building\n"
     return process
@@ -139,14 +143,66 @@ def test_the_draft_of_a_process_that_still_writes_is_left_alone(tmp_path: Path) 
     assert (other.path / "number").read_text() == "2"
 
 
-def test_two_processes_at_once_keep_one_whole_version(tmp_path: Path) -> None:
+def test_a_process_waits_for_another_that_builds_the_same_version_and_takes_its_result(tmp_path: Path) -> None:
     root, start = tmp_path / "out", tmp_path / "start"
-    writers = [writer(root, start, mark) for mark in ("a", "b")]
+    first = writer(root, start, "first")
+    second = launch(root, start, "second")
     start.touch()
-    assert [process.wait(timeout=60) for process in writers] == [0, 0]
+    assert [process.wait(timeout=60) for process in (first, second)] == [0, 0]
+    assert second.communicate()[0] == "", "it has built too"
     build = lake.current(root)
-    assert {build.manifest["mark"]} == {(build.path / name).read_text() for name in ("one", "two")}
+    assert {(build.path / name).read_text() for name in ("one", "two")} == {build.manifest["mark"]} == {"first"}
     assert sorted(path.name for path in root.iterdir()) == sorted([lake.CURRENT, build.path.name])
+
+
+def test_threads_of_one_process_leave_each_others_drafts_alone(tmp_path: Path) -> None:
+    def slow(draft: Path) -> dict[str, int]:
+        (draft / "one").write_text("1")
+        inside.set()
+        assert go_on.wait(60)
+        (draft / "two").write_text("2")
+        return {}
+
+    inside, go_on = threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        built = pool.submit(build_once, tmp_path, {"n": 1}, slow)
+        assert inside.wait(60)
+        build_once(tmp_path, {"n": 2}, number(2, []))
+        go_on.set()
+        assert sorted(path.name for path in built.result().path.iterdir()) == ["manifest.json", "one", "two"]
+
+
+def test_a_build_waits_for_a_thread_that_fails_and_then_builds_itself(tmp_path: Path) -> None:
+    def broken(draft: Path) -> dict[str, int]:
+        inside.set()
+        assert go_on.wait(60)
+        raise RuntimeError("disk on fire")
+
+    inside, go_on = threading.Event(), threading.Event()
+    with ThreadPoolExecutor() as pool:
+        failing = pool.submit(build_once, tmp_path, {"n": 1}, broken)
+        assert inside.wait(60)
+        waiting = pool.submit(build_once, tmp_path, {"n": 1}, number(1, []))
+        go_on.set()
+        assert isinstance(failing.exception(), RuntimeError)
+        assert waiting.result().fresh
+
+
+def test_the_draft_of_a_process_of_another_container_is_left_alone(tmp_path: Path) -> None:
+    """There its number is unknown, or is that of another process: only the lock tells."""
+    unknown = tmp_path / ".draft-other"
+    with lake.locked_folder(unknown):
+        build_once(tmp_path, {"n": 1}, number(1, []))
+        assert unknown.exists()
+    build_once(tmp_path, {"n": 2}, number(2, []))
+    assert not unknown.exists()
+
+
+def test_a_draft_of_an_older_version_of_recstack_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".draft-feed-1234").mkdir(parents=True)
+    (tmp_path / ".draft-feed-x").mkdir()
+    build_once(tmp_path, {"n": 1}, number(1, []))
+    assert not list(tmp_path.glob(".draft-*"))
 
 
 def test_a_path_that_was_never_published_is_refused_with_what_to_do(tmp_path: Path) -> None:
