@@ -26,8 +26,8 @@ def predecessor(root: Path, inputs: Mapping[str, Any], made_by: Sequence[str]) -
     """The version in `root` whose numbers a version with these inputs continues; for the first one a new name.
 
     It is the current version. If that has these inputs itself, it is its predecessor: the same log gives the same
-    version again. A new name is drawn at random: whoever removes the lake gets other versions of everything that is
-    built from it, and no row or model of the old numbering is taken for one of the new.
+    version again. A new name is drawn at random: after a lake was removed, everything that is built from the new one
+    has other versions, and no row or model of the old numbering is taken for one of the new.
     """
     try:
         newest = current(root)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from feast import FeatureView, RepoConfig
-from feast.infra.online_stores.helpers import compute_table_id
 from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.infra.online_stores.sqlite import SqliteOnlineStoreConfig
 
@@ -35,7 +34,7 @@ def _remove_from_sqlite(config: RepoConfig, view: FeatureView, horizon: datetime
     path = Path(config.repo_path or ".") / config.online_store.path
     if not path.exists():
         return
-    table = compute_table_id(config.project, view, config.registry.enable_online_feature_view_versioning)
+    table = f"{config.project}_{view.name}"
     named = '"' + table.replace('"', '""') + '"'
     with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as connection, connection:
         exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()

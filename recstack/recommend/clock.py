@@ -18,7 +18,7 @@ def count_ages_from(request: int, log_end: int | None, last_interaction: Doubles
 
     Args:
         request: epoch second of the request.
-        log_end: epoch second of the last interaction that is known of anybody; None where that is not known: ages then
+        log_end: epoch second of the last interaction that is known; None where that is not known: ages then
             count from the request.
         last_interaction: [B] epoch second of each user's last interaction; NaN for a user without one.
 

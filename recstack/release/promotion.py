@@ -74,7 +74,7 @@ def decide_promotion(
         if not len(compared.ours) or len(compared.ours) != len(compared.theirs):
             raise ValueError("there are no test users to compare on")
     except IncompatibleBundle as error:
-        return Decision(True, f"champion {champion.number} can't be served by this code any more: {error}")
+        return Decision(True, f"champion {champion.number} can't be kept: {error}")
     except Exception as error:  # whatever it is: a model that was not compared is not promoted
         log.exception("the candidate could not be compared with champion %s", champion.number)
         return Decision(False, _why_not_compared(champion.number, error), final=False)

@@ -8,7 +8,7 @@ import pytest
 import tiny_catalogue as tiny
 from workspace import Workspace
 
-from recstack.archive.bundle import BundleError, Facts, write_bundle
+from recstack.archive.bundle import BundleError, Facts, IncompatibleBundle, write_bundle
 from recstack.data.splits import TEST, TRAIN, VALIDATION
 from recstack.evaluation.ranking import user_ndcg
 from recstack.features.encode import Encoder
@@ -22,7 +22,14 @@ from recstack.storage.lake import Build
 def published(folder: Path, shop: Workspace, data: TrainingData, encoder: Encoder, bundle: str = "bundle") -> Build:
     """Popularity on these data, with an encoder whose catalogue may lack items."""
     facts = Facts(
-        model_version="1", dataset="shop", timed=True, scale=tiny.SCALE, config={}, data_fingerprint="", run_id=None
+        model_version="1",
+        dataset="shop",
+        generation=shop.features.manifest["generation"],
+        timed=True,
+        scale=tiny.SCALE,
+        config={},
+        data_fingerprint="",
+        run_id=None,
     )
     (folder / bundle).mkdir(parents=True)
     known = np.isin(data.encoder.item_ids, encoder.item_ids)
@@ -70,6 +77,17 @@ def test_the_judged_bundle_is_ranked_where_there_is_one(shop: Workspace, data: T
     (champion.path / "bundle").mkdir()  # of the served model, which has seen the targets
     compared = compare_with_champion(shop.experiment, candidate, champion.path)
     np.testing.assert_array_equal(compared.ours, compared.theirs)
+
+
+def test_a_champion_of_another_generation_of_feature_rows_cannot_be_kept(
+    shop: Workspace, data: TrainingData, tmp_path: Path
+) -> None:
+    candidate, champion = (published(tmp_path / name, shop, data, data.encoder) for name in ("one", "other"))
+    manifest = champion.path / "bundle" / "bundle.json"
+    generation = shop.features.manifest["generation"]
+    manifest.write_text(manifest.read_text().replace(generation, "aaaaaaaa"))
+    with pytest.raises(IncompatibleBundle, match="reads feature rows of generation aaaaaaaa"):
+        compare_with_champion(shop.experiment, candidate, champion.path)
 
 
 def test_a_champion_whose_folder_is_gone_cannot_be_compared(

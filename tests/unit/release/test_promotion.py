@@ -138,4 +138,4 @@ def test_a_champion_that_no_server_of_this_code_can_open_is_replaced(candidate: 
     other_schema = IncompatibleBundle("the model was trained with feature schema feed")
     promote, reason, _ = decide_promotion(candidate, champion, failing(other_schema))
     assert promote
-    assert reason == f"champion 4 can't be served by this code any more: {other_schema}"
+    assert reason == f"champion 4 can't be kept: {other_schema}"
