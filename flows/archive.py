@@ -7,7 +7,9 @@ from prefect import flow, task
 
 from flows.console import say
 from flows.remote import remote_of
+from recstack.archive.bundle import Bundle
 from recstack.archive.mar import build_archive
+from recstack.archive.warm_up import check_bundle
 from recstack.release.comparison import Comparison, compare_with_champion
 from recstack.release.registration import register_candidate
 from recstack.release.rollout import MODEL_NAME
@@ -17,6 +19,13 @@ from recstack.storage.lake import Build, Remote, opened
 from recstack.tracking.tracker import Tracker
 from recstack.training.experiment import Experiment
 from recstack.training.threads import use_threads
+
+
+@task
+def warm_up(settings: Settings, trained: Path) -> None:
+    """Refuse a model that can't score before it may become champion."""
+    remote_of(settings).fetch(trained)
+    check_bundle(Bundle.read(trained / "bundle"), int(time.time()), settings.warm_up_budget)
 
 
 @task
@@ -69,9 +78,13 @@ def archive(trained: Path, report: Path, dataset: str = "movielens_100k") -> Pat
 
     Returns:
         Path of the champion's `.mar` file: this one, unless an earlier model is better.
+
+    Raises:
+        BundleError: the model does not pass the warm-up; nothing is registered.
     """
     settings = Settings(dataset=dataset)
     start = time.monotonic()
+    warm_up(settings, trained)
     packed = pack(settings, trained)
     champion, outcome = register(settings, trained, report, packed)
     say("archive", f"{packed.stat().st_size / 1e6:.1f} MB; {outcome}", time.monotonic() - start, packed)

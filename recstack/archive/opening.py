@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.archive.bundle import Bundle, Facts
-from recstack.archive.warm_up import check_answers, check_scores
+from recstack.archive.warm_up import check_model
 from recstack.feature_store.config import online_config
 from recstack.feature_store.online import OnlineStore
 from recstack.recommend import Catalogue, Engine
@@ -50,8 +50,7 @@ def open_engine(bundle: Bundle, settings: Settings, now: int) -> Engine:
         return max(known, default=None)
 
     engine = Engine(model, catalogue, store.users, facts.scale, facts.model_version, facts.timed, log_end)
-    check_scores(model, catalogue, facts.scale, now, facts.timed)
-    check_answers(engine, catalogue, now, settings.warm_up_budget)
+    check_model(engine, model, catalogue, facts, now, settings.warm_up_budget)
     engine.answer(
         [engine.parse({"user_id": user}) for user in facts.probe_users or (0,)], now
     )  # the first read is slow

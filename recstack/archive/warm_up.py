@@ -5,8 +5,9 @@ from time import perf_counter
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
-from recstack.archive.bundle import BundleError
+from recstack.archive.bundle import Bundle, BundleError, Facts
 from recstack.features.request_time import History, user_rows
 from recstack.models.base import Recommender
 from recstack.recommend import Catalogue, Engine, RatingScale
@@ -16,6 +17,43 @@ NAMED: Final = 3
 """Popular items that the anonymous user of the warm-up names; also the number of users that are scored."""
 ATTEMPTS: Final = 3
 """A question is too slow if each of so many answers is: a busy machine may delay one of them."""
+
+
+def check_bundle(bundle: Bundle, now: int, budget: float) -> None:
+    """Check a model before it may become champion, without an online store.
+
+    Raises:
+        BundleError: the model can't be opened, or does not pass; see `check_model`.
+    """
+
+    def no_store(user_ids: Sequence[int]) -> pa.Table:
+        raise AssertionError("the warm-up asks for no known user")
+
+    facts = bundle.manifest.facts
+    catalogue = Catalogue.build(bundle.encoder, bundle.catalogue, bundle.items)
+    model = bundle.model(catalogue.features)
+    engine = Engine(model, catalogue, no_store, facts.scale, facts.model_version, facts.timed)
+    check_model(engine, model, catalogue, facts, now, budget)
+
+
+def check_model(
+    engine: Engine, model: Recommender, catalogue: Catalogue, facts: Facts, now: int, budget: float
+) -> None:
+    """Ask a model for its scores, and the engine for answers to anonymous users.
+
+    Args:
+        engine: with the model; its store is not asked.
+        model: trained with `catalogue.encoder`.
+        catalogue: the engine's.
+        facts: of the bundle.
+        now: epoch second of the requests.
+        budget: seconds that an answer may take after the first.
+
+    Raises:
+        BundleError: see `check_scores` and `check_answers`.
+    """
+    check_scores(model, catalogue, facts.scale, now, facts.timed)
+    check_answers(engine, catalogue, now, budget)
 
 
 def check_scores(model: Recommender, catalogue: Catalogue, scale: RatingScale, now: int, timed: bool) -> None:

@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import tiny_catalogue as tiny
+from scipy import sparse
 
-from recstack.archive.bundle import BundleError
-from recstack.archive.warm_up import check_answers, check_scores
+from recstack.archive.bundle import Bundle, BundleError, Facts, write_bundle
+from recstack.archive.warm_up import check_answers, check_bundle, check_scores
 from recstack.features.arrays import Floats, Mask
 from recstack.features.batches import UserBatch
 from recstack.models.item_item.model import ItemItem
@@ -88,3 +90,17 @@ def test_a_model_that_is_slower_than_the_budget_is_refused_and_the_first_answer_
 def test_a_good_model_passes() -> None:
     check_scores(tiny.model(), tiny.catalogue(), tiny.SCALE, tiny.NOW, timed=True)
     check_answers(engine(tiny.model()), tiny.catalogue(), tiny.NOW, budget=60)
+
+
+def test_a_bundle_is_checked_without_a_store_before_its_model_may_become_champion(tmp_path: Path) -> None:
+    facts = Facts(
+        model_version="1", dataset="tiny", timed=True, scale=tiny.SCALE, config={}, data_fingerprint="", run_id=None
+    )
+    nothing = sparse.csr_array((len(tiny.IDS), len(tiny.IDS)), dtype=np.float32)
+    useless = ItemItem(nothing, np.zeros(len(tiny.IDS), np.float32))
+    for name, model in (("good", tiny.model()), ("bad", useless)):
+        (tmp_path / name).mkdir()
+        write_bundle(tmp_path / name, model, tiny.encoder(), tiny.titles(), tiny.items(), facts)
+    check_bundle(Bundle.read(tmp_path / "good"), tiny.NOW, budget=60)
+    with pytest.raises(BundleError, match="all items the same score"):
+        check_bundle(Bundle.read(tmp_path / "bad"), tiny.NOW, budget=60)
