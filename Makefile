@@ -114,7 +114,7 @@ test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile"
 
 .PHONY: day-two
 day-two: java redis venv ## what a changed log does to online rows, answers and rollouts, some 10 minutes; ARGS picks
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/day_two $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/day_two $(ARGS)
 
 .PHONY: lint
 lint: venv ## format, rules, types, and the layers of modules

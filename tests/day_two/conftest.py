@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from changing_log import MUTATIONS, Log
@@ -50,7 +51,12 @@ def compute(spark: SparkSession) -> Compute:
     return compute
 
 
-@pytest.fixture(scope="session", params=[True, False], ids=["timed", "untimed"])
+def apart(value: bool, name: str) -> Any:
+    """A parameter whose tests all run in one of pytest's processes, which builds each log once."""
+    return pytest.param(value, id=name, marks=pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session", params=[apart(True, "timed"), apart(False, "untimed")])
 def timed(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
