@@ -1,6 +1,7 @@
 """Removes online rows whose writer knew the log up to an earlier time: those of users and items that are gone."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +14,14 @@ from feast.infra.online_stores.sqlite import SqliteOnlineStoreConfig
 LOCK_SECONDS = 60
 
 
-def remove_stale(config: RepoConfig, view: FeatureView, horizon: datetime) -> None:
+def remove_stale(
+    config: RepoConfig, view: FeatureView, horizon: datetime, registered: Sequence[FeatureView] = ()
+) -> None:
     """Remove the rows of a view with a timestamp before `horizon` (UTC).
 
-    Feast has no call for that, so this knows where its SQLite and Redis stores keep rows.
+    Feast has no call for that, so this knows where its SQLite and Redis stores keep rows. In Redis, where rows of all
+    views of a user or an item share a key, those before `horizon` of views that are not `registered` go too, if that
+    is given: nobody reads them, and they take memory.
 
     Raises:
         TypeError: the online store is of another kind.
@@ -26,7 +31,7 @@ def remove_stale(config: RepoConfig, view: FeatureView, horizon: datetime) -> No
     elif isinstance(config.online_store, RedisOnlineStoreConfig):
         from recstack.feature_store.feast_redis.removal import remove_from_redis  # not needed where SQLite is used
 
-        remove_from_redis(config, view, horizon)
+        remove_from_redis(config, view, horizon, registered)
     else:
         raise TypeError(f"rows can't be removed from an online store of type {config.online_store.type}")
 
