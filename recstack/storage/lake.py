@@ -41,6 +41,18 @@ class Remote:
     def store(self, path: Path) -> None:
         """Upload a published version, unless the remote has it, and make it the remote's current one."""
 
+    def versions(self, root: Path) -> Sequence[str]:
+        """Names of all versions of `root` in the remote, also of those whose upload did not finish."""
+        return ()
+
+    def manifest(self, path: Path) -> Mapping[str, Any] | None:
+        """The manifest of a published version in the remote, without the rest; None if the remote lacks it."""
+        return None
+
+    def remove(self, path: Path) -> bool:
+        """Remove a version from the remote; returns whether anything was there."""
+        return False
+
 
 NO_REMOTE = Remote()
 
@@ -108,7 +120,7 @@ def _with_code(inputs: Mapping[str, Any], made_by: Sequence[str]) -> dict[str, A
 def _publish(target: Path, inputs: Mapping[str, Any], build: Callable[[Path], Mapping[str, Any]]) -> None:
     root = target.parent
     root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
+    sweep(root)
     draft = root / f".draft-{target.name}-{os.getpid()}"
     draft.mkdir()
     try:
@@ -154,6 +166,19 @@ def current(root: Path) -> Build:
     return opened(root / pointer.read_text().strip())
 
 
+def versions(root: Path) -> list[Build]:
+    """All published versions of `root` on this machine, by name."""
+    return [opened(path.parent) for path in sorted(root.glob(f"[!.]*/{MANIFEST}"))]
+
+
+def remove(path: Path) -> None:
+    """Remove a version: a reader finds all of it or nothing, and a killed removal is completed by the next one."""
+    sweep(path.parent)
+    if path.exists():
+        path.rename(path.parent / f".draft-{path.name}-{os.getpid()}")
+        sweep(path.parent)
+
+
 def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
     """Replace a file in one step: a reader sees the old text or the new one.
 
@@ -191,7 +216,7 @@ def point_to(path: Path) -> None:
     write_atomically(opened(path).path.parent / CURRENT, path.name)
 
 
-def _sweep(root: Path) -> None:
+def sweep(root: Path) -> None:
     """Remove drafts of processes that were killed."""
     for draft in root.glob(".draft-*"):
         owner = int(draft.name.rsplit("-", 1)[1])

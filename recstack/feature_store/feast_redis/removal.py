@@ -78,7 +78,7 @@ def _escaped(text: bytes) -> bytes:
     return b"".join(b"\\" + bytes([byte]) if byte in b"*?[]\\" else bytes([byte]) for byte in text)
 
 
-def remove_entities(config: RepoConfig, view: FeatureView, ids: list[int]) -> int:
+def remove_from_every_view(config: RepoConfig, view: FeatureView, ids: list[int]) -> int:
     """Remove all that Redis holds of these entities of the project, for every view; returns how many were there.
 
     Raises:
