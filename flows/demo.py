@@ -12,7 +12,7 @@ from recstack.data.adapters.base import datasets
 from recstack.experiments.config import ExperimentConfig
 from recstack.local.answers import show_three_answers
 from recstack.progress import say, working
-from recstack.release.served_model import most_active_user, served_model, training_features
+from recstack.release.served_model import most_active_user, served_model
 from recstack.settings import Settings
 from recstack.torchserve.server import server_of, start_server
 
@@ -46,7 +46,7 @@ def _start_prefect() -> None:
 
 def _say_what_next(settings: Settings) -> None:
     read = f"import json; print(json.load(open({json.dumps(str(settings.token_file))}))['inference']['key'])"
-    request = json.dumps({"user_id": most_active_user(training_features(served_model(settings))), "k": 5})
+    request = json.dumps({"user_id": most_active_user(served_model(settings)), "k": 5})
     say(
         f"""TorchServe is running; its tokens are in {settings.token_file}. Ask it yourself:
   TOKEN=$(python3 -c {shlex.quote(read)})

@@ -10,9 +10,14 @@ from flows.console import say
 from flows.remote import remote_of
 from recstack.feature_store.generations import drop_generations
 from recstack.release.rollout import roll_out
-from recstack.release.served_model import most_active_user, recommend, served_model, training_features
+from recstack.release.served_model import (
+    most_active_user,
+    recommend,
+    served_generation,
+    served_model,
+    training_features,
+)
 from recstack.settings import Settings
-from recstack.storage.lake import opened
 from recstack.storage.locks import one_at_a_time
 from recstack.torchserve.server import server_of
 
@@ -24,9 +29,9 @@ def switch_model(settings: Settings, archive: Path) -> str:
 
 
 @task(retries=2, retry_delay_seconds=5)
-def drop_old_rows(settings: Settings, features: Path) -> list[str]:
+def drop_old_rows(settings: Settings, served: str) -> list[str]:
     """Remove the generations of feature rows that neither the served model reads nor the newest tables have."""
-    return drop_generations(settings, {opened(features).manifest["generation"]})
+    return drop_generations(settings, {served})
 
 
 @flow(name="deploy")
@@ -52,11 +57,11 @@ def _switch_and_ask(settings: Settings, archive: Path) -> str:
     say("deploy", f"version {version} answers", time.monotonic() - start, settings.torchserve_inference)
     remote = remote_of(settings)
     remote.fetch(settings.lake / "models" / version)
-    features = training_features(served_model(settings))
-    remote.fetch(features)
-    for old in drop_old_rows(settings, features):
+    model = served_model(settings)
+    remote.fetch(training_features(model))
+    for old in drop_old_rows(settings, served_generation(model)):
         say("deploy", f"removed the feature rows of generation {old}", 0.0, settings.feast_online.split(",")[0])
-    user = most_active_user(features)
+    user = most_active_user(model)
     answer = recommend(settings, {"user_id": user, "explain": True})
     create_table_artifact(
         [

@@ -10,6 +10,7 @@ from flows.console import say_build
 from flows.remote import fetch_source, remote_of
 from recstack.data.adapters.base import configure, datasets
 from recstack.data.checked import by_reason
+from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, rejected
 from recstack.data.ingest import ingest as publish_interactions
 from recstack.errors import choose
@@ -30,8 +31,10 @@ def fetch(dataset: str, cache: Path) -> Path | None:
 def check_and_publish(settings: Settings, options: dict[str, Any], source: Path | None) -> Build:
     """Check the source against the contract and publish it."""
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    adapter = configure(settings.dataset, options)
-    return publish_interactions(spark, adapter, source, settings.lake / "interactions", remote_of(settings))
+    adapter, remote = configure(settings.dataset, options), remote_of(settings)
+    forgotten = forgotten_users(settings.lake, remote)
+    root = settings.lake / "interactions"
+    return publish_interactions(spark, adapter, source, root, remote, forgotten=forgotten)
 
 
 @flow(name="ingest")

@@ -200,6 +200,18 @@ def tune(
     )
 
 
+@app.command()
+def forget(
+    user: Annotated[str, typer.Option(help="id as the source files have it")], dataset: Dataset = "movielens_100k"
+) -> None:
+    """Remove a user from the lake, the online store and the object store, and keep them out; prints a report."""
+    with working("importing Spark and Feast"):
+        from recstack.erasure.forget import forget_from_here
+
+    for line in forget_from_here(Settings(dataset=dataset), user).lines():
+        say(line)
+
+
 @data_app.command()
 def push(
     data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"

@@ -24,8 +24,10 @@ UNDOCUMENTED = (
 DOCUMENTED = (
     "feast.infra.compute_engines.base.ComputeEngine",
     "feast.infra.compute_engines.local.job.LocalMaterializationJob",
+    "feast.infra.key_encoding_utils.serialize_entity_key",
 )
-"""Parts of these that are documented: Feast's page "Adding a custom compute engine"."""
+"""Parts of these that are documented: in Feast's page "Adding a custom compute engine", and in its specification of the
+format of online stores."""
 PUBLIC = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 """Documented names of the standard library that begin with an underscore."""
 

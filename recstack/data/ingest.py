@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from recstack.data import numbering
 from recstack.data.adapters.base import Dataset
 from recstack.data.check import check_interactions, check_items, check_pairs
+from recstack.data.forgotten import NOBODY, REASON, Forgotten
 from recstack.errors import DataError
 from recstack.progress import track, working
 from recstack.spark import running_tasks
@@ -32,6 +33,7 @@ def ingest(
     remote: Remote = NO_REMOTE,
     *,
     keep_numbers: bool = True,
+    forgotten: Forgotten = NOBODY,
 ) -> Build:
     """Publish `interactions/` and `items/` (Parquet, see `contract`) as a new version in `root`, once for each input.
 
@@ -45,6 +47,7 @@ def ingest(
         root: folder of all versions in the lake.
         remote: copy of these versions in the object store.
         keep_numbers: whether words keep the numbers that the current version of `root` gave them.
+        forgotten: users who are left out; the manifest counts their rows as rejected for the reason "forgotten".
 
     Returns:
         The version. Its manifest has the traits of the data and, for each of the two tables, rows, rejected rows by
@@ -63,6 +66,8 @@ def ingest(
             path.name: file_digest(path) for path in track(files, "ingest: checksums of the source", unit="file")
         },
     }
+    if forgotten:
+        inputs["forgotten"] = forgotten.version
     made_by = (__name__, type(dataset).__module__)
     previous: Build | None = None
     if traits.text_ids and keep_numbers:
@@ -74,11 +79,11 @@ def ingest(
     def build(draft: Path) -> dict[str, Any]:
         facts = {"traits": traits.model_dump()}
         if traits.text_ids and keep_numbers:
-            facts[numbering.NUMBERING] = (
-                previous.manifest.get(numbering.NUMBERING, before) if previous else inputs[numbering.AFTER]
-            )
+            name = inputs[numbering.AFTER]
+            facts[numbering.NUMBERING] = previous.manifest.get(numbering.NUMBERING, name) if previous else name
         with _explain_unreadable_files(files):
-            return {**facts, **_write_tables(spark, dataset, folder, draft, previous.path if previous else None)}
+            before = previous.path if previous else None
+            return {**facts, **_write_tables(spark, dataset, folder, draft, before, forgotten)}
 
     return build_once(root, inputs, build, made_by=made_by, remote=remote)
 
@@ -92,14 +97,15 @@ def rejected(ingested: Build) -> Counter[str]:
 
 
 def _write_tables(
-    spark: SparkSession, dataset: Dataset, source: Path, draft: Path, previous: Path | None
+    spark: SparkSession, dataset: Dataset, source: Path, draft: Path, previous: Path | None, forgotten: Forgotten
 ) -> dict[str, Any]:
     """Write all tables of a version and return the summaries of interactions and items."""
     traits, measure = dataset.traits(source), running_tasks(spark)
     with working("ingest: reading the items", unit="task", measure=measure):
         ratings, catalogue = dataset.read_interactions(spark, source), dataset.read_items(spark, source)
+        left_out, ratings = forgotten.count(ratings), forgotten.leave_out(ratings)
         if traits.text_ids:
-            ratings, catalogue = numbering.numbered(ratings, catalogue, draft, previous)
+            ratings, catalogue = numbering.numbered(ratings, catalogue, draft, previous, forgotten)
         items = check_items(catalogue)
         items.rows.write.parquet(str(draft / ITEMS_FOLDER))
         facts = {"items": items.summary()}
@@ -119,8 +125,11 @@ def _write_tables(
     for name, pairs in supplied.items():
         if pairs is not None:
             with working(f"ingest: reading the table {name}", unit="task", measure=measure):
-                check_pairs(pairs, name).write.parquet(str(draft / name))
-    return {**facts, "interactions": interactions.summary()}
+                check_pairs(forgotten.leave_out(pairs), name).write.parquet(str(draft / name))
+    summary = interactions.summary()
+    if forgotten:
+        summary["rejected"][REASON] = left_out
+    return {**facts, "interactions": summary}
 
 
 @contextmanager

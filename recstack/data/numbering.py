@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
 from recstack import columns as c
+from recstack.data.forgotten import NOBODY, Forgotten
 from recstack.storage.lake import current, version_of
 
 AFTER = "numbered_after"
@@ -39,7 +40,7 @@ def predecessor(root: Path, inputs: Mapping[str, Any], made_by: Sequence[str]) -
 
 
 def numbered(
-    interactions: DataFrame, items: DataFrame, draft: Path, previous: Path | None
+    interactions: DataFrame, items: DataFrame, draft: Path, previous: Path | None, forgotten: Forgotten = NOBODY
 ) -> tuple[DataFrame, DataFrame]:
     """Replace words by numbers in each id column that is a string, and write `FOLDERS` into `draft`.
 
@@ -51,12 +52,14 @@ def numbered(
         items: the same.
         draft: folder of the version that is being written.
         previous: folder of the version whose numbers this one continues; None for the first one.
+        forgotten: users of whom `interactions` has nothing. Their numbers stay without a word, so that nobody else
+            gets them.
 
     Returns:
         Interactions and items whose ids are longs.
     """
     if _is_text(interactions, c.USER_ID):
-        users = _publish(interactions.select(c.USER_ID), c.USER_ID, draft, previous)
+        users = _publish(interactions.select(c.USER_ID), c.USER_ID, draft, previous, forgotten)
         interactions = _replaced(interactions, c.USER_ID, users)
     if _is_text(interactions, c.ITEM_ID):
         words = interactions.select(c.ITEM_ID).unionByName(items.select(c.ITEM_ID))
@@ -70,13 +73,22 @@ def _is_text(frame: DataFrame, column: str) -> bool:
     return isinstance(frame.schema[column].dataType, StringType)
 
 
-def _publish(words: DataFrame, column: str, draft: Path, previous: Path | None) -> DataFrame:
+def without_words(numbers: DataFrame, forgotten: Forgotten) -> DataFrame:
+    """The table `user_ids` with null instead of the words of forgotten users."""
+    if not forgotten:
+        return numbers
+    return numbers.withColumn(c.ORIGINAL_ID, F.when(~forgotten.named(F.col(c.ORIGINAL_ID)), F.col(c.ORIGINAL_ID)))
+
+
+def _publish(
+    words: DataFrame, column: str, draft: Path, previous: Path | None, forgotten: Forgotten = NOBODY
+) -> DataFrame:
     """Write and read back (`column`, original_id) of all words, known and new."""
     spark = words.sparkSession
     new = words.select(F.col(column).alias(c.ORIGINAL_ID)).where(F.col(c.ORIGINAL_ID).isNotNull()).distinct()
     folder, first, known = FOLDERS[column], 0, None
     if previous is not None and (previous / folder).exists():
-        known = spark.read.parquet(str(previous / folder))
+        known = without_words(spark.read.parquet(str(previous / folder)), forgotten)
         first = known.agg(F.coalesce(F.max(column) + 1, F.lit(0))).collect()[0][0]
         new = new.join(known, on=c.ORIGINAL_ID, how="left_anti")
     # One partition, which holds one short row for each word.

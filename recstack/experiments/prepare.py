@@ -4,6 +4,7 @@ from pathlib import Path
 
 from recstack.data.adapters.base import configure
 from recstack.data.checked import by_reason
+from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import ingest, rejected
 from recstack.data.splits import PROTOCOLS, default_protocol
 from recstack.data.targets import TARGETS, Target
@@ -45,7 +46,9 @@ def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
         }
     )
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
-    ingested = ingest(spark, adapter, source, workspace.lake / "interactions", keep_numbers=False)
+    forgotten = forgotten_users(settings.lake)  # the served lake's
+    root = workspace.lake / "interactions"
+    ingested = ingest(spark, adapter, source, root, keep_numbers=False, forgotten=forgotten)
     counts = ingested.manifest
     lost = by_reason(rejected(ingested))
     what = f"{counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items"

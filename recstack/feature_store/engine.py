@@ -12,6 +12,7 @@ from feast.data_format import ParquetFormat
 from feast.infra.common.materialization_job import MaterializationJob, MaterializationJobStatus, MaterializationTask
 from feast.infra.compute_engines.base import ComputeEngine
 from feast.infra.compute_engines.local.job import LocalMaterializationJob
+from feast.infra.online_stores.redis import RedisOnlineStoreConfig
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
@@ -56,6 +57,7 @@ class NewestRowsEngine(ComputeEngine):
 
         Raises:
             TypeError: this engine cannot load such a view, source or type.
+            UserError: the rows need more memory than Redis has left; nothing was written.
             redis.RedisError: Redis refused, or cannot be reached. A second run completes the work.
         """
         view, horizon = task.feature_view, task.end_time
@@ -64,6 +66,11 @@ class NewestRowsEngine(ComputeEngine):
         with working(f"materialize: looking for the newest rows of {view.name}"):
             rows = newest(source, names)
         timestamp = names.index(source.timestamp)
+        if isinstance(self.repo_config.online_store, RedisOnlineStoreConfig):
+            from recstack.feature_store.feast_redis.memory import require_memory  # not needed where SQLite is used
+
+            with working(f"materialize: asking Redis for room for {view.name}"):
+                require_memory(self.repo_config, view, rows, horizon)
 
         def dated(batch: pa.RecordBatch) -> pa.RecordBatch:
             column = pa.repeat(pa.scalar(horizon, pa.timestamp("us", tz="UTC")), len(batch))
@@ -76,7 +83,7 @@ class NewestRowsEngine(ComputeEngine):
         else:  # one thread: SQLite lets one write at a time
             self._write(rows, view, 1, lambda batch: write_by_feast(store, config, view, batch, horizon))
         with working(f"materialize: removing rows that {view.name} no longer has"):
-            remove_stale(self.repo_config, view, horizon)
+            remove_stale(self.repo_config, view, horizon, registry.list_feature_views(self.repo_config.project))
         job = f"{view.name}-{task.start_time}-{task.end_time}"
         return LocalMaterializationJob(job, MaterializationJobStatus.SUCCEEDED)
 

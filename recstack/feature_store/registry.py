@@ -17,6 +17,7 @@ from recstack.feature_store.generations import (
     newest_generation,
     view_name,
 )
+from recstack.feature_store.stale_rows import remove_entities
 from recstack.features import spec, vocabulary
 from recstack.progress import track
 from recstack.settings import Settings
@@ -71,6 +72,33 @@ def materialize(settings: Settings, tables: Path) -> None:
     for view in track(views, "materialize: loading the online store", unit="view"):
         with redirect_stdout(io.StringIO()):
             store.materialize(EPOCH, generation.horizon, [view])
+
+
+def replace_tables(settings: Settings, tables: Path) -> None:
+    """Declare these tables instead of the newest that are declared, and load them if those were loaded.
+
+    They know no more of the log, so their horizon is only the next one: what another writer knows since then stays.
+    Does nothing if no tables are declared.
+
+    Raises:
+        FeatureStoreError: see `apply`.
+    """
+    newest = newest_generation(FeatureStore(config=repo_config(settings)))
+    if newest is None:
+        return
+    horizon = next_horizon(settings, newest.horizon) if newest.horizon is not None else None
+    apply(settings, tables, horizon)
+    if horizon is not None:
+        materialize(settings, tables)
+
+
+def remove_user_rows(settings: Settings, user_ids: list[int]) -> int:
+    """Remove what the online store has of these users in all generations; returns how many rows were there."""
+    store = FeatureStore(config=repo_config(settings))
+    if newest_generation(store) is None:
+        return 0
+    found = [view for view in store.list_feature_views() if view.name.startswith(f"{spec.VIEWS['user']}_")]
+    return remove_entities(store.config, found[0], user_ids)
 
 
 def next_horizon(settings: Settings, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from recstack import columns as c
 from recstack.archive.bundle import Bundle
-from recstack.release.served_model import most_active_user, recommend, served_model, training_features
+from recstack.release.served_model import most_active_user, recommend, served_model
 from recstack.settings import Settings
 
 UNKNOWN_USER: Final = 2**31
@@ -33,7 +33,7 @@ def show_three_answers(settings: Settings, console: Console | None = None) -> No
     model = served_model(settings)
     bundle = Bundle.read(model.path / "bundle")
     titles = dict(zip(bundle.catalogue[c.ITEM_ID].to_pylist(), bundle.catalogue[c.TITLE].to_pylist(), strict=True))
-    user, liked = most_active_user(training_features(model)), popular_items_of_a_genre(bundle, 3)
+    user, liked = most_active_user(model), popular_items_of_a_genre(bundle, 3)
     questions: list[tuple[str, dict[str, Any]]] = [
         (f"user {user}", {"user_id": user}),
         (f"an anonymous user who likes {', '.join(titles[item] for item in liked)}", {"liked": liked}),

@@ -1,5 +1,6 @@
 """The model that TorchServe serves now: requests to it, its published files, and a user that it knows."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from recstack import columns as c
+from recstack.archive.bundle import MANIFEST
 from recstack.release.rollout import MODEL_NAME
 from recstack.settings import Settings
-from recstack.storage.lake import Build, opened
+from recstack.storage.lake import Build, current, opened
 from recstack.torchserve.server import server_of
 
 
@@ -38,8 +40,20 @@ def training_features(model: Build) -> Path:
     return Path(model.path.parents[1] / "features" / model.manifest["inputs"]["features"])
 
 
-def most_active_user(features: Path) -> int:
-    """The user with the most interactions in these feature tables; the smallest id among equals."""
+def served_generation(model: Build) -> str:
+    """The generation of feature rows that a published model reads."""
+    bundle = json.loads((model.path / "bundle" / MANIFEST).read_text())
+    return str(bundle["facts"]["generation"])
+
+
+def most_active_user(model: Build) -> int:
+    """The user with the most interactions in the feature tables of a model; the smallest id among equals.
+
+    Where these tables were removed, to forget a user, the current ones of the lake count.
+    """
+    features = training_features(model)
+    if not features.exists():
+        features = current(features.parent).path
     table = pq.read_table(features / "interactions", columns=[c.USER_ID])
     counts = table[c.USER_ID].value_counts().to_pylist()
     return int(max(counts, key=lambda row: (row["counts"], -row["values"]))["values"])

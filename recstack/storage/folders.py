@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from recstack.progress import working
+from recstack.progress import track, working
 from recstack.storage.lake import MANIFEST, file_digest
 from recstack.storage.locks import locked_folder
 from recstack.storage.s3 import ATTEMPTS, Bucket, Count, ObjectStoreError
@@ -138,6 +138,31 @@ class ObjectStore:
                     path.unlink()  # an incomplete file of a process that was killed
             draft.rename(folder)
         return _transfer(contents, missing, start)
+
+    def read(self, name: str, file: str) -> str | None:
+        """Text of one file of a folder; None if the store has no complete folder of that name, or no such file in it.
+
+        Raises:
+            ObjectStoreError: see `contents`.
+        """
+        entry = (self.contents(name) or {}).get(file)
+        return None if entry is None else self._bucket.read(_key(name, file, entry))
+
+    def folders(self, name: str) -> list[str]:
+        """Names of all folders in `name`, also of those whose upload did not finish."""
+        files = [file.removeprefix(f"{name}/") for file in self._bucket.sizes(name)]
+        return sorted({file.partition("/")[0] for file in files if "/" in file})
+
+    def remove(self, name: str) -> bool:
+        """Remove a folder, its manifest first: a removal that was interrupted leaves no complete folder.
+
+        Returns:
+            Whether anything was there.
+        """
+        files = sorted(self._bucket.sizes(name), key=lambda file: file != f"{name}/{MANIFEST}")
+        for file in track(files, f"remove {name}", unit="file"):
+            self._bucket.delete(file)
+        return bool(files)
 
     def current(self, name: str) -> str | None:
         """The version that `point_to` wrote last for this name; None if there is none."""

@@ -44,6 +44,18 @@ class Remote:
     def store(self, path: Path) -> None:
         """Upload a published version, unless the remote has it, and make it the remote's current one."""
 
+    def versions(self, root: Path) -> Sequence[str]:
+        """Names of all versions of `root` in the remote, also of those whose upload did not finish."""
+        return ()
+
+    def manifest(self, path: Path) -> Mapping[str, Any] | None:
+        """The manifest of a published version in the remote, without the rest; None if the remote lacks it."""
+        return None
+
+    def remove(self, path: Path) -> bool:
+        """Remove a version from the remote; returns whether anything was there."""
+        return False
+
 
 NO_REMOTE = Remote()
 
@@ -111,7 +123,7 @@ def _publish(target: Path, inputs: Mapping[str, Any], build: Callable[[Path], Ma
     """Build a version in a locked draft and rename it; False if another process has published it meanwhile."""
     root = target.parent
     root.mkdir(parents=True, exist_ok=True)
-    _sweep(root, but=target)
+    sweep(root, but=target)
     draft = root / f"{DRAFT}{target.name}"
     with locked_folder(draft):
         try:
@@ -168,6 +180,19 @@ def current(root: Path) -> Build:
     return opened(root / name)
 
 
+def versions(root: Path) -> list[Build]:
+    """All published versions of `root` on this machine, by name."""
+    return [opened(path.parent) for path in sorted(root.glob(f"[!.]*/{MANIFEST}"))]
+
+
+def remove(path: Path) -> None:
+    """Remove a version: a reader finds all of it or nothing, and a killed removal is completed by the next one."""
+    sweep(path.parent)
+    if path.exists():
+        path.rename(path.parent / f"{DRAFT}{path.name}")
+        sweep(path.parent)
+
+
 def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
     """Replace a file in one step: a reader sees the old text or the new one.
 
@@ -209,10 +234,10 @@ def point_to(path: Path) -> None:
     write_atomically(opened(path).path.parent / CURRENT, path.name)
 
 
-def _sweep(root: Path, but: Path) -> None:
-    """Remove the drafts of other versions that no process holds: theirs was killed."""
+def sweep(root: Path, but: Path | None = None) -> None:
+    """Remove the drafts that no process holds, because theirs was killed; `but` the draft of this version."""
     for draft in root.glob(f"{DRAFT}*"):
-        if draft.name != f"{DRAFT}{but.name}":
+        if but is None or draft.name != f"{DRAFT}{but.name}":
             with left_behind(draft) as dead:
                 if dead:
                     shutil.rmtree(draft, ignore_errors=True)

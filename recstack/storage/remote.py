@@ -1,10 +1,13 @@
 """The object store as remote copy of the lake: published versions are uploaded, missing ones downloaded."""
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from recstack.storage.folders import FolderNotFound, ObjectStore, Transfer
-from recstack.storage.lake import Remote, point_to
+from recstack.storage.lake import MANIFEST, NO_REMOTE, Remote, point_to
 
 ARCHIVE = ".mar"
 
@@ -38,6 +41,19 @@ class ObjectStoreRemote(Remote):
         if path.is_dir():
             self.object_store.point_to(f"{self.dataset}/{path.parent.name}", path.name)
 
+    def versions(self, root: Path) -> list[str]:
+        """Names of all versions of `root` in the store, also of those whose upload did not finish."""
+        return self.object_store.folders(f"{self.dataset}/{root.name}")
+
+    def manifest(self, path: Path) -> Mapping[str, Any] | None:
+        """The manifest of a version in the store, without the rest; None if the store lacks it."""
+        text = self.object_store.read(self._name(path), MANIFEST)
+        return None if text is None else json.loads(text)
+
+    def remove(self, path: Path) -> bool:
+        """Remove a version from the store; returns whether anything was there."""
+        return self.object_store.remove(self._name(path))
+
     def push(self, path: Path) -> Transfer | None:
         """Upload a version or an archive; None if the store has it."""
         name = self._name(path)
@@ -63,3 +79,8 @@ class ObjectStoreRemote(Remote):
     def _name(self, path: Path) -> str:
         output = "archives" if path.suffix == ARCHIVE else path.parent.name
         return str(PurePosixPath(self.dataset, output, path.name))
+
+
+def remote_of(address: str | None, endpoint: str | None, dataset: str) -> Remote:
+    """The part of an object store that belongs to a dataset; without an address, a remote that does nothing."""
+    return NO_REMOTE if address is None else ObjectStoreRemote(ObjectStore(address, endpoint), dataset)

@@ -35,8 +35,8 @@ _HINTS = {
     "NoSuchBucket": "the bucket does not exist: create it, or correct OBJECT_STORE",
     "InvalidAccessKeyId": "the access key is unknown there: check AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "the secret key is wrong: check AWS_SECRET_ACCESS_KEY",
-    "AccessDenied": "these keys may not do that: they need rights to list, read and write",
-    "403": "these keys may not do that: they need rights to list, read and write",
+    "AccessDenied": "these keys may not do that: they need rights to list, read and write, and to delete for `forget`",
+    "403": "these keys may not do that: they need rights to list, read and write, and to delete for `forget`",
     "404": "an object is missing that the manifest names: push the folder again",
 }
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -119,6 +119,11 @@ class Bucket:
             f"write {self.address}/{name}",
             lambda: self._client.put_object(Bucket=self._bucket, Key=key, Body=body),
         )
+
+    def delete(self, name: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        key = self._prefix + name
+        self._do(f"remove {self.address}/{name}", lambda: self._client.delete_object(Bucket=self._bucket, Key=key))
 
     def upload(self, file: Path, name: str, count: Count) -> None:
         """A file to an object, large ones in parts."""

@@ -1,7 +1,9 @@
 """The files that describe one stack agree with each other; `make check` looks at the running one."""
 
 import ast
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -125,6 +127,26 @@ def test_preflight_and_make_check_know_every_published_port_and_its_setting() ->
     checked = re.findall(r"([A-Z_]+):(\d+)", (INFRA / "preflight.sh").read_text())
     assert {f"{name}_PORT": int(port) for name, port in checked} == published
     assert {**PORTS, "GRAFANA_PORT": 3000} == published
+
+
+@pytest.mark.parametrize(("memory", "rows"), [(512, "384mb"), (4096, "3072mb")])
+def test_one_setting_is_the_memory_of_the_redis_container_and_of_its_rows(memory: int, rows: str) -> None:
+    redis = SERVICES["redis"]
+    assert redis["mem_limit"] == "${REDIS_MEMORY:-512}m"
+    assert redis["environment"]["REDIS_MEMORY"] == "${REDIS_MEMORY:-512}"
+    script = (
+        redis["command"][2].replace("$$", "$").replace("/usr/local/etc/redis.conf", str(INFRA / "redis/redis.conf"))
+    )
+    assert script.endswith("redis-server -")
+    shown = subprocess.run(
+        ["sh", "-c", script.replace("redis-server -", "cat")],
+        env={"PATH": os.environ["PATH"], "REDIS_MEMORY": str(memory), "REDIS_PASSWORD": "secret"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert shown[-2:] == ["requirepass secret", f"maxmemory {rows}"]
+    assert sum(line.startswith("maxmemory ") for line in shown) == 1
 
 
 def test_the_dashboards_ask_for_metrics_that_the_handler_counts() -> None:

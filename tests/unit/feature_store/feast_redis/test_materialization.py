@@ -234,12 +234,12 @@ def test_a_redis_that_refuses_ends_the_materialization_with_its_reason(
     open_store: Open, client: redis.Redis, tmp_path: Path, draw: np.random.Generator
 ) -> None:
     write(table([1], [1], draw), tmp_path / "user")
-    client.config_set("maxmemory", 1)
+    client.config_set("min-replicas-to-write", 1)
     try:
-        with pytest.raises(redis.exceptions.ResponseError, match="(?i)used memory > 'maxmemory'"):
+        with pytest.raises(redis.exceptions.ResponseError, match="(?i)not enough good replicas"):
             open_store(OURS).materialize(EARLIEST, LATEST)
     finally:
-        client.config_set("maxmemory", 0)
+        client.config_set("min-replicas-to-write", 0)
     open_store(OURS).materialize(EARLIEST, LATEST)
     assert client.dbsize() == 1
 

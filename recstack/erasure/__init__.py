@@ -1,0 +1,1 @@
+"""Forgets users who ask for it: takes them out of everything that recstack keeps."""
