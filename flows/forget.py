@@ -8,13 +8,13 @@ from prefect.artifacts import create_table_artifact
 from flows.console import say, show
 from flows.remote import remote_of
 from recstack.erasure.forget import forget as forget_user
-from recstack.erasure.report import Report
+from recstack.erasure.report import ErasureReport
 from recstack.settings import Settings
 from recstack.spark import open_session
 
 
 @task(retries=1, retry_delay_seconds=5)
-def remove(settings: Settings, user: str) -> Report:
+def remove(settings: Settings, user: str) -> ErasureReport:
     """Remove the user from everything; a second attempt completes the first."""
     spark = open_session(settings.spark_master, settings.spark_driver_memory)
     return forget_user(settings, spark, user, remote_of(settings))

@@ -52,7 +52,7 @@ def numbered(
         items: the same.
         draft: folder of the version that is being written.
         previous: folder of the version whose numbers this one continues; None for the first one.
-        forgotten: users of whom `interactions` has nothing. Their numbers stay without a word, so that nobody else
+        forgotten: users that `interactions` no longer has. Their numbers stay without a word, so that nobody else
             gets them.
 
     Returns:

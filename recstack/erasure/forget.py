@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from recstack.data.forgotten import FOLDER, forgotten_users, publish
 from recstack.erasure.old_versions import OldVersions, sweep_drafts
-from recstack.erasure.report import Report, to_do
+from recstack.erasure.report import ErasureReport, to_do
 from recstack.erasure.without import has_words, without
 from recstack.errors import UserError
 from recstack.feature_store.registry import remove_user_rows, replace_tables
@@ -24,7 +24,7 @@ from recstack.storage.lake import NO_REMOTE, Build, Remote, current, versions
 from recstack.storage.remote import remote_of
 
 
-def forget(settings: Settings, spark: SparkSession, user: str, remote: Remote = NO_REMOTE) -> Report:
+def forget(settings: Settings, spark: SparkSession, user: str, remote: Remote = NO_REMOTE) -> ErasureReport:
     """Forget a user: no current version, online row, number or old version knows them afterwards.
 
     Nothing else should write to the lake meanwhile. A second call completes one that was interrupted.
@@ -70,10 +70,10 @@ def forget(settings: Settings, spark: SparkSession, user: str, remote: Remote = 
     removed += _caches(settings)
     has_store = remote is not NO_REMOTE
     left = to_do(settings.dataset, _models(lake, features), settings.feast_online, has_store)
-    return Report(settings.dataset, tuple(removed), left)
+    return ErasureReport(settings.dataset, tuple(removed), left)
 
 
-def forget_from_here(settings: Settings, user: str) -> Report:
+def forget_from_here(settings: Settings, user: str) -> ErasureReport:
     """The same with a session and a remote of its own.
 
     Raises:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Report:
+class ErasureReport:
     """Answer to a user who asked to be forgotten. It does not name the user."""
 
     dataset: str

@@ -21,7 +21,7 @@ from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import ingest
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.erasure import forget as forgetting
-from recstack.erasure.report import Report
+from recstack.erasure.report import ErasureReport
 from recstack.errors import UserError
 from recstack.feature_store.config import repo_config
 from recstack.feature_store.generations import generations
@@ -71,7 +71,7 @@ class Machine:
         )
         return build_features(self.spark, ingested, self.settings.lake / "features", options, self.remote)
 
-    def forget(self, user: str | None = None) -> Report:
+    def forget(self, user: str | None = None) -> ErasureReport:
         return forgetting.forget(self.settings, self.spark, user or self.name, self.remote)
 
     def online_users(self) -> dict[str, set[int]]:
