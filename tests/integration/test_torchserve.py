@@ -149,7 +149,7 @@ def test_a_known_user_gets_unseen_items_from_the_features_in_feast(serving: Serv
     answer = serving.ask(user_id=1, k=2)
     assert answer["policy"] == "personal"
     assert set(ids(answer)) == {33, 34}
-    assert answer["features_as_of"] == "2023-11-10T00:00:00Z"
+    assert answer["features_as_of"] == "2023-12-01T00:00:00Z", "the horizon of the load"
     assert answer["model_version"] == "1"
     assert answer["request_id"]
     assert answer["items"][0]["reasons"]

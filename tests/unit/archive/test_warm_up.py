@@ -94,7 +94,14 @@ def test_a_good_model_passes() -> None:
 
 def test_a_bundle_is_checked_without_a_store_before_its_model_may_become_champion(tmp_path: Path) -> None:
     facts = Facts(
-        model_version="1", dataset="tiny", timed=True, scale=tiny.SCALE, config={}, data_fingerprint="", run_id=None
+        model_version="1",
+        dataset="tiny",
+        generation="00000000",
+        timed=True,
+        scale=tiny.SCALE,
+        config={},
+        data_fingerprint="",
+        run_id=None,
     )
     nothing = sparse.csr_array((len(tiny.IDS), len(tiny.IDS)), dtype=np.float32)
     useless = ItemItem(nothing, np.zeros(len(tiny.IDS), np.float32))

@@ -19,6 +19,7 @@ def test_snapshots_of_a_large_log_are_dated_by_day_unless_a_person_says_otherwis
 
 
 def test_the_training_filter_is_the_datasets_or_the_limits_that_are_named() -> None:
+    assert FeatureOptions.of(TRAITS, 1, choices=FeatureChoices.read({"alpha": "0.3"})).alpha == 0.3
     typical = TRAITS.model_copy(update={"typical_users_only": True})
     assert FeatureOptions.of(typical, 1).training_filter == TrainingFilter()
     choices = FeatureChoices.read({"min_range": "2"})
@@ -27,5 +28,5 @@ def test_the_training_filter_is_the_datasets_or_the_limits_that_are_named() -> N
 
 
 def test_a_choice_that_does_not_exist_is_answered_with_those_that_do() -> None:
-    with pytest.raises(UserError, match="no feature option 'depth'; choose one of snapshot_every, lower_quantile"):
+    with pytest.raises(UserError, match="no feature option 'depth'; choose one of snapshot_every, alpha, lower"):
         FeatureChoices.read({"depth": "3"})
