@@ -12,7 +12,7 @@ from changing_log import Log
 from recstack import columns as c
 from recstack.archive.bundle import Bundle, Facts, write_bundle
 from recstack.archive.opening import open_engine
-from recstack.data.splits import TRAIN, VALIDATION
+from recstack.data.splits import EVERYTHING, TRAIN, VALIDATION
 from recstack.feature_store.config import repo_config
 from recstack.feature_store.online import OnlineStore
 from recstack.feature_store.registry import apply, materialize
@@ -81,7 +81,7 @@ def bundle_of(settings: Settings, day: Day, folder: Path) -> Bundle:
     folder.mkdir()
     model = ItemItem.fit(data, FitContext(seed=0))
     titles = pq.read_table(day.ingested.path / "items")
-    write_bundle(folder, model, data.encoder, titles, newest_items(settings, day.features), facts)
+    write_bundle(folder, model, data.encoder, titles, newest_items(settings, day.features, EVERYTHING), facts)
     return Bundle.read(folder)
 
 
