@@ -36,6 +36,8 @@ from recstack.storage.lake import Build, current
 from recstack.storage.remote import ObjectStoreRemote
 from recstack.training.dataset import training_data
 
+pytestmark = pytest.mark.xdist_group("forget")  # its fixtures are built once
+
 FORGOTTEN = 4
 
 

@@ -20,7 +20,7 @@ from recstack.release.rollout import MODEL_NAME
 from recstack.settings import Settings
 from recstack.torchserve.server import server_of, start_server, stop_server
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.xdist_group("live")]
 
 PIPELINES = """
 import json, sys

@@ -15,6 +15,8 @@ from recstack.torchserve.api import TorchServeError
 from recstack.torchserve.server import CONFIG, Server, server_of, start_server, stop_server
 from recstack.torchserve.tokens import TokenRenewal
 
+pytestmark = pytest.mark.xdist_group("tokens")  # its fixtures are built once
+
 MINUTES = 0.2
 
 

@@ -18,7 +18,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.operations.recovery import DIED, HEARTBEAT, automations, register
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("recovery")]
 
 SILENCE = timedelta(seconds=10)
 """The least that Prefect allows."""
