@@ -18,6 +18,7 @@ from two_days import MONDAY, TUESDAY, Day, TwoDays, load, rows
 
 from recstack.settings import Settings
 
+pytestmark = pytest.mark.xdist_group("kills")  # its fixtures are built once
 KILLS = 10
 LOADER = """
 import os, sys
@@ -26,8 +27,6 @@ from pathlib import Path
 from recstack.feature_store import engine  # imported once: each load is a fork
 from recstack.feature_store.registry import apply, materialize
 from recstack.settings import Settings
-
-pytestmark = pytest.mark.xdist_group("kills")  # its fixtures are built once
 settings, tables = Settings(), Path(sys.argv[1])
 for line in sys.stdin:
     child = os.fork()
