@@ -10,6 +10,7 @@ In the changed log one user has rated everything that they were just offered, an
 import json
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,16 @@ OTHERS = range(3, 60)
 OFFERED = 20
 
 
+@cache
+def token() -> str:
+    """The deployment's token, read once: that takes seconds."""
+    return inference_token()
+
+
 def ask(user: int) -> Any:
     """The deployment's answer to a user."""
-    reply = request(
-        url("TORCHSERVE_PORT", "/predictions/recstack"), {"user_id": user, "k": OFFERED}, token=inference_token()
-    )
+    address = url("TORCHSERVE_PORT", "/predictions/recstack")
+    reply = request(address, {"user_id": user, "k": OFFERED}, token=token())
     if reply.status != 200:
         broken(f"user {user} gets {reply.status}: {reply.body[:300]!r}")
     return reply.json()
