@@ -1,5 +1,7 @@
 """Two days of a log: what the pipeline makes of each, loaded into an online store, and a model of the first."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,11 +58,18 @@ class TwoDays:
     new_generation: bool
 
 
+@contextmanager
+def schema_of(day: Day | None) -> Iterator[None]:
+    """The code as it is on this day, whose features may have another schema."""
+    with pytest.MonkeyPatch.context() as patched:
+        if day is not None and day.log.recent_length is not None:
+            patched.setattr(spec, "RECENT_LENGTH", day.log.recent_length)
+        yield
+
+
 def load(settings: Settings, day: Day, horizon: datetime) -> None:
     """Declare and load, as the flow `materialize` does."""
-    with pytest.MonkeyPatch.context() as patched:
-        if day.log.recent_length is not None:
-            patched.setattr(spec, "RECENT_LENGTH", day.log.recent_length)
+    with schema_of(day):
         apply(settings, day.features.path, horizon)
         materialize(settings, day.features.path)
 
@@ -99,7 +108,8 @@ def rows(settings: Settings, two_days: TwoDays, day: Day | None) -> dict[str, pa
 
     Without a day of the newest generation, in whatever state a killed load left it.
     """
-    online = OnlineStore(repo_config(settings), day.features.manifest["generation"] if day else None)
+    with schema_of(day):
+        online = OnlineStore(repo_config(settings), day.features.manifest["generation"] if day else None)
     both = (two_days.first, two_days.second)
     users = sorted(set.union(*(ids(each, "user", c.USER_ID) for each in both)))
     items = sorted(set.union(*(ids(each, "item", c.ITEM_ID) for each in both)))
