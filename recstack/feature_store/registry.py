@@ -102,13 +102,21 @@ def remove_user_rows(settings: Settings, user_ids: list[int]) -> int:
 
 
 def next_horizon(settings: Settings, now: datetime) -> datetime:
-    """The horizon of tables that know the log up to `now`: whole seconds, and later than any before.
+    """The horizon of tables that know the log up to `now`: whole seconds, which is what Feast's Redis store compares.
 
-    Feast's Redis store compares whole seconds.
+    Raises:
+        FeatureStoreError: tables that know more of the log were declared already.
     """
+    read = now.replace(microsecond=0)
     declared = generations(FeatureStore(config=repo_config(settings))).values()
     known = [found.horizon for found in declared if found.horizon is not None]
-    return max([now.replace(microsecond=0), *(horizon + timedelta(seconds=1) for horizon in known)])
+    latest = max(known, default=None)
+    if latest is not None and read < latest:
+        raise FeatureStoreError(
+            f"a later run has loaded a log that was read at {latest}, after this run read it ({read}): run the pipeline "
+            "again"
+        )
+    return latest + timedelta(seconds=1) if read == latest else read
 
 
 def applied_tables(settings: Settings) -> Path:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,16 @@ def test_another_generation_stands_beside_the_old_one_until_it_is_dropped(shop: 
     left = FeatureStore(config=repo_config(settings))
     assert {view.name for view in left.list_feature_views()} == {view_name("user", old), view_name("item", old)}
     assert {service.name for service in left.list_feature_services()} == {spec.SERVICE, service_name(old)}
+
+
+def test_a_run_that_read_the_log_earlier_than_a_later_one_is_refused(shop: Workspace, tmp_path: Path) -> None:
+    settings, noon = in_folder(shop, tmp_path, stock=False).settings, datetime.fromtimestamp(CLOSING, UTC)
+    assert next_horizon(settings, noon.replace(microsecond=7)) == noon
+    apply(settings, shop.features.path, noon)
+    assert next_horizon(settings, noon) == noon + timedelta(seconds=1)
+    assert next_horizon(settings, noon + timedelta(hours=1)) == noon + timedelta(hours=1)
+    with pytest.raises(FeatureStoreError, match="a later run has loaded a log .*: run the pipeline again"):
+        next_horizon(settings, noon - timedelta(seconds=1))
 
 
 def test_the_commands_leave_nothing_in_the_repository(own: Workspace) -> None:
