@@ -113,8 +113,8 @@ def next_horizon(settings: Settings, now: datetime) -> datetime:
     latest = max(known, default=None)
     if latest is not None and read < latest:
         raise FeatureStoreError(
-            f"a later run has loaded a log that was read at {latest}, after this run read it ({read}): run the pipeline "
-            "again"
+            f"a later run has loaded a log that was read at {latest}, after this run read it ({read}): "
+            "run the pipeline again"
         )
     return latest + timedelta(seconds=1) if read == latest else read
 
