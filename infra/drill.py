@@ -194,10 +194,14 @@ def volumes() -> None:
 
 
 def backup() -> None:
-    """Everything is backed up, wiped, and put back."""
-    before = inventory()
+    """Everything is backed up while a flow runs, wiped, and put back; the backup has waited for the run."""
     folder = f"backups/drill-{int(time.time())}"
+    run_id = start_run("materialize/default")
+    until(lambda: prefect(f"flow_runs/{run_id}")["state_type"] == "RUNNING", "materialize runs", 120)
     run([ROOT / "infra" / "backup.sh", folder])
+    if (state := prefect(f"flow_runs/{run_id}")["state_type"]) != "COMPLETED":
+        broken(f"the backup was made while a run was {state}")
+    before = inventory()
     compose("exec", "-T", "redis", "redis-cli", "flushall")
     in_worker("rm -rf /var/lib/recstack/* /model_store/*")
     compose("exec", "-T", "postgres", "psql", "-U", "postgres", "-d", "mlflow", "-qc", "truncate runs cascade")
@@ -209,7 +213,10 @@ def backup() -> None:
     client = Client()
     until(lambda: client.ask() == "personal", "answers are personal after the restore", RECOVERY_SECONDS)
     shutil.rmtree(ROOT / folder)
-    passed("backed up, wiped, restored: features, models, runs and the lake are what they were")
+    wait_for_run(start_run("materialize/default"))
+    passed(
+        "backed up during a run, wiped, restored: features, models, runs, the lake are as before, and runs start again"
+    )
 
 
 DRILLS = {drill.__name__: drill for drill in (restarts, redis, worker, volumes, backup)}

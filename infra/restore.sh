@@ -21,4 +21,5 @@ into redis 'unset REDISCLI_AUTH; rm -rf /data/* && cat >/data/dump.rdb && redis-
 into objectstore 'find /data -mindepth 1 -delete && tar --extract --directory /data' <"$source/objectstore.tar"
 into worker 'rm -rf /var/lib/recstack/* /model_store/*; tar --extract --directory / --no-overwrite-dir' <"$source/state.tar"
 infra/compose.sh up --detach --wait --wait-timeout 600
+infra/compose.sh exec -T worker prefect work-pool resume recstack >/dev/null # a backup is made while it is paused
 echo "restored from $source"

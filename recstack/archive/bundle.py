@@ -74,6 +74,8 @@ class Manifest(BaseModel):
     """Name in `recstack.models.models()`."""
     genres: tuple[str, ...]
     feature_schema: str
+    features: dict[str, Any] = {}
+    """Of the features that the model may read, see `spec.definition`; empty in bundles of an earlier recstack."""
     code_version: str
     """Of the code that wrote the bundle, and of the model's."""
     facts: Facts
@@ -98,7 +100,7 @@ class Bundle:
         """Check and read what `write_bundle` wrote.
 
         Raises:
-            BundleError: a file is missing or was changed, or the feature schema is not this code's.
+            BundleError: a file is missing or was changed, or this code lacks a feature of the model.
         """
         try:
             manifest = Manifest.model_validate_json((folder / MANIFEST).read_text())
@@ -112,10 +114,11 @@ class Bundle:
                     f"checksum of {name} is {found[:12]}…, the manifest says {expected[:12]}…: "
                     "the bundle was changed or damaged; build the archive again"
                 )
-        if manifest.feature_schema != spec.schema_digest():
+        if not spec.only_adds_to(manifest.features):
             raise IncompatibleBundle(
                 f"the model was trained with feature schema {manifest.feature_schema}, this code computes "
-                f"{spec.schema_digest()}: train again, or install recstack {manifest.code_version}"
+                f"{spec.schema_digest()} and no longer has every feature of it: train again, or install recstack "
+                f"{manifest.code_version}"
             )
         encoder = Encoder.load(folder)
         if encoder.genres != manifest.genres:
@@ -164,6 +167,7 @@ def write_bundle(
         model=model.name,
         genres=encoder.genres,
         feature_schema=spec.schema_digest(),
+        features=spec.definition(),
         code_version=code_version([__name__, type(model).__module__]),
         facts=facts,
         checksums={str(path.relative_to(folder)): file_digest(path) for path in files},

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from feast import FeatureService, FeatureStore, FeatureView
 
@@ -29,6 +29,8 @@ class Generation:
 
     name: str
     feature_schema: str
+    features: dict[str, Any]
+    """Its definition, see `spec.definition`; empty where an earlier recstack declared it, whose rows are not read."""
     tables: str
     """Version of the feature tables that were declared last."""
     vocabulary: tuple[str, ...]
@@ -44,7 +46,10 @@ class Generation:
         horizon = datetime.fromisoformat(tags["horizon"]) if tags.get("horizon") else None
         genres = tuple(json.loads(tags["vocabulary"]))
         log_end = int(tags["log_end"]) if tags["log_end"] else None
-        return cls(tags["generation"], tags["feature_schema"], tags["feature_tables"], genres, horizon, log_end)
+        features = json.loads(tags.get("features", "{}"))
+        return cls(
+            tags["generation"], tags["feature_schema"], features, tags["feature_tables"], genres, horizon, log_end
+        )
 
 
 def view_name(owner: spec.Owner, generation: str) -> str:

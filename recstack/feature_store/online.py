@@ -48,7 +48,7 @@ class OnlineStore:
             generation: of the rows to read; None takes the newest one.
 
         Raises:
-            FeatureStoreError: the registry has no such generation, or it has another feature schema than this code.
+            FeatureStoreError: the registry has no such generation, or this code lacks some of its features.
         """
         logging.getLogger("feast").setLevel(logging.ERROR)
         self._store = FeatureStore(config=config)
@@ -60,6 +60,8 @@ class OnlineStore:
 
     def users(self, user_ids: Sequence[int]) -> pa.Table:
         """One row an id, in order: user_id, event_timestamp and `spec.schema("user")`; nulls for unknown users.
+
+        Features that this code has and the generation lacks are null, too.
 
         Raises:
             FeatureStoreError: the registry no longer has this generation.
@@ -112,10 +114,10 @@ class OnlineStore:
             raise FeatureStoreError(
                 f"Feast project {self._store.project!r} has no {wanted}: run the pipeline, which loads the online store"
             )
-        if found.feature_schema != spec.schema_digest():
+        if not spec.only_adds_to(found.features):
             raise FeatureStoreError(
-                f"the feature rows of generation {found.name} have schema {found.feature_schema}, this code reads "
-                f"{spec.schema_digest()}: run the pipeline"
+                f"the feature rows of generation {found.name} have schema {found.feature_schema}, of which this code "
+                f"({spec.schema_digest()}) no longer has every feature: run the pipeline"
             )
         return found
 

@@ -55,6 +55,7 @@ def declare(tables: Build, offline: str, horizon: str = "") -> Declarations:
     tags = {
         "generation": generation,
         "feature_schema": spec.schema_digest(),
+        "features": json.dumps(spec.definition()),
         "feature_tables": tables.path.name,
         "vocabulary": json.dumps(vocabulary.load(tables.path), ensure_ascii=False),
         "horizon": horizon,

@@ -14,7 +14,7 @@ class UserBatch:
     genres: Floats
     """[B, G] user-genre score, centred to [-1, 1]; 0 means no evidence."""
     scalars: Floats
-    """[B, S] a column for each of `spec.USER_SCALARS`, in its order, as its scaling says; 0 where missing."""
+    """[B, S] a column for each of `Encoder.user_scalars`, in its order, as its scaling says; 0 where missing."""
     recent: Ints
     """[B, 50] last items, newest first; -1 pads and stands for items outside the catalogue."""
     recent_ratings: Floats
@@ -77,9 +77,9 @@ class ItemBatch:
     genres: Floats
     """[I, G] multi-hot genres."""
     scalars: Floats
-    """[I, S] a column for each of `spec.ITEM_SCALARS`, in its order, as its scaling says; 0 where missing."""
+    """[I, S] a column for each of `Encoder.item_scalars`, in its order, as its scaling says; 0 where missing."""
     popularity: Floats
-    """[I, P] log1p of each of `spec.POPULARITIES`, in its order."""
+    """[I, P] log1p of each of `Encoder.popularities`, in its order."""
 
     def __len__(self) -> int:
         return len(self.genres)

@@ -45,6 +45,12 @@ class Encoder:
     """Standard deviations, likewise; 1 where all values are the same."""
     alpha: float = ALPHA
     """Slope of the user-genre score in the profiles."""
+    user_scalars: tuple[str, ...] = USER_SCALARS
+    """Columns of `UserBatch.scalars`: numbers that were defined when the model was trained. Later ones are left out."""
+    item_scalars: tuple[str, ...] = ITEM_SCALARS
+    """Columns of `ItemBatch.scalars`, likewise."""
+    popularities: tuple[str, ...] = POPULARITIES
+    """Columns of `ItemBatch.popularity`, likewise."""
 
     @classmethod
     def fit(cls, users: pa.Table, as_of: Ints, items: pa.Table, genres: tuple[str, ...], alpha: float = ALPHA) -> Self:
@@ -96,7 +102,7 @@ class Encoder:
         seen_offsets, seen, seen_ratings = self._seen(rows)
         return UserBatch(
             genres=self._profiles(rows),
-            scalars=self._standardised(USER_SCALARS, [_scaled(rows, name, as_of) for name in USER_SCALARS]),
+            scalars=self._standardised(self.user_scalars, [_scaled(rows, name, as_of) for name in self.user_scalars]),
             recent=recent,
             recent_ratings=recent_ratings,
             seen_offsets=seen_offsets,
@@ -123,10 +129,10 @@ class Encoder:
         known = indices < len(self.genres)
         genres[carriers[known], indices[known]] = 1.0
 
-        scalars = np.zeros((size, len(ITEM_SCALARS)), dtype=np.float32)
-        scalars[positions] = self._standardised(ITEM_SCALARS, [_scaled(rows, name) for name in ITEM_SCALARS])
-        popularity = np.zeros((size, len(POPULARITIES)), dtype=np.float32)
-        popularity[positions] = np.stack([np.nan_to_num(_scaled(rows, name)) for name in POPULARITIES], axis=1)
+        scalars = np.zeros((size, len(self.item_scalars)), dtype=np.float32)
+        scalars[positions] = self._standardised(self.item_scalars, [_scaled(rows, name) for name in self.item_scalars])
+        popularity = np.zeros((size, len(self.popularities)), dtype=np.float32)
+        popularity[positions] = np.stack([np.nan_to_num(_scaled(rows, name)) for name in self.popularities], axis=1)
         return ItemBatch(genres, scalars, popularity)
 
     def save(self, folder: Path) -> None:
@@ -137,6 +143,9 @@ class Encoder:
             "means": self.means,
             "deviations": self.deviations,
             "alpha": self.alpha,
+            "user_scalars": self.user_scalars,
+            "item_scalars": self.item_scalars,
+            "popularities": self.popularities,
         }
         (folder / _FILE).write_text(json.dumps(state))
 
@@ -144,8 +153,9 @@ class Encoder:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         state = json.loads((folder / _FILE).read_text())
-        item_ids = np.array(state["item_ids"], dtype=np.int64)
-        return cls(item_ids, tuple(state["genres"]), state["means"], state["deviations"], state["alpha"])
+        names = {name: tuple(state[name]) for name in ("genres", "user_scalars", "item_scalars", "popularities")}
+        state["item_ids"] = np.array(state["item_ids"], dtype=np.int64)
+        return cls(**{**state, **names})
 
     def _standardised(self, names: Sequence[str], columns: Sequence[Doubles]) -> Floats:
         """[N, len(names)] columns minus their mean, in standard deviations, clipped to ±3; NaN becomes 0."""

@@ -3,8 +3,9 @@
 docs/adding-a-feature.md shows how to add one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
@@ -96,7 +97,39 @@ def schema(owner: Owner) -> pa.Schema:
     return pa.schema([(feature.name, feature.type) for feature in FEATURES[owner]])
 
 
+def definition() -> dict[str, Any]:
+    """The schema as JSON: what a model and the rows in a store say of the features that they were made with."""
+    features = {str(owner): [[f.name, str(f.type), f.scaling] for f in group] for owner, group in FEATURES.items()}
+    return features | {"recent": [RECENT_LENGTH, RECENT_REACH]}
+
+
 def schema_digest() -> str:
     """Version of the feature schema: changes with any name, type or scaling, and with the number of recent items."""
-    rows = [[owner, f.name, str(f.type), f.scaling] for owner, group in FEATURES.items() for f in group]
-    return digest([rows, RECENT_LENGTH, RECENT_REACH])
+    now = definition()
+    return digest([[[owner, *feature] for owner in FEATURES for feature in now[owner]], *now["recent"]])
+
+
+def only_adds_to(earlier: Mapping[str, Any]) -> bool:
+    """Whether this code still computes every feature of an earlier `definition`, and new ones stand behind the old.
+
+    Then it goes on serving models and rows of that time: the encoder of a model reads the features that it knows, and
+    they are at the same positions.
+    """
+    now = definition()
+    return earlier.get("recent") == now["recent"] and all(
+        _begins_with(_read_as(kind, now[owner]), _read_as(kind, earlier[owner]))
+        for owner in FEATURES
+        for kind in _READ_TOGETHER
+    )
+
+
+_READ_TOGETHER: Final[tuple[tuple[Scaling | None, ...], ...]] = (("standard", "log", "log-age"), ("count",), (None,))
+"""Scalings whose features are the columns of one array."""
+
+
+def _read_as(kind: tuple[Scaling | None, ...], features: list[list[str | None]]) -> list[list[str | None]]:
+    return [feature for feature in features if feature[-1] in kind]
+
+
+def _begins_with(features: list[list[str | None]], earlier: list[list[str | None]]) -> bool:
+    return features[: len(earlier)] == earlier

@@ -91,4 +91,5 @@ class TowerModel(NetworkModel):
     def load(cls, folder: Path, encoder: Encoder, items: ItemBatch) -> Self:
         """Read what `save` wrote. Content and popularity come from `items`, as they are known now."""
         config, best_epoch = read_config(folder, cls.config_class)
-        return cls(cls.network.load(read_weights(folder), config, items).to(device()), best_epoch)
+        module = cls.network.load(read_weights(folder), config, len(encoder.user_scalars), items)
+        return cls(module.to(device()), best_epoch)

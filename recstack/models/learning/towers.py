@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recstack.features.arrays import Mask
 from recstack.features.batches import ItemBatch, UserBatch
-from recstack.features.spec import RECENT_LENGTH, USER_SCALARS
+from recstack.features.spec import RECENT_LENGTH
 from recstack.models.learning.schedule import Schedule
 
 
@@ -147,9 +147,9 @@ class Towers(nn.Module):
         return vectors, bias + self.popularity @ self.popularity_weight
 
     @classmethod
-    def load(cls, weights: dict[str, Tensor], config: TowerConfig, items: ItemBatch) -> Self:
+    def load(cls, weights: dict[str, Tensor], config: TowerConfig, n_user_scalars: int, items: ItemBatch) -> Self:
         """The module with these weights, and with content and popularity from `items`, as they are known now."""
-        module = cls(config, items.genres.shape[1], len(USER_SCALARS), items, weights["trained"].numpy())
+        module = cls(config, items.genres.shape[1], n_user_scalars, items, weights["trained"].numpy())
         current = {name: value for name, value in module.state_dict().items() if name in _CATALOGUE_FACTS}
         module.load_state_dict({**weights, **current})
         return module

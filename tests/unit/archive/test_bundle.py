@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import tiny_catalogue as tiny
 
 from recstack import columns as c
-from recstack.archive.bundle import Bundle, BundleError, Facts, write_bundle
+from recstack.archive.bundle import Bundle, BundleError, Facts, IncompatibleBundle, write_bundle
 from recstack.features import spec
 
 FACTS = Facts(
@@ -62,10 +63,19 @@ def test_a_missing_file_is_named(folder: Path) -> None:
         Bundle.read(folder)
 
 
-def test_another_feature_schema_is_refused_with_both_digests(folder: Path) -> None:
+def test_a_model_whose_features_have_changed_is_refused_with_both_digests(folder: Path) -> None:
     manifest = folder / "bundle.json"
-    manifest.write_text(manifest.read_text().replace(spec.schema_digest(), "feedfeedfeedfeed"))
+    told = manifest.read_text().replace(spec.schema_digest(), "feedfeedfeedfeed").replace('"log-age"', '"log"')
+    manifest.write_text(told)
     with pytest.raises(BundleError, match=f"feature schema feedfeedfeedfeed, .* {spec.schema_digest()}"):
+        Bundle.read(folder)
+
+
+def test_a_bundle_that_does_not_say_which_features_it_reads_is_refused(folder: Path) -> None:
+    manifest = json.loads((folder / "bundle.json").read_text())
+    del manifest["features"]
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    with pytest.raises(IncompatibleBundle, match="train again"):
         Bundle.read(folder)
 
 

@@ -1,18 +1,15 @@
 """The example of docs/adding-a-feature.md works as written: its edits are enough."""
 
 import json
-import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from checkout import ROOT
+from edited_copy import copy_with_new_feature
 
 from recstack.features.spec import USER_SCALARS
-
-PAGE = ROOT / "docs" / "adding-a-feature.md"
 
 # 2024-03-09 is a Saturday. Three ratings: on Friday, Saturday and Sunday; then the request of an anonymous user.
 TRIED = """
@@ -53,18 +50,7 @@ print(json.dumps({
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Path:
-    """A copy of the package and of the slow way, with the edits of the page."""
-    shutil.copytree(ROOT / "recstack", tmp_path / "recstack", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "tests").mkdir()
-    shutil.copy(ROOT / "tests/brute_force.py", tmp_path / "tests")
-    for name, text in re.findall(r"```diff (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        known, *added = text.splitlines(keepends=True)
-        assert known[0] == " " and all(line[0] == "+" for line in added)
-        source = (tmp_path / name).read_text()
-        assert source.count(known[1:]) == 1, f"{name} does not have this line once: {known}"
-        new = "".join(line[1:] for line in added)
-        (tmp_path / name).write_text(source.replace(known[1:], known[1:] + new))
-    return tmp_path
+    return copy_with_new_feature(tmp_path)
 
 
 def test_the_edits_of_the_page_give_training_rows_requests_and_models_a_feature(edited: Path) -> None:

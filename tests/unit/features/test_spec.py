@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from recstack.features import spec
@@ -43,3 +44,34 @@ def test_a_better_description_is_no_new_schema(monkeypatch: pytest.MonkeyPatch) 
 
 def test_every_number_of_a_user_has_a_formula() -> None:
     assert set(FORMULAS) == set(spec.USER_SCALARS)
+
+
+@pytest.mark.parametrize("owner", ["user", "item"])
+@pytest.mark.parametrize("scaling", [None, "standard", "count"])
+def test_code_with_a_feature_more_behind_the_others_can_read_what_was_before(
+    owner: spec.Owner, scaling: spec.Scaling | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = spec.definition()
+    new = spec.Feature("new", pa.int64(), "new", scaling)
+    monkeypatch.setitem(spec.FEATURES, owner, (*spec.FEATURES[owner], new))
+    assert spec.only_adds_to(before)
+    after = spec.definition()
+    monkeypatch.undo()
+    assert not spec.only_adds_to(after)
+
+
+@pytest.mark.parametrize("change", ["gone", "type", "scaling", "in between", "RECENT_LENGTH"])
+def test_code_that_changes_or_moves_a_feature_can_not(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = spec.definition()
+    profile, count, mean, *others = spec.FEATURES["user"]
+    if change == "RECENT_LENGTH":
+        monkeypatch.setattr(spec, change, 7)
+    else:
+        changed = {
+            "gone": (),
+            "type": (replace(mean, type=pa.int64()),),
+            "scaling": (replace(mean, scaling="log"),),
+            "in between": (spec.Feature("new", pa.int64(), "new", "log"), mean),
+        }[change]
+        monkeypatch.setitem(spec.FEATURES, "user", (profile, count, *changed, *others))
+    assert not spec.only_adds_to(before)
