@@ -4,8 +4,8 @@ It fails closed: what can't be compared does not become champion. The first line
 
 1. There is no champion: promote.
 2. The champion can't be kept: no server of this code can open it, because a feature that it reads has changed or is
-   gone, or its model is not installed; or it reads another generation of feature rows, which nobody keeps up to date any more, so
-   that it would offer what users have rated since: promote.
+   gone, or its model is not installed; or it reads another generation of feature rows, which nobody keeps up to date
+   any more, so that it would offer what users have rated since: promote.
 3. Anything else keeps the two from being compared (files are gone or damaged, an error, no test users): refuse, with
    the reason. The next call decides again. To let a candidate in nevertheless, remove the alias `champion`.
 4. The champion was trained on other data, and no other candidate was compared with it on these: promote unless the

@@ -8,12 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlflow
 import pandas as pd
 from mlflow.entities import Dataset, DatasetInput, InputTag
-from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from mlflow.environment_variables import (
+    MLFLOW_DISABLE_TELEMETRY,
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext
@@ -101,6 +105,10 @@ class Run:
         return str(info.model_uri)
 
 
+RETRIES: Final = 5
+"""Of a request to MLflow's server, which take one minute in all: a server that restarts is back by then."""
+
+
 @dataclass(frozen=True)
 class Version:
     """One version in the model registry."""
@@ -120,18 +128,26 @@ class Tracker:
             tracking_uri: of the MLflow server or database.
             experiment: its name; created where there is none.
             artifacts: URI below which a new experiment stores its artifacts.
+
+        Raises:
+            UserError: MLflow does not answer.
         """
         logging.getLogger("mlflow").setLevel(logging.ERROR)
         logging.getLogger("alembic").setLevel(logging.ERROR)
         MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
         MLFLOW_DISABLE_TELEMETRY.set(True)
+        if not MLFLOW_HTTP_REQUEST_MAX_RETRIES.is_set():
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(RETRIES)
         mlflow.set_tracking_uri(tracking_uri)
         self._client = mlflow.MlflowClient()
         self._model = f"recstack-{experiment}"
-        found = self._client.get_experiment_by_name(experiment)
-        self._experiment = (
-            found.experiment_id if found else self._client.create_experiment(experiment, f"{artifacts}/{experiment}")
-        )
+        with _answers("open the experiment"):
+            found = self._client.get_experiment_by_name(experiment)
+            self._experiment = (
+                found.experiment_id
+                if found
+                else self._client.create_experiment(experiment, f"{artifacts}/{experiment}")
+            )
 
     @contextmanager
     def run(self, name: str) -> Iterator[Run]:
@@ -178,15 +194,20 @@ class Tracker:
         Raises:
             UserError: MLflow does not answer, or refuses. It must not look as if there were no champion.
         """
-        with self._answers("say which version is champion"):
+        with _answers("say which version is champion"):
             for model in self._client.search_registered_models(f"name='{self._model}'"):
                 if CHAMPION in model.aliases:
                     return self._version(self._client.get_model_version(self._model, model.aliases[CHAMPION]))
         return None
 
     def registered(self, run_id: str) -> Version | None:
-        """The registered version of the model that this run trained, if any."""
-        found = [v for v in self._client.search_model_versions(f"name='{self._model}'") if v.run_id == run_id]
+        """The registered version of the model that this run trained, if any.
+
+        Raises:
+            UserError: MLflow does not answer.
+        """
+        with _answers("say which versions are registered"):
+            found = [v for v in self._client.search_model_versions(f"name='{self._model}'") if v.run_id == run_id]
         return self._version(found[0]) if found else None
 
     def register(self, model_uri: str, tags: Mapping[str, str]) -> Version:
@@ -216,16 +237,19 @@ class Tracker:
             if has_ended(run.data.tags.get(OWNER)):
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
-    @contextmanager
-    def _answers(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except MlflowException as error:
-            address = mlflow.get_tracking_uri().partition("@")[2] or mlflow.get_tracking_uri()
-            raise UserError(f"MLflow at {address} can't {what}: {error}") from error
-
     def _run(self, run_id: str) -> Run:
         return Run(run_id, f"#/experiments/{self._experiment}/runs/{run_id}")
 
     def _version(self, found: Any) -> Version:
         return Version(str(found.version), str(found.run_id), dict(found.tags))
+
+
+@contextmanager
+def _answers(what: str) -> Iterator[None]:
+    """Say in one sentence that MLflow does not answer, or refuses."""
+    try:
+        yield
+    except MlflowException as error:
+        address = mlflow.get_tracking_uri().partition("@")[2] or mlflow.get_tracking_uri()
+        reason = str(error).splitlines()[0]
+        raise UserError(f"MLflow at {address} can't {what}: {reason}") from error
