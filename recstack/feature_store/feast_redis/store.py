@@ -69,8 +69,10 @@ class ColumnarOnlineStore(RedisOnlineStore):
 
         *names, timestamp = hash_fields(config, view, [field.name for field in view.features])
         live = config.online_store.key_ttl_seconds or 0
-        pool = self._get_client(config.online_store).connection_pool
-        connection = pool.get_connection()
+        # The client has a name here: of two threads that make Feast's first one, a client is dropped, and with its last
+        # reference it closes the connections of its pool.
+        client = self._get_client(config.online_store)
+        connection = client.connection_pool.get_connection()
         try:
             row = [timestamp, *names], live, keys, [timestamps, *columns]
             if not create(connection, *row):
@@ -79,7 +81,7 @@ class ColumnarOnlineStore(RedisOnlineStore):
             connection.disconnect()  # drop answers that were not read
             raise
         finally:
-            pool.release(connection)
+            client.connection_pool.release(connection)
 
     def reader(self, config: RepoConfig, view: FeatureView, schema: pa.Schema) -> Reader:
         """Prepare reads of one view.

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,6 +115,24 @@ def test_of_two_writers_at_once_the_newer_row_wins_for_every_user(
         for writer in writers:
             writer.join()
         assert counts(store, ids) == newer.astype(int).tolist()
+
+
+def test_threads_that_are_the_first_to_write_do_not_close_each_others_connections(
+    open_store: Open, client: redis.Redis, draw: np.random.Generator
+) -> None:
+    """Feast makes its client at the first call; threads that make one each drop all but the last."""
+    shares = [numbered(table(range(start, start + 200), [1] * 200, draw), 0) for start in range(0, 1600, 200)]
+    for _ in range(20):
+        client.flushall()
+        store, together = open_store(OURS), threading.Barrier(len(shares))
+
+        def write_share(rows: pa.Table, store: FeatureStore = store, together: threading.Barrier = together) -> None:
+            together.wait()
+            write_rows(store, rows)
+
+        with ThreadPoolExecutor(len(shares)) as writers:
+            list(writers.map(write_share, shares))
+        assert client.dbsize() == 1600
 
 
 @pytest.mark.parametrize("live", [None, 500], ids=["without expiry", "with expiry"])
