@@ -36,6 +36,8 @@ fi
 with_progress "building images" infra/compose.sh build --quiet
 
 step "services"
+infra/compose.sh up --detach --wait --wait-timeout 300 postgres
+infra/compose.sh exec -T postgres bash /docker-entrypoint-initdb.d/databases.sh >/dev/null # those that came since
 infra/compose.sh up --detach --wait --wait-timeout 600 --remove-orphans
 
 step "pipeline"

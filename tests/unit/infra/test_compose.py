@@ -3,14 +3,21 @@
 import ast
 import os
 import re
+import socket
 import subprocess
+import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from checkout import ROOT
+from redis import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from infra.check import HOLDERS, dashboard_metrics
 from infra.deployment import PORTS
@@ -129,24 +136,65 @@ def test_preflight_and_make_check_know_every_published_port_and_its_setting() ->
     assert {**PORTS, "GRAFANA_PORT": 3000} == published
 
 
-@pytest.mark.parametrize(("memory", "rows"), [(512, "384mb"), (4096, "3072mb")])
-def test_one_setting_is_the_memory_of_the_redis_container_and_of_its_rows(memory: int, rows: str) -> None:
+@pytest.mark.parametrize(("memory", "rows"), [(512, 384), (4096, 3072)])
+def test_one_setting_is_the_memory_of_the_redis_container_and_of_its_rows(
+    tmp_path: Path, memory: int, rows: int
+) -> None:
     redis = SERVICES["redis"]
     assert redis["mem_limit"] == "${REDIS_MEMORY:-512}m"
     assert redis["environment"]["REDIS_MEMORY"] == "${REDIS_MEMORY:-512}"
-    script = (
-        redis["command"][2].replace("$$", "$").replace("/usr/local/etc/redis.conf", str(INFRA / "redis/redis.conf"))
-    )
-    assert script.endswith("redis-server -")
-    shown = subprocess.run(
-        ["sh", "-c", script.replace("redis-server -", "cat")],
-        env={"PATH": os.environ["PATH"], "REDIS_MEMORY": str(memory), "REDIS_PASSWORD": "secret"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    assert shown[-2:] == ["requirepass secret", f"maxmemory {rows}"]
-    assert sum(line.startswith("maxmemory ") for line in shown) == 1
+    with started_redis(tmp_path, memory) as port:
+        limit = redis_client(port, "default").info("memory")["maxmemory"]
+    assert limit == rows * 2**20
+
+
+def test_torchserves_user_of_redis_may_read_rows_and_nothing_else(tmp_path: Path) -> None:
+    with started_redis(tmp_path, 512) as port:
+        owner, reader = redis_client(port, "default"), redis_client(port, "reader")
+        owner.hset("row", "field", "value")
+        assert reader.hmget("row", "field") == [b"value"]
+        for refused in (
+            lambda: reader.hset("row", "field", "other"),
+            lambda: reader.delete("row"),
+            lambda: reader.flushall(),
+            lambda: reader.keys(),
+            lambda: reader.config_get("requirepass"),
+            lambda: reader.acl_list(),
+            lambda: reader.eval("return 1", 0),
+        ):
+            with pytest.raises(NoPermissionError):
+                refused()
+        with pytest.raises(AuthenticationError):
+            Redis(port=port).ping()
+
+
+@contextmanager
+def started_redis(folder: Path, memory: int) -> Iterator[int]:
+    """Redis as its container starts it, in a folder of its own and on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    lines = (INFRA / "redis" / "redis.conf").read_text().replace("dir /data", f"dir {folder}")
+    (folder / "redis.conf").write_text(lines.replace("port 6379", f"port {port}"))
+    passwords = {"REDIS_PASSWORD": "default-secret", "REDIS_READER_PASSWORD": "reader-secret"}
+    environment = {**os.environ, **passwords, "REDIS_MEMORY": str(memory), "TMPDIR": str(folder)}
+    command = ["sh", str(INFRA / "redis" / "start.sh"), str(folder / "redis.conf")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as server:
+        try:
+            end = time.monotonic() + 30
+            while True:
+                try:
+                    redis_client(port, "default").ping()
+                    break
+                except RedisConnectionError:
+                    assert server.poll() is None and time.monotonic() < end
+                    time.sleep(0.05)
+            yield port
+        finally:
+            server.terminate()
+
+
+def redis_client(port: int, user: str) -> Redis:
+    return Redis(port=port, username=user, password=f"{user}-secret")
 
 
 def test_the_dashboards_ask_for_metrics_that_the_handler_counts() -> None:
