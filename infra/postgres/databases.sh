@@ -19,7 +19,7 @@ database mlflow mlflow "$MLFLOW_DB_PASSWORD"
 database mlflow_auth mlflow "$MLFLOW_DB_PASSWORD"
 database feast feast "$FEAST_DB_PASSWORD"
 
-# TorchServe answers requests of strangers and needs to read Feast's registry, no more.
+# TorchServe, which parses requests, needs to read Feast's registry, no more.
 SECRET=$FEAST_READER_PASSWORD psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname feast <<'SQL'
 \getenv secret SECRET
 SELECT format('CREATE ROLE feast_reader LOGIN PASSWORD %L', :'secret')

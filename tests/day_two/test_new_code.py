@@ -48,15 +48,15 @@ def test_a_model_of_before_a_new_feature_gives_known_users_personal_answers_with
     bundle = bundle_of(settings, day, tmp_path / "bundle")
     users = sorted(day.rated)
     arguments = [str(bundle.folder), str(int(MONDAY.timestamp()) + 172_800), json.dumps(users)]
-    asked = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", NEW_CODE, *arguments],
         cwd=tmp_path,
         env=settings.child_environment() | {"PYTHONPATH": str(copy_with_new_feature(tmp_path / "new"))},
         capture_output=True,
         text=True,
     )
-    assert asked.returncode == 0, asked.stderr
-    *known, anonymous = json.loads(asked.stdout.splitlines()[-1])
+    assert result.returncode == 0, result.stderr
+    *known, anonymous = json.loads(result.stdout.splitlines()[-1])
     assert {policy for policy, _ in known} == {"personal"}
     assert anonymous[0] != "popular"
     for user, (_, offered) in zip(users, known, strict=True):

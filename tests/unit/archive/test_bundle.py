@@ -65,8 +65,8 @@ def test_a_missing_file_is_named(folder: Path) -> None:
 
 def test_a_model_whose_features_have_changed_is_refused_with_both_digests(folder: Path) -> None:
     manifest = folder / "bundle.json"
-    told = manifest.read_text().replace(spec.schema_digest(), "feedfeedfeedfeed").replace('"log-age"', '"log"')
-    manifest.write_text(told)
+    changed = manifest.read_text().replace(spec.schema_digest(), "feedfeedfeedfeed").replace('"log-age"', '"log"')
+    manifest.write_text(changed)
     with pytest.raises(BundleError, match=f"feature schema feedfeedfeedfeed, .* {spec.schema_digest()}"):
         Bundle.read(folder)
 
