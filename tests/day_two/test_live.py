@@ -2,7 +2,6 @@
 
 import csv
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from changing_log import Log, add, correct, delete_user, first_day, genre_of_an_old_item, new_genre, withdraw
 from checkout import ROOT
+from tiny_serving import torchserve_addresses
 
 from recstack.release.rollout import MODEL_NAME
 from recstack.settings import Settings
@@ -101,12 +101,6 @@ class Client:
                     self.wrong.append(f"user {user} got {sorted(offered)}, rated {sorted(items)}")
 
 
-def address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
 @pytest.fixture
 def settings(tmp_path: Path, redis: str) -> Iterator[Settings]:
     found = Settings(
@@ -115,7 +109,7 @@ def settings(tmp_path: Path, redis: str) -> Iterator[Settings]:
         dataset="csv",
         spark_master="local[2]",
         feast_online=f"{redis},db=7",
-        **{f"torchserve_{kind}": address() for kind in ("inference", "management", "metrics")},
+        **torchserve_addresses(),
     )
     start_server(server_of(found))
     yield found

@@ -1,7 +1,6 @@
 """Tokens of a real TorchServe that last twelve seconds are renewed in time."""
 
 import json
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tiny_serving import torchserve_addresses
 
 from recstack.settings import Settings
 from recstack.torchserve.api import TorchServeError
@@ -26,9 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = Settings(
         recstack_home=folder / "home",
         model_store=folder / "store",
-        torchserve_inference=free_address(),
-        torchserve_management=free_address(),
-        torchserve_metrics=free_address(),
+        **torchserve_addresses(),
     )
     config = folder / "config.properties"
     config.write_text(CONFIG.read_text().replace("token_expiration_min=43200", f"token_expiration_min={MINUTES}"))
@@ -38,12 +36,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
     finally:
         stop_server(server)
-
-
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def ping(server: Server, token: str) -> int:

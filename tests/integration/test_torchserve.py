@@ -1,5 +1,4 @@
 import json
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -9,83 +8,30 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tiny_catalogue as tiny
 from bad_requests import BAD_REQUESTS
 from checkout import ROOT
 from scipy import sparse
+from tiny_serving import DAMAGED, archive, free_address, load_online_store, torchserve_addresses
 
-from recstack import columns as c
-from recstack.archive.bundle import Facts, write_bundle
-from recstack.archive.mar import build_archive
 from recstack.errors import UserError
-from recstack.feature_store.registry import apply, materialize
-from recstack.features import vocabulary
 from recstack.models.base import Recommender
 from recstack.models.item_item.model import ItemItem
 from recstack.release.rollout import roll_out, serve_again, switch_version
-from recstack.settings import HANDLER, Settings
-from recstack.storage.lake import build_once
+from recstack.settings import Settings
 from recstack.torchserve.api import Api, TorchServeError
 from recstack.torchserve.background import ServerError
 from recstack.torchserve.server import Server, server_of, start_server, stop_server
 
 MODEL = "recstack"
 JSON = {"Content-Type": "application/json"}
-DAMAGED = 666
-"""A user whose row in the online store can't be read by a model."""
 BANNED = ("pyspark", "prefect", "mlflow")
-
-
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def load_online_store(settings: Settings) -> None:
-    def write(folder: Path) -> dict[str, Any]:
-        known = list(tiny.HISTORIES)
-        users = tiny.users(known).append_column(c.USER_ID, pa.array(known, pa.int64()))
-        rows = [{**users.to_pylist()[0], c.USER_ID: DAMAGED, c.SEEN_ITEMS: b"not a bitmap"}]
-        users = pa.concat_tables([users, pa.Table.from_pylist(rows, schema=users.schema)])
-        for owner, rows in (("user", users), ("item", tiny.items())):
-            (folder / owner).mkdir()
-            pq.write_table(rows, folder / owner / "part-0.parquet")
-        vocabulary.save(folder, tiny.GENRES)
-        return {"generation": "00000000"}
-
-    tables = build_once(settings.lake / "features", {"for": "this test"}, write, made_by=[__name__])
-    apply(settings, tables.path, datetime(2023, 12, 1, tzinfo=UTC))
-    materialize(settings, tables.path)
-
-
-def archive(
-    folder: Path, model_store: Path, version: str, model: Recommender | None = None, probe_users: tuple[int, ...] = ()
-) -> Path:
-    bundle = folder / f"bundle-{version}"
-    bundle.mkdir()
-    facts = Facts(
-        model_version=version,
-        dataset="tiny",
-        generation="00000000",
-        timed=True,
-        scale=tiny.SCALE,
-        config={},
-        data_fingerprint="0123456789abcdef",
-        run_id=None,
-        probe_users=probe_users,
-    )
-    write_bundle(bundle, model or tiny.model(), tiny.encoder(), tiny.titles(), tiny.items(), facts)
-    return build_archive(bundle, HANDLER, model_store, MODEL, version)
 
 
 def traps(folder: Path) -> Path:
@@ -120,9 +66,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     settings = Settings(
         recstack_home=folder / "home",
         model_store=folder / "store",
-        torchserve_inference=free_address(),
-        torchserve_management=free_address(),
-        torchserve_metrics=free_address(),
+        **torchserve_addresses(),
     )
     load_online_store(settings.model_copy(update={"dataset": "tiny"}))
     server = server_of(settings)
