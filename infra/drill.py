@@ -1,6 +1,6 @@
 """Breaks a running deployment on purpose and asks each time whether it came back whole: `make drill`.
 
-    python3 -m infra.drill [restarts redis worker volumes backup]
+    python3 -m infra.drill [restarts redis worker volumes backup forget]
 
 Each drill prints a line for each fault; the first promise that does not hold ends it with exit code 1.
 """
@@ -33,6 +33,8 @@ from infra.deployment import (
 )
 
 QUERY = {"user_id": 1, "k": 5}
+FORGOTTEN = 3
+"""The user who is forgotten; after `forget` the deployment has their rows no more."""
 ANSWERING_SERVICES = ("torchserve", "gateway")
 """One container each: nothing answers while it restarts."""
 RECOVERY_SECONDS = 240
@@ -96,8 +98,9 @@ def check_unchanged(before: dict[str, Any]) -> None:
 class Client(threading.Thread):
     """Requests recommendations five times a second, as a web shop would, and counts the results."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: int = QUERY["user_id"]) -> None:
         super().__init__(daemon=True)
+        self._query = {**QUERY, "user_id": user}
         self.results: Counter[str] = Counter()
         self._over = threading.Event()
         self._token = ""
@@ -110,7 +113,7 @@ class Client(threading.Thread):
     def ask(self) -> str:
         """Policy of one answer, or what went wrong. TorchServe makes a new token at each start."""
         try:
-            reply = request(url("TORCHSERVE_PORT", "/predictions/recstack"), QUERY, token=self._token)
+            reply = request(url("TORCHSERVE_PORT", "/predictions/recstack"), self._query, token=self._token)
         except OSError as error:
             return f"no answer ({type(error).__name__})"
         if reply.status == 401:
@@ -219,7 +222,20 @@ def backup() -> None:
     )
 
 
-DRILLS = {drill.__name__: drill for drill in (restarts, redis, worker, volumes, backup)}
+def forget() -> None:
+    """A user asks to be forgotten: nothing is known of them, also after the store is loaded again."""
+    client = Client(user=FORGOTTEN)
+    until(lambda: client.ask() == "personal", f"user {FORGOTTEN} gets personal answers", RECOVERY_SECONDS)
+    for deployment, parameters in (("forget/default", {"user": str(FORGOTTEN)}), ("materialize/default", {})):
+        wait_for_run(start_run(deployment, **parameters))
+        if (policy := client.ask()) != "popular":
+            broken(f"after {deployment} the forgotten user {FORGOTTEN} gets the policy {policy}")
+    if (policy := Client().ask()) != "personal":
+        broken(f"user {QUERY['user_id']} was not forgotten, and gets the policy {policy}")
+    passed(f"user {FORGOTTEN} is forgotten: the policy is popular, also after another load; others are known")
+
+
+DRILLS = {drill.__name__: drill for drill in (restarts, redis, worker, volumes, backup, forget)}
 
 if __name__ == "__main__":
     if unknown := set(sys.argv[1:]) - DRILLS.keys():

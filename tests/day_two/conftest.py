@@ -1,5 +1,6 @@
 """Both days of each mutation in one lake, and empty online stores beside it."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from recstack.features.build import build_features
 from recstack.features.options import FeatureOptions
 from recstack.features.training_users import TrainingFilter
 from recstack.settings import Settings
+from recstack.storage.lake import current
 
 STORES = ("sqlite", "redis", "stock redis")
 
@@ -61,14 +63,33 @@ def timed(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+@pytest.fixture(scope="session")
+def first_day_in(compute: Compute, tmp_path_factory: pytest.TempPathFactory) -> Compute:
+    """The same for the first day of a lake: equal logs are computed once and copied."""
+    lakes: dict[str, Path] = {}
+
+    def first_day_in(log: Log, lake: Path) -> Day:
+        if str(log) not in lakes:
+            lakes[str(log)] = tmp_path_factory.mktemp("first") / "lake"
+            compute(log, lakes[str(log)])
+        shutil.copytree(lakes[str(log)], lake)
+        return Day(log, current(lake / "interactions"), current(lake / "features"))
+
+    return first_day_in
+
+
 @pytest.fixture(scope="session", params=MUTATIONS)
 def two_days(
-    request: pytest.FixtureRequest, timed: bool, compute: Compute, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    timed: bool,
+    compute: Compute,
+    first_day_in: Compute,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> TwoDays:
-    lake = tmp_path_factory.mktemp("lake")
+    lake = tmp_path_factory.mktemp("days") / "lake"
     mutation = MUTATIONS[request.param]
     first = mutation.first(timed)
-    return TwoDays(compute(first, lake), compute(mutation.change(first), lake), mutation.new_generation)
+    return TwoDays(first_day_in(first, lake), compute(mutation.change(first), lake), mutation.new_generation)
 
 
 @pytest.fixture(params=STORES)
