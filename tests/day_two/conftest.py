@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from changing_log import MUTATIONS, Log
@@ -25,8 +24,9 @@ STORES = ("sqlite", "redis", "stock redis")
 
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Connection string of a real Redis; a busy machine may delay its answers beyond the budget of a server."""
     with redis_server(tmp_path_factory.mktemp("redis")) as address:
-        yield address
+        yield f"{address},socket_timeout=10"
 
 
 Compute = Callable[[Log, Path], Day]
@@ -53,12 +53,7 @@ def compute(spark: SparkSession) -> Compute:
     return compute
 
 
-def apart(value: bool, name: str) -> Any:
-    """A parameter whose tests all run in one of pytest's processes, which builds each log once."""
-    return pytest.param(value, id=name, marks=pytest.mark.xdist_group(name))
-
-
-@pytest.fixture(scope="session", params=[apart(True, "timed"), apart(False, "untimed")])
+@pytest.fixture(scope="session")
 def timed(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
 from two_days import MONDAY, TUESDAY, TwoDays, bundle_of, load, open_at, rows
 
 from recstack.feature_store.generations import drop_generations
@@ -22,6 +24,14 @@ def assert_right_answers(engine: Engine, rated: dict[int, set[int]]) -> None:
         assert not items & set(offered), user
 
 
+def in_one_process(value: bool, name: str) -> Any:
+    """A parameter whose tests all run in one of pytest's processes, which builds each log once."""
+    return pytest.param(value, id=name, marks=pytest.mark.xdist_group(name))
+
+
+@pytest.mark.parametrize(
+    "timed", [in_one_process(True, "timed"), in_one_process(False, "untimed")], indirect=True, scope="session"
+)
 def test_after_the_second_day_every_row_is_that_of_a_fresh_load_and_every_answer_is_right(
     two_days: TwoDays, settings: Settings, tmp_path: Path
 ) -> None:
