@@ -2,9 +2,11 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
 
 from flows.console import say
 from flows.remote import remote_of
@@ -19,10 +21,16 @@ from recstack.release.served_model import (
 )
 from recstack.settings import Settings
 from recstack.storage.locks import one_at_a_time
+from recstack.torchserve.api import TorchServeError
 from recstack.torchserve.server import server_of
 
 
-@task(retries=2, retry_delay_seconds=3)
+def may_pass(task: object, run: object, state: State[Any]) -> bool:
+    """Whether a second attempt may end otherwise: a version that TorchServe refused is refused again."""
+    return not (isinstance(state.data, TorchServeError) and state.data.status)
+
+
+@task(retries=2, retry_delay_seconds=3, retry_condition_fn=may_pass)
 def switch_model(settings: Settings, archive: Path) -> str:
     """Roll out the archive; the old version answers until the new one has answered a request."""
     return roll_out(server_of(settings).api, archive, settings)

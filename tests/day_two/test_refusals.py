@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from prefect.states import State
+from prefect.client.schemas.objects import State
 from prefect_server import Prefect, prefect_server
 from release_candidates import published
 
 from flows.archive import archive
+from flows.deploy import deploy
 from recstack.archive.bundle import MANIFEST as BUNDLE
 from recstack.features.arrays import Floats
 from recstack.models.item_item.model import ItemItem
 from recstack.settings import Settings
+from recstack.torchserve.api import TorchServeError
 from recstack.tracking.tracker import Tracker
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("recovery")]
@@ -146,3 +148,20 @@ def test_a_candidate_is_not_promoted_over_a_champion_whose_archive_is_gone_and_t
     assert why in page(prefect, state, why)
     assert state.result() == served
     assert tracker(settings).champion() == champion
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(500, 1), (0, 3)], ids=["refused", "not reachable"])
+def test_a_version_that_torchserve_refuses_is_not_tried_again(
+    prefect: Prefect, settings: Settings, status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def fails(*arguments: object) -> str:
+        calls.append(arguments)
+        raise TorchServeError("no", status)
+
+    monkeypatch.setattr("flows.deploy.roll_out", fails)
+    archive_file = settings.model_store / "recstack-1.mar"
+    state: State[Any] = deploy(archive_file, settings.dataset, return_state=True)
+    assert state.is_failed()
+    assert len(calls) == attempts
