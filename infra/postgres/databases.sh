@@ -4,7 +4,7 @@
 set -euo pipefail
 
 database() { # name, owner, password; psql reads the password from its environment, for arguments are public
-    SECRET=$3 psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres -v name="$1" -v owner="$2" <<'SQL'
+    SECRET=$3 psql -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres -v name="$1" -v owner="$2" <<'SQL'
 \getenv secret SECRET
 SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', :'owner', :'secret')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'owner') \gexec
@@ -20,7 +20,7 @@ database mlflow_auth mlflow "$MLFLOW_DB_PASSWORD"
 database feast feast "$FEAST_DB_PASSWORD"
 
 # TorchServe, which parses requests, needs to read Feast's registry, no more.
-SECRET=$FEAST_READER_PASSWORD psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname feast <<'SQL'
+SECRET=$FEAST_READER_PASSWORD psql -v ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname feast <<'SQL'
 \getenv secret SECRET
 SELECT format('CREATE ROLE feast_reader LOGIN PASSWORD %L', :'secret')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'feast_reader') \gexec
