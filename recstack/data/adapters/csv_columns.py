@@ -30,7 +30,7 @@ class Parsed(NamedTuple):
 
 def id_column(name: str, kind: Literal["user", "item"], mapping: Mapping) -> Parsed:
     """Ids of users or items: words or whole numbers, as the mapping says."""
-    if kind in mapping.text_ids:
+    if kind in (mapping.text_ids or ()):
         return Parsed(name, F.nullif(F.trim(cell(name).cast("string")), F.lit("")), "word")
     hint = f'whole number; if the ids are words, write text_ids = ["{kind}"] at the top of {FILE}'
     return Parsed(name, whole_number(name, "bigint"), hint)

@@ -16,7 +16,8 @@ from recstack.data.adapters.csv_columns import (
     require_readable,
     timestamp_column,
 )
-from recstack.data.adapters.mapping import FILE, Table, read_mapping
+from recstack.data.adapters.mapping import FILE, read_mapping
+from recstack.data.adapters.mapping_tables import Table
 from recstack.data.adapters.reading import read_delimited, read_parquet
 from recstack.data.contract import ITEMS
 from recstack.data.traits import Traits
@@ -44,7 +45,7 @@ class CSVFiles(Dataset):
         scale = mapping.rating
         return Traits(
             rating_min=scale.min if scale else 0.0,
-            rating_max=scale.max if scale else 1.0,
+            rating_max=(scale.max or scale.positive_from) if scale else 1.0,
             positive_from=scale.positive_from if scale else 1.0,
             has_timestamps=mapping.interactions.time is not None,
             text_ids=bool(mapping.text_ids),
@@ -88,14 +89,14 @@ class CSVFiles(Dataset):
 
 def _read(spark: SparkSession, source: Path, table: Table, kinds: dict[str, str]) -> DataFrame:
     path = source / table.file
-    if table.is_parquet:
+    if table.file.endswith(".parquet"):
         return read_parquet(spark, path, kinds)
     separator = table.separator or ("\t" if ".tsv" in path.suffixes else ",")
     quote = table.quote
     if quote is None:
         quote = "" if separator == "\t" or len(separator) > 1 else '"'
     return read_delimited(
-        spark, path, list(kinds), separator, names=table.columns, encoding=table.encoding, quote=quote
+        spark, path, list(kinds), separator, names=table.columns, encoding=table.encoding or "utf-8", quote=quote
     )
 
 

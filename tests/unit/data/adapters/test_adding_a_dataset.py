@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset, configure
-from recstack.data.adapters.mapping import ItemTable, Log, Mapping, Scale
+from recstack.data.adapters.mapping import Mapping
+from recstack.data.adapters.mapping_tables import ItemTable, Log, Scale
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
 
 PAGE = ROOT / "docs" / "adding-a-dataset.md"
