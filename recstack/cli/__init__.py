@@ -10,14 +10,15 @@ from typing import Annotated
 
 import typer
 
+from recstack.cli.data import Dataset, check, data_app, init_mapping
 from recstack.progress import say, working
 from recstack.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data_app = typer.Typer(no_args_is_help=True, help="Copy source files to the object store (OBJECT_STORE) and back.")
+app.command()(check)
+app.command("init-mapping")(init_mapping)
 app.add_typer(data_app, name="data")
 
-Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
 Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
 Protocol = Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")]
@@ -212,35 +213,6 @@ def forget(
         say(line)
 
 
-@data_app.command()
-def push(
-    data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
-) -> None:
-    """Copy the source files of a dataset to the object store, where `ingest` finds them."""
-    from recstack.data.source_files import push_source
-    from recstack.storage.folders import ObjectStore
-
-    settings = Settings()
-    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-    moved = push_source(store, dataset, data)
-    say(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
-
-
-@data_app.command()
-def pull(
-    dataset: Dataset = "movielens_100k",
-    data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
-) -> None:
-    """Copy the source files of a dataset from the object store."""
-    from recstack.data.source_files import pull_source
-    from recstack.storage.folders import ObjectStore
-
-    settings = Settings()
-    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-    folder, moved = pull_source(store, dataset, data, settings.downloads)
-    say(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
-
-
 def _check_models(models: str, reference: str | None) -> Sequence[str]:
     from recstack.errors import choose
     from recstack.models import model_names
@@ -286,7 +258,3 @@ def main() -> None:
         sys.exit(code)
     print(f"recstack: {message}", file=sys.stderr)
     sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,175 @@
+"""What `recstack check` finds in a folder: facts, rejected rows, suspicions, and whether the data can be used."""
+
+import time
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Dictionary
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from recstack.data.adapters.mapping import FILE, Mapping, read_mapping
+from recstack.data.inspection import page
+from recstack.data.inspection.counted import LogCounter, count_catalogue
+from recstack.data.inspection.excerpt import Excerpt, excerpt_of
+from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections
+from recstack.data.inspection.folders import look_into, proposal_for, require_folder
+from recstack.data.inspection.suspicions import suspicions
+from recstack.data.inspection.tables import TableSample, read_table
+from recstack.data.reading.items import ItemReader
+from recstack.data.reading.log import LogReader
+from recstack.errors import DataError, UserError
+
+MOST_REJECTED: Final = 0.01
+"""Share of rejected rows of a table above which `accept_rejected` is asked for."""
+
+
+@dataclass
+class CheckResult:
+    """The page, and whether the data can be used."""
+
+    usable: bool
+    blocks: list[list[str]] = field(default_factory=list)
+    """Lines in groups."""
+
+    def lines(self) -> Iterator[str]:
+        """The page."""
+        for number, block in enumerate(block for block in self.blocks if block):
+            yield from ["", *block] if number else block
+
+
+def check_folder(dataset: str, folder: Path, *, whole: bool = False) -> CheckResult:
+    """Read a folder as its mapping says, or, without one, as the proposed mapping would say.
+
+    Args:
+        dataset: must be "csv".
+        folder: holds the files.
+        whole: whether every row is read; otherwise of large files a sample.
+
+    Raises:
+        UserError: another dataset.
+        DataError: there is no such folder, the mapping is wrong, or no table can be read.
+    """
+    if dataset != "csv":
+        raise UserError(f"check reads people's own files, the dataset csv; {dataset} has a layout of its own")
+    require_folder(folder)
+    begun = time.monotonic()
+    blocks: list[list[str]] = []
+    tables: dict[str, TableSample] = {}
+    if (folder / FILE).exists():
+        mapping = read_mapping(folder)
+    else:
+        found = look_into(folder)
+        proposal = proposal_for(found)
+        mapping = proposal.mapping()
+        tables = {table.name: table for table in found.tables}
+        head = f"There is no {FILE}; this one would fit (recstack init-mapping {folder} writes it):"
+        blocks.append([head, "", *(f"    {line}".rstrip() for line in proposal.text().splitlines())])
+    samples, unread = _samples(folder, mapping, tables)
+    blocks.append(list(page.file_lines(samples)))
+    if unread:
+        return CheckResult(False, [*blocks, [*unread, "The data can't be used."]])
+    with nullcontext(Excerpt(folder, folder)) if whole else excerpt_of(folder, mapping) as excerpt:
+        try:
+            log, catalogue = _read(excerpt, mapping)
+        except DataError as error:
+            return CheckResult(False, [*blocks, [excerpt.told(str(error)), "The data can't be used."]])
+        blocks += _found(mapping, samples, log, catalogue, excerpt)
+    verdict, usable = _verdict(mapping, log, catalogue, folder)
+    return CheckResult(usable, [*blocks, [*verdict, f"({time.monotonic() - begun:.1f} s)"]])
+
+
+def _samples(
+    folder: Path, mapping: Mapping, known: Dictionary[str, TableSample]
+) -> tuple[list[tuple[str, TableSample]], list[str]]:
+    """What the files look like, and messages about those that can't be read."""
+    samples, unread = [], []
+    for key, table in mapping.tables:
+        if not (folder / table.file).exists():
+            there = ", ".join(sorted(each.name for each in folder.iterdir() if each.name != FILE)) or "nothing"
+            unread.append(f"{folder / table.file} does not exist: {key}.file names it; the folder has {there}")
+            continue
+        try:
+            samples.append((key, known.get(table.file) or read_table(folder / table.file)))
+        except DataError as error:
+            unread.append(str(error))
+    return samples, unread
+
+
+def _read(excerpt: Excerpt, mapping: Mapping) -> tuple[LogContents, CatalogueContents | None]:
+    catalogue = None
+    if mapping.items is not None:
+        reader = ItemReader(excerpt.folder, mapping.items, mapping.text_ids)
+        catalogue = count_catalogue(reader.batches())
+        catalogue.whole = mapping.items.file not in excerpt.partial
+        catalogue.warnings = list(reader.facts.warnings)
+        _take_losses(catalogue.rejected, reader.facts.losses.lines, reader.facts.losses.examples)
+    counter = LogCounter(mapping, catalogue if catalogue is not None and catalogue.whole else None)
+    log = counter.read(LogReader(excerpt.folder, mapping))
+    log.whole = mapping.interactions.file not in excerpt.partial
+    return log, catalogue
+
+
+def _take_losses(rejected: Rejections, lines: dict[str, int], examples: dict[str, str]) -> None:
+    for reason, rows in lines.items():
+        rejected.add(reason, rows, examples.get(reason, ""))
+
+
+def _found(
+    mapping: Mapping,
+    samples: Sequence[tuple[str, TableSample]],
+    log: LogContents,
+    catalogue: CatalogueContents | None,
+    excerpt: Excerpt,
+) -> list[list[str]]:
+    scope = "all rows" if log.whole else f"a sample: {excerpt.pieces} pieces of the file; --whole reads all"
+    columns = mapping.interactions
+    names = [columns.user, columns.item, columns.rating or columns.kind or "", columns.time or ""]
+    rejections = [("interactions", log.rows, log.rejected)]
+    if catalogue is not None:
+        rejections.append(("items", catalogue.rows, catalogue.rejected))
+    for _, _, rejected in rejections:
+        rejected.examples = {reason: excerpt.told(text) for reason, text in rejected.examples.items()}
+    odd = [*_differences(mapping, samples), *map(excerpt.told, suspicions(mapping, log, catalogue))]
+    return [
+        list(page.row_lines(log, names)),
+        list(page.fact_lines(mapping, log, catalogue, scope)),
+        list(page.rejection_lines(rejections)),
+        list(page.suspicion_lines(odd)),
+    ]
+
+
+def _differences(mapping: Mapping, samples: Sequence[tuple[str, TableSample]]) -> Iterator[str]:
+    """Where the mapping says other than what the file looks like."""
+    tables = dict(mapping.tables)
+    for key, sample in samples:
+        table = tables[key]
+        if sample.encoding is not None and not sample.encoding.sure and sample.encoding.name != "utf-8":
+            if table.encoding is None:
+                guess = sample.encoding
+                yield (
+                    f"{sample.name} is not UTF-8, and no encoding is given: write encoding ="
+                    f' "{guess.name}" under [{key}], in which {guess.example!r} is a word of it'
+                )
+
+
+def _verdict(
+    mapping: Mapping, log: LogContents, catalogue: CatalogueContents | None, folder: Path
+) -> tuple[list[str], bool]:
+    tables = [("interactions", log.rows, log.rejected)]
+    if catalogue is not None:
+        tables.append(("items", catalogue.rows, catalogue.rejected))
+    for name, rows, rejected in tables:
+        lost = rejected.total()
+        if rows - lost <= 0:
+            return [f"The data can't be used: [{name}] has no row that is kept."], False
+        if lost > MOST_REJECTED * rows and not mapping.accept_rejected:
+            return [
+                f"The data can't be used as they are: {page.percent(lost, rows)} of the rows of [{name}]"
+                " would be rejected.",
+                f"Mend the mapping or the file; or write accept_rejected = true at the top of {FILE}"
+                " to do without them.",
+            ], False
+    if not (folder / FILE).exists():
+        return [f"The data can be used with this mapping: recstack init-mapping {folder}"], True
+    return [f"The data can be used: recstack evaluate --dataset csv --data {folder}"], True

@@ -1,0 +1,73 @@
+"""What the tables of a mapping hold, counted in one pass."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from recstack.data.inspection.counting import IdCounts, NumberCounts, Repetitions
+
+
+@dataclass
+class Rejections:
+    """Rows that are left out, by reason, with an example of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    """File, line and cell, what was expected, and what to do."""
+
+    def add(self, reason: str, rows: int, example: str) -> None:
+        """Count rows."""
+        if rows:
+            self.counts[reason] += rows
+            self.examples.setdefault(reason, example)
+
+    def total(self) -> int:
+        """All rejected rows."""
+        return self.counts.total()
+
+
+@dataclass
+class CatalogueContents:
+    """What the catalogue holds."""
+
+    items: IdCounts = field(default_factory=IdCounts)
+    rows: int = 0
+    titles: int = 0
+    """Items with a title."""
+    genres: Counter[str] = field(default_factory=Counter)
+    """Items of each genre."""
+    without_genres: int = 0
+    years: NumberCounts = field(default_factory=NumberCounts)
+    entities: str = ""
+    """A title with an HTML entity such as &amp;."""
+    rejected: Rejections = field(default_factory=Rejections)
+    warnings: list[str] = field(default_factory=list)
+    """What the reader found suspicious."""
+    whole: bool = True
+    """Whether all rows were read."""
+
+
+@dataclass
+class LogContents:
+    """What the log holds."""
+
+    rows: int = 0
+    users: IdCounts = field(default_factory=IdCounts)
+    items: IdCounts = field(default_factory=IdCounts)
+    ratings: NumberCounts = field(default_factory=NumberCounts)
+    liked: int = 0
+    """Rows whose rating is `positive_from` or more."""
+    seconds: NumberCounts = field(default_factory=NumberCounts)
+    """Times, in seconds since 1970."""
+    days_only: int = 0
+    """Rows whose time is a midnight."""
+    repetitions: Repetitions = field(default_factory=Repetitions)
+    """Rows of the same user, item and second."""
+    rejected: Rejections = field(default_factory=Rejections)
+    first: list[tuple[str, ...]] = field(default_factory=list)
+    """User, item, rating and time of the first rows, as text."""
+    left_out: int = 0
+    """Events of kinds with the weight 0."""
+    warnings: list[str] = field(default_factory=list)
+    """What the reader found suspicious."""
+    whole: bool = True
+    """Whether all rows were read."""

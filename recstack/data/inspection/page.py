@@ -1,0 +1,165 @@
+"""The result of a check as aligned text, a screen or two long."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from recstack.data.adapters.mapping import Mapping
+from recstack.data.adapters.mapping_tables import Table
+from recstack.data.inspection.counting import IdCounts, NumberCounts
+from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections
+from recstack.data.inspection.tables import TableSample, count_of_rows
+
+_ROWS: Final = 5
+_WIDTH: Final = 28
+_LINE: Final = 118
+_GENRES: Final = 8
+
+
+def file_lines(samples: Sequence[tuple[str, TableSample]]) -> Iterator[str]:
+    """What the files are."""
+    yield "Files"
+    for key, table in samples:
+        size = _bytes(table.sample.size)
+        packed = f", {table.sample.compression}" if table.sample.compression else ""
+        parts = f", {len(table.sample.parts)} files" if table.sample.path.is_dir() else ""
+        rows = f", {count_of_rows(table)}" if table.estimated_rows is not None else ""
+        layout = {"json": "JSON lines", "parquet": "Parquet"}.get(table.layout, table.layout)
+        yield f"  [{key}] {table.name}: {layout}{packed}{parts}, {size}{rows}"
+        if table.dialect is not None and table.encoding is not None:
+            dialect = table.dialect
+            marks = {"\t": "tab", " ": "blank", "  ": "blanks", "\x01": "\\u0001"}
+            quote = f", quote {dialect.quote}" if dialect.quote else ", no quotes"
+            escape = f", escape {dialect.escape}" if dialect.escape else ""
+            header = "header" if dialect.header else "no header"
+            separator = marks.get(dialect.separator, dialect.separator)
+            yield f"    looks like: separator {separator}{quote}{escape}, {table.encoding.name}, {header}"
+        yield from _wrapped("    columns: ", [column.name for column in table.columns])
+
+
+def row_lines(log: LogContents, names: Sequence[str]) -> Iterator[str]:
+    """The first rows as they are read."""
+    yield "First rows, as they are read"
+    rows = [tuple(names), *log.first[:_ROWS]]
+    widths = [min(_WIDTH, max(len(row[index]) for row in rows)) for index in range(len(names))]
+    for row in rows:
+        cells = [_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)]
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+def fact_lines(mapping: Mapping, log: LogContents, catalogue: CatalogueContents | None, scope: str) -> Iterator[str]:
+    """Numbers and ranges."""
+    yield f"Contents ({scope})"
+    yield f"  rows       {log.rows:,}"
+    yield f"  users      {_ids(log.users)}"
+    yield f"  items      {_ids(log.items)}"
+    if log.ratings.known and mapping.rating is not None:
+        liked = f"; {log.liked / log.ratings.known:.0%} are liked ({mapping.rating.positive_from:g} or more)"
+        yield f"  ratings    {log.ratings.low:g} to {log.ratings.high:g}{_scale(mapping)}{liked}"
+    elif log.ratings.known and mapping.kinds is not None:
+        yield f"  weights    {log.ratings.low:g} to {log.ratings.high:g}"
+    if mapping.interactions.time == "row":
+        yield "  times      the order of the rows"
+    elif log.seconds.known:
+        yield f"  times      {_clock(log.seconds.low)} to {_clock(log.seconds.high)} UTC"
+    else:
+        yield "  times      none"
+    if catalogue is not None:
+        yield from _catalogue_lines(catalogue)
+
+
+def rejection_lines(tables: Sequence[tuple[str, int, Rejections]]) -> Iterator[str]:
+    """Rows that would be left out, with an example of each reason."""
+    for name, rows, rejected in tables:
+        if not rejected.total():
+            yield f"No row of [{name}] would be rejected."
+            continue
+        yield f"{rejected.total():,} of {rows:,} rows of [{name}] would be rejected ({percent(rejected.total(), rows)})"
+        width = max(map(len, rejected.counts))
+        for reason, count in rejected.counts.most_common():
+            lead = f"  {reason:{width}}  {count:>7,}  "
+            yield from _folded(lead, rejected.examples.get(reason, ""))
+
+
+def suspicion_lines(found: Sequence[str]) -> Iterator[str]:
+    """What to look at."""
+    if found:
+        yield "Look at this"
+        for each in found:
+            yield from _folded("  - ", each)
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in words: never 0 % of something, nor 100 % of not all."""
+    share = part / max(1, whole)
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
+
+
+def table_names(mapping: Mapping) -> dict[str, Table]:
+    """The tables that name files, by their keys."""
+    return dict(mapping.tables)
+
+
+def _catalogue_lines(catalogue: CatalogueContents) -> Iterator[str]:
+    items, rows = catalogue.items.distinct, catalogue.rows
+    several = f" in {rows:,} rows" if rows != items else ""
+    yield f"  catalogue  {items:,} items{several}, {catalogue.titles:,} with a title{_years(catalogue.years)}"
+    if catalogue.genres:
+        most = [f"{_cut(name, 40)} {count:,}" for name, count in catalogue.genres.most_common(_GENRES)]
+        more = ", …" if len(catalogue.genres) > _GENRES else ""
+        yield from _folded(
+            "  genres     ",
+            f"{len(catalogue.genres):,}: {', '.join(most)}{more}; {catalogue.without_genres:,} items have none",
+        )
+
+
+def _years(years: NumberCounts) -> str:
+    return f", years {years.low:.0f} to {years.high:.0f}" if years.known else ""
+
+
+def _ids(ids: IdCounts) -> str:
+    if not ids.distinct:
+        return "none"
+    return f"{ids.distinct:,}, {ids.rows / ids.distinct:,.1f} rows each"
+
+
+def _scale(mapping: Mapping) -> str:
+    assert mapping.rating is not None
+    if mapping.rating.max is None:
+        return ", no upper end"
+    return f" on a scale from {mapping.rating.min:g} to {mapping.rating.max:g}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def _cut(text: str, width: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _wrapped(lead: str, words: Sequence[str]) -> Iterator[str]:
+    shown = [_cut(word, 40) for word in words[:24]]
+    yield from _folded(lead, ", ".join(shown) + (f" and {len(words) - 24} more" if len(words) > 24 else ""))
+
+
+def _folded(lead: str, text: str) -> Iterator[str]:
+    """Text behind a lead, further lines indented as far."""
+    line = lead
+    for word in text.split():
+        if len(line) + len(word) + 1 > _LINE and line.strip() and line != lead:
+            yield line.rstrip()
+            line = " " * len(lead)
+        line += word + " "
+    yield line.rstrip()
