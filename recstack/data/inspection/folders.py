@@ -1,13 +1,11 @@
 """The tables in a folder, and the mapping that fits them."""
 
 import re
-from collections.abc import Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from recstack.data.adapters.mapping import FILE
-from recstack.data.inspection.like import file_patterns, layouts, like
+from recstack.data.inspection.like import like, resembling
 from recstack.data.inspection.proposal import Proposal, propose
 from recstack.data.inspection.roles import guess_roles
 from recstack.data.inspection.tables import TableSample, read_table
@@ -53,8 +51,8 @@ def proposal_for(found: Folder) -> Proposal:
         DataError: see `propose`.
     """
     proposal = propose(guess_roles(found.tables))
-    known = [name for name in resembling([each.name for each in found.tables])]
-    notes = [f"The names are those of {name}: `recstack init-mapping --like {name}` knows more." for name in known]
+    known = resembling(found.tables)
+    notes = [f"The files look like {name}: `recstack init-mapping --like {name}` knows more of it." for name in known]
     skipped = [f"Left out: {message}" for message in found.skipped]
     return Proposal(proposal.sections, [*proposal.notes, *notes, *skipped])
 
@@ -81,18 +79,6 @@ def init_mapping(folder: Path, layout: str | None) -> Path:
     except OSError as error:
         raise DataError(f"{path} can't be written ({error.strerror})") from None
     return path
-
-
-def resembling(names: Sequence[str]) -> list[str]:
-    """Layouts whose log is named as one of these files."""
-    found = []
-    for name in layouts():
-        for pattern in file_patterns(name):
-            distinct = len(pattern.replace("*", "")) > 10 or pattern.startswith("*.inter")
-            if distinct and any(fnmatch(each, pattern) or fnmatch(each, f"{pattern}.*") for each in names):
-                found.append(name)
-                break
-    return found
 
 
 def _candidates(folder: Path) -> list[Path]:

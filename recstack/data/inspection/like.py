@@ -11,7 +11,7 @@ from typing import Final
 from recstack.data.adapters.mapping import FILE
 from recstack.data.inspection.proposal import scale_of
 from recstack.data.inspection.roles import log_roles
-from recstack.data.inspection.tables import read_table
+from recstack.data.inspection.tables import TableSample, read_table
 from recstack.data.inspection.toml import Section, toml
 from recstack.errors import DataError, choose
 
@@ -31,9 +31,20 @@ def layouts() -> dict[str, str]:
     return {name.removesuffix(".toml"): found[name].read_text() for name in sorted(found)}
 
 
-def file_patterns(name: str) -> list[str]:
-    """Patterns of the names that the log of a layout has."""
-    return _patterns(_blocks(layouts()[name])["interactions"])
+def resembling(tables: Sequence[TableSample]) -> list[str]:
+    """Layouts whose log is one of these tables, by the name of its file and by its columns."""
+    return [name for name, template in layouts().items() if any(_resembles(template, table) for table in tables)]
+
+
+def _resembles(template: str, table: TableSample) -> bool:
+    wanted = [pattern + packed for pattern in _patterns(_blocks(template)["interactions"]) for packed in _PACKED]
+    if not any(fnmatch(table.name, pattern) for pattern in wanted):
+        return False
+    log, found = tomllib.loads(template)["interactions"], [column.name for column in table.columns]
+    if "columns" in log:
+        width = len(log["columns"])
+        return table.dialect is not None and not table.dialect.header and table.dialect.columns == width
+    return all(_there(log[key].strip("<>"), found) for key in ("user", "item"))
 
 
 def like(name: str, folder: Path) -> str:

@@ -129,8 +129,7 @@ def test_every_key_has_a_reason(tmp_path: Path) -> None:
 
 def test_files_of_a_known_layout_name_it(tmp_path: Path) -> None:
     folder_with(tmp_path, events__csv=log("timestamp,visitorid,event,itemid", "{t},{u},view,{i}"))
-    (tmp_path / "BX-Book-Ratings.csv").write_text('"User-ID";"ISBN";"Book-Rating"\n"1";"2";"3"\n')
-    assert "init-mapping --like book-crossing" in proposal_for(look_into(tmp_path)).text()
+    assert "init-mapping --like retailrocket" in proposal_for(look_into(tmp_path)).text()
 
 
 def test_a_mapping_is_never_replaced(tmp_path: Path) -> None:
