@@ -73,7 +73,7 @@ def read_mapping(folder: Path) -> Mapping:
     except OSError as error:
         raise DataError(f"{path} can't be read ({error.strerror}): docs/adding-a-dataset.md describes it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no TOML: {error}") from None
+        raise DataError(f'{path} is no TOML: {error}; text stands in quotes, such as file = "log.csv"') from None
     except ValidationError as error:
         wrong = "; ".join(_message(each["type"], each["loc"], each["msg"]) for each in error.errors())
         raise DataError(f"{path}: {wrong}; docs/adding-a-dataset.md lists the keys") from None
@@ -87,6 +87,8 @@ def _message(kind: str, path: tuple[int | str, ...], message: str) -> str:
         return f"{key} is missing"
     if key.endswith(".file") and kind == "string_pattern_mismatch":
         return f"{key} must be a name without a path: put the file beside {FILE}, a link will do"
+    if key.endswith(".file") and kind == "string_type":
+        return f'{key} must be one name, such as "log.csv": put several parts into a folder, and name the folder'
     message = message.removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}" if key else message
 

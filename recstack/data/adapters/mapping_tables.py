@@ -138,6 +138,8 @@ class Log(Table):
 
     @model_validator(mode="after")
     def _one_strength(self) -> Self:
+        if self.user == self.item:
+            raise ValueError(f"user and item can't both be the column {self.user!r}")
         if self.has_rating and self.has_kind:
             raise ValueError("a log has rating or kind, not both: remove one of them")
         if self.item_pattern is not None and self.rating is not None and self.in_pattern("rating"):
