@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Final
 
 from recstack.data.adapters.mapping import FILE, Mapping, read_mapping
+from recstack.data.adapters.mapping_tables import SPACES
 from recstack.data.inspection import page
 from recstack.data.inspection.counted import LogCounter, count_catalogue
 from recstack.data.inspection.excerpt import Excerpt, excerpt_of
-from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections
+from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections, percent
 from recstack.data.inspection.folders import look_into, proposal_for, require_folder
 from recstack.data.inspection.suspicions import suspicions
 from recstack.data.inspection.tables import TableSample, read_table
+from recstack.data.inspection.toml import toml
+from recstack.data.reading.dialect import Dialect
 from recstack.data.reading.items import ItemReader
 from recstack.data.reading.log import LogReader
+from recstack.data.reading.rows import UNDECODABLE
 from recstack.errors import DataError, UserError
 
 MOST_REJECTED: Final = 0.01
 """Share of rejected rows of a table above which `accept_rejected` is asked for."""
+_SURE: Final = 0.9
+"""Share of the rows that have to agree before a mapping is doubted."""
 
 
 @dataclass
@@ -68,15 +74,22 @@ def check_folder(dataset: str, folder: Path, *, whole: bool = False) -> CheckRes
     samples, unread = _samples(folder, mapping, tables)
     blocks.append(list(page.file_lines(samples)))
     if unread:
-        return CheckResult(False, [*blocks, [*unread, "The data can't be used."]])
+        return CheckResult(False, [*blocks, [*unread, "", _refusal(folder)]])
     with nullcontext(Excerpt(folder, folder)) if whole else excerpt_of(folder, mapping) as excerpt:
         try:
             log, catalogue = _read(excerpt, mapping)
         except DataError as error:
-            return CheckResult(False, [*blocks, [excerpt.told(str(error)), "The data can't be used."]])
+            odd = list(page.suspicion_lines(list(_differences(mapping, samples))))
+            return CheckResult(False, [*blocks, odd, [excerpt.about_files(str(error)), "", _refusal(folder)]])
         blocks += _found(mapping, samples, log, catalogue, excerpt)
     verdict, usable = _verdict(mapping, log, catalogue, folder)
     return CheckResult(usable, [*blocks, [*verdict, f"({time.monotonic() - begun:.1f} s)"]])
+
+
+def _refusal(folder: Path) -> str:
+    if not (folder / FILE).exists():
+        return "The data can't be used."
+    return f"The data can't be used. Mend {FILE}; or rename it, and recstack init-mapping {folder} proposes a new one."
 
 
 def _samples(
@@ -129,8 +142,8 @@ def _found(
     if catalogue is not None:
         rejections.append(("items", catalogue.rows, catalogue.rejected))
     for _, _, rejected in rejections:
-        rejected.examples = {reason: excerpt.told(text) for reason, text in rejected.examples.items()}
-    odd = [*_differences(mapping, samples), *map(excerpt.told, suspicions(mapping, log, catalogue))]
+        rejected.examples = {reason: excerpt.about_files(text) for reason, text in rejected.examples.items()}
+    odd = [*_differences(mapping, samples), *map(excerpt.about_files, suspicions(mapping, log, catalogue))]
     return [
         list(page.row_lines(log, names)),
         list(page.fact_lines(mapping, log, catalogue, scope)),
@@ -140,17 +153,22 @@ def _found(
 
 
 def _differences(mapping: Mapping, samples: Sequence[tuple[str, TableSample]]) -> Iterator[str]:
-    """Where the mapping says other than what the file looks like."""
+    """Where the mapping says other than what a file of text looks like."""
     tables = dict(mapping.tables)
     for key, sample in samples:
-        table = tables[key]
-        if sample.encoding is not None and not sample.encoding.sure and sample.encoding.name != "utf-8":
-            if table.encoding is None:
-                guess = sample.encoding
-                yield (
-                    f"{sample.name} is not UTF-8, and no encoding is given: write encoding ="
-                    f' "{guess.name}" under [{key}], in which {guess.example!r} is a word of it'
-                )
+        table, guess, encoding = tables[key], sample.dialect, sample.encoding
+        if encoding is not None and encoding.name != "utf-8" and not encoding.sure and table.encoding is None:
+            yield (
+                f'{sample.name} is not UTF-8: write encoding = "{encoding.name}" under [{key}], in which'
+                f" {encoding.example!r} is a word of it"
+            )
+        if guess is None or guess.columns < 2 or guess.agreement < _SURE:
+            continue
+        used = Dialect.of(table)
+        if used.separator not in (guess.separator, SPACES):
+            yield f"{sample.name} looks like separator = {toml(guess.separator)}, not {toml(used.separator)} ([{key}])"
+        elif guess.escape and not used.escape:
+            yield f"{sample.name} looks like escape = {toml(guess.escape)} ([{key}])"
 
 
 def _verdict(
@@ -163,10 +181,10 @@ def _verdict(
         lost = rejected.total()
         if rows - lost <= 0:
             return [f"The data can't be used: [{name}] has no row that is kept."], False
-        if lost > MOST_REJECTED * rows and not mapping.accept_rejected:
+        too_many = lost > MOST_REJECTED * rows or UNDECODABLE in rejected.counts
+        if too_many and not mapping.accept_rejected:
             return [
-                f"The data can't be used as they are: {page.percent(lost, rows)} of the rows of [{name}]"
-                " would be rejected.",
+                f"The data can't be used as they are: {percent(lost, rows)} of the rows of [{name}] would be rejected.",
                 f"Mend the mapping or the file; or write accept_rejected = true at the top of {FILE}"
                 " to do without them.",
             ], False

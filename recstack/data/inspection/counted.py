@@ -13,8 +13,9 @@ from recstack import columns as c
 from recstack.data.adapters.mapping import Mapping
 from recstack.data.adapters.mapping_tables import Scale
 from recstack.data.inspection.facts import CatalogueContents, LogContents
+from recstack.data.reading.ids import IdForms, Kind
 from recstack.data.reading.log import LINE, PART, LogReader
-from recstack.data.timestamps import DAY, MOST_AHEAD, UNKNOWN_DAYS, UNKNOWN_SECONDS
+from recstack.data.timestamps import DAY, EARLIEST, MOST_AHEAD, UNKNOWN_DAYS, UNKNOWN_SECONDS
 
 Mask = npt.NDArray[np.bool_]
 
@@ -48,8 +49,13 @@ class LogCounter:
             reason: text for reason, text in losses.examples.items() if reason in found.rejected.counts
         }
         found.left_out = reader.facts.left_out
+        found.words = {kind for kind, forms in reader.facts.forms.items() if self._are_words(kind, forms)}
         found.warnings = list(reader.facts.warnings)
         return found
+
+    def _are_words(self, kind: Kind, forms: IdForms) -> bool:
+        declared = self.mapping.text_ids
+        return kind in declared if declared is not None else not forms.are_numbers
 
     def add(self, batch: pa.Table) -> None:
         """Count a batch of `LogReader`."""
@@ -107,17 +113,22 @@ class LogCounter:
             days = np.floor(seconds / DAY)
             unknown = np.isin(np.floor(seconds), UNKNOWN_SECONDS) | np.isin(days, [_day(day) for day in UNKNOWN_DAYS])
             wrong["unknown_timestamp"] = unknown, f"{log.time} is {{time}}, which stands for 'unknown'"
+            early = f"{log.time} is {{time}}, before 1840"
+            wrong["timestamp_out_of_range"] = seconds < EARLIEST, early
             wrong["future_timestamp"] = seconds > self._latest, f"{log.time} is {{time}}, which is still to come"
         if self.catalogue is not None and self.mapping.items is not None:
             strange = ~np.isin(item_hashes, self.catalogue.items.hashes)
-            wrong["orphan_item"] = strange, f"item {{item!r}} is not in {self.mapping.items.file}"
+            wrong["orphan_item"] = strange, f"item {{item!r}} is not in {self.mapping.items.file}{{alike}}"
         rejected = np.zeros(batch.num_rows, np.bool_)
         for reason, (rows, why) in wrong.items():
             rows = rows & ~rejected
             rejected |= rows
             if rows.any():
                 index = int(np.argmax(rows))
-                text = why.format(rating=ratings[index], time=_shown(seconds[index]), item=items[index].as_py())
+                item = items[index].as_py()
+                alike = self.catalogue.items.alike(item) if reason == "orphan_item" and self.catalogue else None
+                remark = f", which has {alike!r}" if alike is not None else ""
+                text = why.format(rating=ratings[index], time=_shown(seconds[index]), item=item, alike=remark)
                 self.found.rejected.add(reason, int(rows.sum()), f"{_position(batch, index)}: {text}" if why else "")
         return rejected
 

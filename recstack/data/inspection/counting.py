@@ -79,6 +79,10 @@ class IdCounts:
         best = int(np.argmax(counts))
         return self._names[int(names[best])], int(counts[best])
 
+    def alike(self, word: str) -> str | None:
+        """An id that differs from this one only in capital letters or leading zeros, if it was among the first."""
+        return self._spellings.get(_spelling(word))
+
     def single(self) -> int:
         """Number of ids with one row."""
         self._compact()
@@ -88,8 +92,7 @@ class IdCounts:
         if len(self._spellings) > _VARIANTS:
             return
         for word in words:
-            key = word.casefold().lstrip("0") or word
-            first = self._spellings.setdefault(key, word)
+            first = self._spellings.setdefault(_spelling(word), word)
             if first != word and self.variants < _VARIANTS:
                 self.variants += 1
                 self.variant_example = self.variant_example or (first, word)
@@ -104,6 +107,10 @@ class IdCounts:
         starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
         self._hashes, self._counts = hashes[starts], np.add.reduceat(counts, starts)
         self._new, self._waiting = [], 0
+
+
+def _spelling(word: str) -> str:
+    return word.casefold().lstrip("0") or word
 
 
 class NumberCounts:

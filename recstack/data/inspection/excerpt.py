@@ -1,5 +1,7 @@
 """A folder with excerpts of large files, so that a check of them takes seconds; small files are read as they are."""
 
+import csv
+import io
 import re
 import tempfile
 from bisect import bisect_right
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +18,7 @@ import pyarrow.parquet as pq
 from recstack.data.adapters.mapping import Mapping
 from recstack.data.inspection import sampling
 from recstack.data.reading import streams
+from recstack.data.reading.dialect import Dialect
 
 SMALL: Final = 32 << 20
 """Bytes of text up to which a file is read whole; of compressed text a quarter of it, as it is several times longer."""
@@ -22,6 +26,10 @@ _HEAD: Final = 8 << 20
 _PIECES: Final = 16
 _PIECE: Final = 1 << 19
 _ROWS: Final = 1_000_000
+_TRIED: Final = 200
+"""Line breaks after which a record is tried to begin."""
+_LOOK: Final = 1 << 16
+"""Bytes that have to be whole records after it."""
 _LINE: Final = re.compile(r"(, line )([\d,]+)(?=:)")
 
 
@@ -38,7 +46,7 @@ class Excerpt:
     _starts: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
     """By file: line of the excerpt at which each piece begins, and about which line of the file it is."""
 
-    def told(self, text: str) -> str:
+    def about_files(self, text: str) -> str:
         """A message about the excerpt as one about the files: their paths, and about which line of them it is."""
         text = text.replace(str(self.folder), str(self.source))
         for name in self._starts:
@@ -48,15 +56,15 @@ class Excerpt:
 
     def add_text(self, path: Path, pieces: list[tuple[int, bytes]]) -> None:
         """Write pieces of a text file, with their offsets in it."""
-        head = pieces[0][1]
-        per_byte = head.count(b"\n") / len(head)
-        starts, lines, line = [], [], 1
+        starts, lines, line, about, end = [], [], 1, 1.0, 0
         with (self.folder / path.name).open("wb") as out:
             for offset, piece in pieces:
+                breaks = piece.count(b"\n")
+                about += (offset - end) * breaks / len(piece)  # what lies between is like what follows
                 starts.append(line)
-                lines.append(1 + round(offset * per_byte))
+                lines.append(round(about))
                 out.write(piece)
-                line += piece.count(b"\n")
+                line, about, end = line + breaks, about + breaks, offset + len(piece)
         self.partial.add(path.name)
         self.pieces = max(self.pieces, len(pieces))
         self._starts[path.name] = starts, lines
@@ -67,12 +75,12 @@ def excerpt_of(source: Path, mapping: Mapping) -> Iterator[Excerpt]:
     """A temporary folder with excerpts of the files of a mapping."""
     with tempfile.TemporaryDirectory(prefix="recstack-check-") as folder:
         excerpt = Excerpt(Path(folder), source.absolute())
-        for name in {table.file for _, table in mapping.tables}:
-            _take(excerpt, source / name)
+        for name, table in {table.file: table for _, table in mapping.tables}.items():
+            _take(excerpt, source / name, Dialect.of(table))
         yield excerpt
 
 
-def _take(excerpt: Excerpt, path: Path) -> None:
+def _take(excerpt: Excerpt, path: Path, dialect: Dialect) -> None:
     target = excerpt.folder / path.name
     if not path.is_file():
         if path.exists():  # a folder of parts: the first ones
@@ -85,7 +93,7 @@ def _take(excerpt: Excerpt, path: Path) -> None:
             excerpt.partial.add(path.name)
             return
     elif size > (SMALL // 4 if packed else SMALL):
-        excerpt.add_text(path, list(_pieces(path, size, packed)))
+        excerpt.add_text(path, list(_pieces(path, size, packed, dialect)))
         return
     target.symlink_to(path.absolute())
 
@@ -107,7 +115,7 @@ def _take_parts(excerpt: Excerpt, path: Path) -> None:
         excerpt.pieces = max(excerpt.pieces, len(taken))
 
 
-def _pieces(path: Path, size: int, packed: str | None) -> Iterator[tuple[int, bytes]]:
+def _pieces(path: Path, size: int, packed: str | None, dialect: Dialect) -> Iterator[tuple[int, bytes]]:
     """The beginning of a text file, and where it can be sought, pieces at equal distances."""
     head = b""
     for chunk in streams.chunks(path, _PIECE):
@@ -124,23 +132,43 @@ def _pieces(path: Path, size: int, packed: str | None) -> Iterator[tuple[int, by
             offset = len(head) + number * step - _PIECE
             stream.seek(max(len(head), offset))
             piece = stream.read(_PIECE)
-            start = _begin(piece, head)
-            end = piece.rfind(b"\n") + 1
-            if start < end:
+            start, end = _begin(piece, head, dialect), piece.rfind(b"\n") + 1
+            if start is not None and start < end:
                 yield max(len(head), offset) + start, piece[start:end]
 
 
-def _begin(piece: bytes, head: bytes) -> int:
-    """Where a record begins: after a line break, which in text with quotes no odd number of quotes may stand before."""
-    start = piece.find(b"\n") + 1
-    if b'"' not in head:
-        return start
-    line = re.compile(rb"^[^\n]*\n", re.MULTILINE)
-    width = head.split(b"\n", 1)[0].count(b",")
-    for match in line.finditer(piece, start, start + (64 << 10)):
-        if match[0].count(b'"') % 2 == 0 and (not width or match[0].count(b",") >= width):
-            return match.start()
-    return start
+def _begin(piece: bytes, head: bytes, dialect: Dialect) -> int | None:
+    """Where a record begins: after a line break, from which on cells keep the rules; None if there is none."""
+    starts = [match.end() for match in islice(re.finditer(rb"\n", piece), _TRIED)]
+    if not dialect.quote or dialect.quote.encode() not in head or not dialect.fits_arrow:
+        return starts[0] if starts else None
+    width = len(next(_cells(head, dialect), []))
+    return next((start for start in starts if _keeps_rules(piece[start : start + _LOOK], dialect, width)), None)
+
+
+def _keeps_rules(piece: bytes, dialect: Dialect, width: int) -> bool:
+    found = 0
+    try:
+        for cells in _cells(piece, dialect):
+            if cells and len(cells) != width:
+                return False
+            found += 1
+    except csv.Error as error:
+        return found > 1 and "unexpected end" in str(error)
+    return True
+
+
+def _cells(piece: bytes, dialect: Dialect) -> Iterator[list[str]]:
+    """The records of a piece, without a last one that is cut."""
+    text = piece[: piece.rfind(b"\n") + 1].decode("latin-1")
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=dialect.separator,
+        quotechar=dialect.quote,
+        escapechar=dialect.escape or None,
+        doublequote=not dialect.escape,
+        strict=True,
+    )
 
 
 def _parquet_rows(path: Path) -> int:

@@ -65,9 +65,19 @@ class LogContents:
     rejected: Rejections = field(default_factory=Rejections)
     first: list[tuple[str, ...]] = field(default_factory=list)
     """User, item, rating and time of the first rows, as text."""
+    words: set[str] = field(default_factory=set)
+    """Which ids are words: "user", "item"."""
     left_out: int = 0
     """Events of kinds with the weight 0."""
     warnings: list[str] = field(default_factory=list)
     """What the reader found suspicious."""
     whole: bool = True
     """Whether all rows were read."""
+
+
+def percent(part: int, whole: int) -> str:
+    """A share in words: never 0 % of something, nor 100 % of not all."""
+    share = part / max(1, whole)
+    if 0 < share < 0.0005:
+        return "less than 0.1 %"
+    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"

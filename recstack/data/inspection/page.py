@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from recstack.data.adapters.mapping import Mapping
-from recstack.data.adapters.mapping_tables import Table
 from recstack.data.inspection.counting import IdCounts, NumberCounts
-from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections
+from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections, percent
 from recstack.data.inspection.tables import TableSample, count_of_rows
 
 _ROWS: Final = 5
@@ -28,12 +27,12 @@ def file_lines(samples: Sequence[tuple[str, TableSample]]) -> Iterator[str]:
         yield f"  [{key}] {table.name}: {layout}{packed}{parts}, {size}{rows}"
         if table.dialect is not None and table.encoding is not None:
             dialect = table.dialect
-            marks = {"\t": "tab", " ": "blank", "  ": "blanks", "\x01": "\\u0001"}
-            quote = f", quote {dialect.quote}" if dialect.quote else ", no quotes"
+            names = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "blanks", "  ": "blanks", "|": "pipes (|)"}
+            separator = names.get(dialect.separator, repr(dialect.separator).strip("'"))
+            quote = f"quotes {dialect.quote}" if dialect.quote else "no quotes"
             escape = f", escape {dialect.escape}" if dialect.escape else ""
-            header = "header" if dialect.header else "no header"
-            separator = marks.get(dialect.separator, dialect.separator)
-            yield f"    looks like: separator {separator}{quote}{escape}, {table.encoding.name}, {header}"
+            header = "a header line" if dialect.header else "no header line"
+            yield f"    looks like: {separator}, {quote}{escape}, {table.encoding.name}, {header}"
         yield from _wrapped("    columns: ", [column.name for column in table.columns])
 
 
@@ -50,11 +49,12 @@ def row_lines(log: LogContents, names: Sequence[str]) -> Iterator[str]:
 def fact_lines(mapping: Mapping, log: LogContents, catalogue: CatalogueContents | None, scope: str) -> Iterator[str]:
     """Numbers and ranges."""
     yield f"Contents ({scope})"
-    yield f"  rows       {log.rows:,}"
-    yield f"  users      {_ids(log.users)}"
-    yield f"  items      {_ids(log.items)}"
+    left_out = f", and {log.left_out:,} left out by their kind" if log.left_out else ""
+    yield f"  rows       {log.rows:,}{left_out}"
+    yield f"  users      {_ids(log.users)}; {_kind_of_ids('user', log)}"
+    yield f"  items      {_ids(log.items)}; {_kind_of_ids('item', log)}"
     if log.ratings.known and mapping.rating is not None:
-        liked = f"; {log.liked / log.ratings.known:.0%} are liked ({mapping.rating.positive_from:g} or more)"
+        liked = f"; {percent(log.liked, log.ratings.known)} are liked ({mapping.rating.positive_from:g} or more)"
         yield f"  ratings    {log.ratings.low:g} to {log.ratings.high:g}{_scale(mapping)}{liked}"
     elif log.ratings.known and mapping.kinds is not None:
         yield f"  weights    {log.ratings.low:g} to {log.ratings.high:g}"
@@ -89,19 +89,6 @@ def suspicion_lines(found: Sequence[str]) -> Iterator[str]:
             yield from _folded("  - ", each)
 
 
-def percent(part: int, whole: int) -> str:
-    """A share in words: never 0 % of something, nor 100 % of not all."""
-    share = part / max(1, whole)
-    if 0 < share < 0.0005:
-        return "less than 0.1 %"
-    return f"{100 * share:.0f} %" if share >= 0.1 or share == 0 else f"{100 * share:.1f} %"
-
-
-def table_names(mapping: Mapping) -> dict[str, Table]:
-    """The tables that name files, by their keys."""
-    return dict(mapping.tables)
-
-
 def _catalogue_lines(catalogue: CatalogueContents) -> Iterator[str]:
     items, rows = catalogue.items.distinct, catalogue.rows
     several = f" in {rows:,} rows" if rows != items else ""
@@ -109,10 +96,8 @@ def _catalogue_lines(catalogue: CatalogueContents) -> Iterator[str]:
     if catalogue.genres:
         most = [f"{_cut(name, 40)} {count:,}" for name, count in catalogue.genres.most_common(_GENRES)]
         more = ", …" if len(catalogue.genres) > _GENRES else ""
-        yield from _folded(
-            "  genres     ",
-            f"{len(catalogue.genres):,}: {', '.join(most)}{more}; {catalogue.without_genres:,} items have none",
-        )
+        none = f"; {catalogue.without_genres:,} items have none" if catalogue.without_genres else ""
+        yield from _folded("  genres     ", f"{len(catalogue.genres):,}: {', '.join(most)}{more}{none}")
 
 
 def _years(years: NumberCounts) -> str:
@@ -123,6 +108,10 @@ def _ids(ids: IdCounts) -> str:
     if not ids.distinct:
         return "none"
     return f"{ids.distinct:,}, {ids.rows / ids.distinct:,.1f} rows each"
+
+
+def _kind_of_ids(kind: str, log: LogContents) -> str:
+    return "their ids are words" if kind in log.words else "their ids are numbers"
 
 
 def _scale(mapping: Mapping) -> str:

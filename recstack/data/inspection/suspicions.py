@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from recstack.data.adapters.mapping import Mapping
-from recstack.data.inspection.facts import CatalogueContents, LogContents
+from recstack.data.inspection.facts import CatalogueContents, LogContents, percent
 from recstack.data.inspection.times import in_unit
 from recstack.data.reading.cells import NULL_WORDS
 from recstack.data.timestamps import DAY
@@ -40,8 +40,8 @@ def _of_ids(mapping: Mapping, log: LogContents) -> Iterator[str]:
             usual = max(_HEAVY, 10 / max(1, ids.distinct)) if kind == "user" else 0.5
             if rows > 1 and (share >= usual or (name.lower() in _NOBODY and share >= 0.01)):
                 yield (
-                    f"{share:.0%} of the rows are of one {kind}, {name!r}: if it stands for many or for none, remove"
-                    " these rows"
+                    f"{percent(rows, ids.rows)} of the rows are of one {kind}, {name!r}: if it stands for many or for"
+                    " none, remove these rows"
                 )
         if ids.variant_example is not None:
             first, other = ids.variant_example
@@ -72,20 +72,17 @@ def _of_ratings(mapping: Mapping, log: LogContents) -> Iterator[str]:
                 f"the scale goes from {scale.min:g} to {scale.max:g}, and the ratings from {found.low:g} to"
                 f" {found.high:g}: is another scale meant (rating.min, rating.max)?"
             )
-    unrated = _share_of(found.values, found.low, found.known)
-    gap = found.values is not None and len(found.values) > 2 and found.low in (0, -1) and unrated > 0.2
+    unrated = found.values.get(found.low, 0) if found.values else 0
+    gap = found.values is not None and len(found.values) > 2 and found.low in (0, -1) and unrated > 0.2 * found.known
     if gap:
         yield (
-            f"{unrated:.0%} of the ratings are {found.low:g}: does it stand for 'no rating'?"
+            f"{percent(unrated, found.known)} of the ratings are {found.low:g}: does it stand for 'no rating'?"
             " [kinds] can leave such rows out"
         )
     liked = log.liked / found.known
     if liked in (0, 1) or liked < 0.02:
-        yield f"{liked:.0%} of the rows count as liked, {scale.positive_from:g} or more: is rating.positive_from right?"
-
-
-def _share_of(values: dict[float, int] | None, value: float, total: int) -> float:
-    return values.get(value, 0) / total if values and total else 0.0
+        share = percent(log.liked, found.known)
+        yield f"{share} of the rows count as liked, {scale.positive_from:g} or more: is rating.positive_from right?"
 
 
 def _of_times(mapping: Mapping, log: LogContents) -> Iterator[str]:
@@ -124,7 +121,7 @@ def _of_rows(log: LogContents) -> Iterator[str]:
         yield f"{kept:,} usable rows: too few to learn from or to compare models"
     users = log.users.distinct
     if log.whole and users > 20 and log.users.single() > 0.5 * users:
-        yield f"{log.users.single() / users:.0%} of the users have one row: nothing can be learned of them"
+        yield f"{percent(log.users.single(), users)} of the users have one row: nothing can be learned of them"
 
 
 def _of_catalogue(mapping: Mapping, catalogue: CatalogueContents) -> Iterator[str]:
