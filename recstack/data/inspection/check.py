@@ -13,7 +13,7 @@ from recstack.data.adapters.mapping_tables import SPACES
 from recstack.data.inspection import page
 from recstack.data.inspection.counted import LogCounter, count_catalogue
 from recstack.data.inspection.excerpt import Excerpt, excerpt_of
-from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections, percent
+from recstack.data.inspection.facts import Contents, UserContents, percent
 from recstack.data.inspection.folders import look_into, proposal_for, require_folder
 from recstack.data.inspection.suspicions import suspicions
 from recstack.data.inspection.tables import TableSample, read_table
@@ -22,6 +22,7 @@ from recstack.data.reading.dialect import Dialect
 from recstack.data.reading.items import ItemReader
 from recstack.data.reading.log import LogReader
 from recstack.data.reading.rows import UNDECODABLE
+from recstack.data.reading.users import UserReader
 from recstack.errors import DataError, UserError
 
 MOST_REJECTED: Final = 0.01
@@ -77,12 +78,12 @@ def check_folder(dataset: str, folder: Path, *, whole: bool = False) -> CheckRes
         return CheckResult(False, [*blocks, [*unread, "", _refusal(folder)]])
     with nullcontext(Excerpt(folder, folder)) if whole else excerpt_of(folder, mapping) as excerpt:
         try:
-            log, catalogue = _read(excerpt, mapping)
+            contents = _read(excerpt, mapping)
         except DataError as error:
             odd = list(page.suspicion_lines(list(_differences(mapping, samples))))
             return CheckResult(False, [*blocks, odd, [excerpt.about_files(str(error)), "", _refusal(folder)]])
-        blocks += _found(mapping, samples, log, catalogue, excerpt)
-    verdict, usable = _verdict(mapping, log, catalogue, folder)
+        blocks += _found(mapping, samples, contents, excerpt)
+    verdict, usable = _verdict(mapping, contents, folder)
     return CheckResult(usable, [*blocks, [*verdict, f"({time.monotonic() - begun:.1f} s)"]])
 
 
@@ -109,45 +110,40 @@ def _samples(
     return samples, unread
 
 
-def _read(excerpt: Excerpt, mapping: Mapping) -> tuple[LogContents, CatalogueContents | None]:
+def _read(excerpt: Excerpt, mapping: Mapping) -> Contents:
     catalogue = None
     if mapping.items is not None:
         reader = ItemReader(excerpt.folder, mapping.items, mapping.text_ids)
         catalogue = count_catalogue(reader.batches())
         catalogue.whole = mapping.items.file not in excerpt.partial
         catalogue.warnings = list(reader.facts.warnings)
-        _take_losses(catalogue.rejected, reader.facts.losses.lines, reader.facts.losses.examples)
+        catalogue.rows += catalogue.rejected.take(reader.facts.losses)
+    users = None
+    if mapping.users is not None:
+        people = UserReader(excerpt.folder, mapping.users)
+        users = UserContents(sum(batch.num_rows for batch in people.batches()), people.numeric)
+        users.warnings = list(people.warnings)
+        users.rows += users.rejected.take(people.losses)
     counter = LogCounter(mapping, catalogue if catalogue is not None and catalogue.whole else None)
     log = counter.read(LogReader(excerpt.folder, mapping))
     log.whole = mapping.interactions.file not in excerpt.partial
-    return log, catalogue
-
-
-def _take_losses(rejected: Rejections, lines: dict[str, int], examples: dict[str, str]) -> None:
-    for reason, rows in lines.items():
-        rejected.add(reason, rows, examples.get(reason, ""))
+    return Contents(log, catalogue, users)
 
 
 def _found(
-    mapping: Mapping,
-    samples: Sequence[tuple[str, TableSample]],
-    log: LogContents,
-    catalogue: CatalogueContents | None,
-    excerpt: Excerpt,
+    mapping: Mapping, samples: Sequence[tuple[str, TableSample]], contents: Contents, excerpt: Excerpt
 ) -> list[list[str]]:
-    scope = "all rows" if log.whole else f"a sample: {excerpt.pieces} pieces of the file; --whole reads all"
-    columns = mapping.interactions
+    log, columns = contents.log, mapping.interactions
+    taken = f"{excerpt.pieces} pieces" if excerpt.pieces > 1 else "the beginning"
+    scope = "all rows" if log.whole else f"a sample: {taken} of the file; --whole reads all"
     names = [columns.user, columns.item, columns.rating or columns.kind or "", columns.time or ""]
-    rejections = [("interactions", log.rows, log.rejected)]
-    if catalogue is not None:
-        rejections.append(("items", catalogue.rows, catalogue.rejected))
-    for _, _, rejected in rejections:
+    for _, _, rejected in contents.rejections():
         rejected.examples = {reason: excerpt.about_files(text) for reason, text in rejected.examples.items()}
-    odd = [*_differences(mapping, samples), *map(excerpt.about_files, suspicions(mapping, log, catalogue))]
+    odd = [*_differences(mapping, samples), *map(excerpt.about_files, suspicions(mapping, contents))]
     return [
         list(page.row_lines(log, names)),
-        list(page.fact_lines(mapping, log, catalogue, scope)),
-        list(page.rejection_lines(rejections)),
+        list(page.fact_lines(mapping, contents, scope)),
+        list(page.rejection_lines(contents.rejections())),
         list(page.suspicion_lines(odd)),
     ]
 
@@ -171,13 +167,8 @@ def _differences(mapping: Mapping, samples: Sequence[tuple[str, TableSample]]) -
             yield f"{sample.name} looks like escape = {toml(guess.escape)} ([{key}])"
 
 
-def _verdict(
-    mapping: Mapping, log: LogContents, catalogue: CatalogueContents | None, folder: Path
-) -> tuple[list[str], bool]:
-    tables = [("interactions", log.rows, log.rejected)]
-    if catalogue is not None:
-        tables.append(("items", catalogue.rows, catalogue.rejected))
-    for name, rows, rejected in tables:
+def _verdict(mapping: Mapping, contents: Contents, folder: Path) -> tuple[list[str], bool]:
+    for name, rows, rejected in contents.rejections():
         lost = rejected.total()
         if rows - lost <= 0:
             return [f"The data can't be used: [{name}] has no row that is kept."], False

@@ -41,13 +41,8 @@ class LogCounter:
         """Count the whole log."""
         for batch in reader.batches():
             self.add(batch)
-        found, losses = self.found, reader.facts.losses
-        for reason, rows in losses.lines.items():
-            found.rejected.add(reason, rows, losses.examples.get(reason, ""))
-            found.rows += rows
-        found.rejected.examples |= {
-            reason: text for reason, text in losses.examples.items() if reason in found.rejected.counts
-        }
+        found = self.found
+        found.rows += found.rejected.take(reader.facts.losses)
         found.left_out = reader.facts.left_out
         found.words = {kind for kind, forms in reader.facts.forms.items() if self._are_words(kind, forms)}
         found.warnings = list(reader.facts.warnings)

@@ -122,8 +122,7 @@ def _pieces(path: Path, size: int, packed: str | None, dialect: Dialect) -> Iter
         head += chunk
         if len(head) >= (SMALL if packed else _HEAD):
             break
-    head = head[: head.rfind(b"\n") + 1] or head
-    yield 0, head
+    yield 0, _whole_records(head, dialect) or head
     if packed or b"\0" in head[:1000]:  # two bytes a character: pieces would have to begin at an even one
         return
     with path.open("rb") as stream:
@@ -132,9 +131,9 @@ def _pieces(path: Path, size: int, packed: str | None, dialect: Dialect) -> Iter
             offset = len(head) + number * step - _PIECE
             stream.seek(max(len(head), offset))
             piece = stream.read(_PIECE)
-            start, end = _begin(piece, head, dialect), piece.rfind(b"\n") + 1
-            if start is not None and start < end:
-                yield max(len(head), offset) + start, piece[start:end]
+            start = _begin(piece, head, dialect)
+            if start is not None and (found := _whole_records(piece[start:], dialect)):
+                yield max(len(head), offset) + start, found
 
 
 def _begin(piece: bytes, head: bytes, dialect: Dialect) -> int | None:
@@ -144,6 +143,18 @@ def _begin(piece: bytes, head: bytes, dialect: Dialect) -> int | None:
         return starts[0] if starts else None
     width = len(next(_cells(head, dialect), []))
     return next((start for start in starts if _keeps_rules(piece[start : start + _LOOK], dialect, width)), None)
+
+
+def _whole_records(piece: bytes, dialect: Dialect) -> bytes:
+    """The piece up to its last line break that is in no cell: before it the quotes open and close in turns."""
+    quote = dialect.quote.encode()
+    plain = piece.replace(dialect.escape.encode() + quote, b"xx") if dialect.escape else piece
+    end = plain.rfind(b"\n") + 1
+    quotes = plain.count(quote, 0, end) if quote else 0
+    while quotes % 2 and end:
+        before = plain.rfind(b"\n", 0, end - 1) + 1
+        quotes, end = quotes - plain.count(quote, before, end), before
+    return piece[:end]
 
 
 def _keeps_rules(piece: bytes, dialect: Dialect, width: int) -> bool:

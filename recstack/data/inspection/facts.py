@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from recstack.data.inspection.counting import IdCounts, NumberCounts, Repetitions
+from recstack.data.reading.losses import Losses
 
 
 @dataclass
@@ -19,6 +20,13 @@ class Rejections:
         if rows:
             self.counts[reason] += rows
             self.examples.setdefault(reason, example)
+
+    def take(self, losses: Losses) -> int:
+        """Count what the reader lost, and return how many lines that is; remember its examples of other reasons."""
+        for reason, rows in losses.lines.items():
+            self.add(reason, rows, losses.examples.get(reason, ""))
+        self.examples |= {reason: losses.examples[reason] for reason in self.counts if reason in losses.examples}
+        return sum(losses.lines.values())
 
     def total(self) -> int:
         """All rejected rows."""
@@ -44,6 +52,17 @@ class CatalogueContents:
     """What the reader found suspicious."""
     whole: bool = True
     """Whether all rows were read."""
+
+
+@dataclass
+class UserContents:
+    """What the table of users holds."""
+
+    rows: int = 0
+    numbers: set[str] = field(default_factory=set)
+    """Attributes that are numbers; the others are words."""
+    rejected: Rejections = field(default_factory=Rejections)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -73,6 +92,24 @@ class LogContents:
     """What the reader found suspicious."""
     whole: bool = True
     """Whether all rows were read."""
+
+
+@dataclass
+class Contents:
+    """What all tables of a mapping hold."""
+
+    log: LogContents
+    items: CatalogueContents | None
+    users: UserContents | None
+
+    def rejections(self) -> list[tuple[str, int, Rejections]]:
+        """Of each table its name, its rows and those that are left out."""
+        found = [("interactions", self.log.rows, self.log.rejected)]
+        if self.items is not None:
+            found.append(("items", self.items.rows, self.items.rejected))
+        if self.users is not None:
+            found.append(("users", self.users.rows, self.users.rejected))
+        return found
 
 
 def percent(part: int, whole: int) -> str:

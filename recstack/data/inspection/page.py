@@ -6,7 +6,7 @@ from typing import Final
 
 from recstack.data.adapters.mapping import Mapping
 from recstack.data.inspection.counting import IdCounts, NumberCounts
-from recstack.data.inspection.facts import CatalogueContents, LogContents, Rejections, percent
+from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, Rejections, percent
 from recstack.data.inspection.tables import TableSample, count_of_rows
 
 _ROWS: Final = 5
@@ -46,8 +46,9 @@ def row_lines(log: LogContents, names: Sequence[str]) -> Iterator[str]:
         yield ("  " + "  ".join(cells)).rstrip()
 
 
-def fact_lines(mapping: Mapping, log: LogContents, catalogue: CatalogueContents | None, scope: str) -> Iterator[str]:
+def fact_lines(mapping: Mapping, contents: Contents, scope: str) -> Iterator[str]:
     """Numbers and ranges."""
+    log, catalogue, users = contents.log, contents.items, contents.users
     yield f"Contents ({scope})"
     left_out = f", and {log.left_out:,} left out by their kind" if log.left_out else ""
     yield f"  rows       {log.rows:,}{left_out}"
@@ -66,6 +67,9 @@ def fact_lines(mapping: Mapping, log: LogContents, catalogue: CatalogueContents 
         yield "  times      none"
     if catalogue is not None:
         yield from _catalogue_lines(catalogue)
+    if users is not None and mapping.users is not None:
+        kinds = [f"{name} ({'numbers' if name in users.numbers else 'words'})" for name in mapping.users.attributes]
+        yield from _folded("  attributes ", f"of {users.rows:,} users: {', '.join(kinds)}")
 
 
 def rejection_lines(tables: Sequence[tuple[str, int, Rejections]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from recstack.data.adapters.mapping import Mapping
-from recstack.data.inspection.facts import CatalogueContents, LogContents, percent
+from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, percent
 from recstack.data.inspection.times import in_unit
 from recstack.data.reading.cells import NULL_WORDS
 from recstack.data.timestamps import DAY
@@ -20,12 +20,15 @@ _MANY_GENRES: Final = 1_000
 _YEAR: Final = 365.25 * DAY
 
 
-def suspicions(mapping: Mapping, log: LogContents, catalogue: CatalogueContents | None) -> list[str]:
+def suspicions(mapping: Mapping, contents: Contents) -> list[str]:
     """Sentences about what a person should look at; empty if nothing is odd."""
+    log, catalogue, users = contents.log, contents.items, contents.users
     found = [*_of_ids(mapping, log), *_of_ratings(mapping, log), *_of_times(mapping, log), *_of_rows(log)]
     if catalogue is not None:
         found += _of_catalogue(mapping, catalogue)
         found = [*catalogue.warnings, *found]
+    if users is not None:
+        found = [*users.warnings, *found]
     return [*log.warnings, *found]
 
 

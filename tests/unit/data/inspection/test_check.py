@@ -196,6 +196,14 @@ def test_a_file_that_is_missing_is_named_with_those_that_are_there(tmp_path: Pat
     assert "log.csv does not exist: interactions.file names it; the folder has logs.csv" in "\n".join(result.lines())
 
 
+def test_attributes_of_users_are_shown_with_their_kind(tmp_path: Path) -> None:
+    (tmp_path / "users.csv").write_text("user,age,town\n" + "".join(f"{n},{20 + n},Ulm\n" for n in range(1, 21)))
+    users = '\n[users]\nfile = "users.csv"\nuser = "user"\nattributes = ["age", "town"]\n'
+    found = page(tmp_path, good(), MAPPING + users)
+    assert "attributes of 20 users: age (numbers), town (words)" in found
+    assert "No row of [users] would be rejected." in found
+
+
 def test_without_a_mapping_one_is_proposed_and_used(tmp_path: Path) -> None:
     page(tmp_path, good())
     (tmp_path / FILE).unlink()
