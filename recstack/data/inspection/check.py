@@ -136,7 +136,7 @@ def _found(
     log, columns = contents.log, mapping.interactions
     taken = f"{excerpt.pieces} pieces" if excerpt.pieces > 1 else "the beginning"
     scope = "all rows" if log.whole else f"a sample: {taken} of the file; --whole reads all"
-    names = [columns.user, columns.item, columns.rating or columns.kind or "", columns.time or ""]
+    names = [columns.user, columns.item, columns.rating or columns.kind or "weight", columns.time or ""]
     for _, _, rejected in contents.rejections():
         rejected.examples = {reason: excerpt.about_files(text) for reason, text in rejected.examples.items()}
     odd = [*_differences(mapping, samples), *map(excerpt.about_files, suspicions(mapping, contents))]

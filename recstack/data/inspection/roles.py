@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from recstack.data.inspection.columns import Column
 from recstack.data.inspection.names import (
@@ -20,6 +21,9 @@ from recstack.data.inspection.names import (
     words_of,
 )
 from recstack.data.inspection.tables import TableSample
+
+_BLANK: Final = 0.01
+"""Share of empty cells above which another column of ids is better."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,10 @@ def item_roles(table: TableSample, key: Column) -> dict[str, Role]:
         if lists:
             best = max(lists, key=lambda each: each.cells - each.parts)
             taken[GENRES] = Role(best, "its cells are lists whose parts come back", sure=False)
+    if GENRES not in taken and table.dialect is not None and not table.dialect.header:
+        few = [each for each in _free(table, taken) if each.kind == "text" and 2 <= each.distinct <= 0.3 * each.cells]
+        if few:
+            taken[GENRES] = Role(few[0], "few words that come back", tuple(each.name for each in few[1:]), sure=False)
     if TITLE not in taken:
         texts = [each for each in table.columns if each.kind == "text" and not _is_taken(each, taken)]
         if texts:
@@ -173,7 +181,8 @@ def _ids(table: TableSample, taken: dict[str, Role]) -> list[Column]:
     """Columns that may hold ids, the likeliest first: neither numbers of rows nor decimals, if there are others."""
     found = [each for each in _free(table, taken) if _is_id(each) and not _is_row_number(each)]
     marked = [each for each in found if each.kind == "marked items"] if USER in taken else []
-    return marked + sorted((each for each in found if each not in marked), key=lambda each: each.kind == "decimal")
+    others = [each for each in found if each not in marked]
+    return marked + sorted(others, key=lambda each: (each.kind == "decimal", each.blank > _BLANK))
 
 
 def _is_row_number(column: Column) -> bool:
