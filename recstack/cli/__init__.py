@@ -21,6 +21,10 @@ app.add_typer(data_app, name="data")
 
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
 Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
+AcceptRejected = Annotated[
+    bool,
+    typer.Option("--accept-rejected", help="use the data although more than 1 % of the rows of a table are rejected"),
+]
 Protocol = Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")]
 Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
@@ -50,6 +54,7 @@ def demo(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
+    accept_rejected: AcceptRejected = False,
     protocol: Protocol = None,
     feature_option: FeatureOption = None,
 ) -> None:
@@ -57,7 +62,7 @@ def demo(
     say(f"recstack demo: from the ratings of {dataset} to a model that answers requests")
     from recstack.experiments.config import ExperimentConfig
 
-    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option))
+    config = ExperimentConfig.read(dataset, data, _options(option, accept_rejected), protocol, _pairs(feature_option))
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     with working("importing Prefect, Spark, Feast and PyTorch"):
         from flows.demo import run_demo
@@ -115,6 +120,7 @@ def evaluate(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
+    accept_rejected: AcceptRejected = False,
     protocol: Protocol = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
     target: Target = "implicit",
@@ -143,7 +149,9 @@ def evaluate(
     names = _check_models(models, reference)
     ages = parse_names(staleness, protocol)
     options = options_by_model(model_option or [], names)
-    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
+    config = ExperimentConfig.read(
+        dataset, data, _options(option, accept_rejected), protocol, _pairs(feature_option), target, split_at
+    )
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
         from recstack.evaluation.report.page import render_page
@@ -172,6 +180,7 @@ def tune(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
+    accept_rejected: AcceptRejected = False,
     protocol: Protocol = None,
     target: Target = "implicit",
     split_at: SplitAt = None,
@@ -183,7 +192,9 @@ def tune(
     from recstack.experiments.config import ExperimentConfig
 
     _check_models(model, None)
-    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
+    config = ExperimentConfig.read(
+        dataset, data, _options(option, accept_rejected), protocol, _pairs(feature_option), target, split_at
+    )
     with working("importing Spark, Feast and PyTorch"):
         from recstack.experiments.evaluate import tune_dataset
 
@@ -230,6 +241,10 @@ def _pairs(options: list[str] | None) -> dict[str, str]:
     if wrong := [name for name, sign, _ in pairs if not sign]:
         raise typer.BadParameter(f"write NAME=VALUE, such as {wrong[0]}=VALUE")
     return {name: value for name, _, value in pairs}
+
+
+def _options(options: list[str] | None, accept_rejected: bool) -> dict[str, str]:
+    return _pairs(options) | ({"accept_rejected": "true"} if accept_rejected else {})
 
 
 def _item_ids(text: str) -> list[int]:

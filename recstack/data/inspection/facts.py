@@ -112,6 +112,11 @@ class Contents:
         return found
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: 1 row, 2,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(part: int, whole: int) -> str:
     """A share in words: never 0 % of something, nor 100 % of not all."""
     share = part / max(1, whole)

@@ -6,7 +6,7 @@ from typing import Final
 
 from recstack.data.adapters.mapping import Mapping
 from recstack.data.inspection.counting import IdCounts, NumberCounts
-from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, Rejections, percent
+from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, Rejections, counted, percent
 from recstack.data.inspection.tables import TableSample, count_of_rows
 
 _ROWS: Final = 5
@@ -78,7 +78,8 @@ def rejection_lines(tables: Sequence[tuple[str, int, Rejections]]) -> Iterator[s
         if not rejected.total():
             yield f"No row of [{name}] would be rejected."
             continue
-        yield f"{rejected.total():,} of {rows:,} rows of [{name}] would be rejected ({percent(rejected.total(), rows)})"
+        of = f"{rejected.total():,} of {counted(rows, 'row')} of [{name}]"
+        yield f"{of} would be rejected ({percent(rejected.total(), rows)})"
         width = max(map(len, rejected.counts))
         for reason, count in rejected.counts.most_common():
             lead = f"  {reason:{width}}  {count:>7,}  "
@@ -100,7 +101,7 @@ def _catalogue_lines(catalogue: CatalogueContents) -> Iterator[str]:
     if catalogue.genres:
         most = [f"{_cut(name, 40)} {count:,}" for name, count in catalogue.genres.most_common(_GENRES)]
         more = ", …" if len(catalogue.genres) > _GENRES else ""
-        none = f"; {catalogue.without_genres:,} items have none" if catalogue.without_genres else ""
+        none = f"; none: {counted(catalogue.without_genres, 'item')}" if catalogue.without_genres else ""
         yield from _folded("  genres     ", f"{len(catalogue.genres):,}: {', '.join(most)}{more}{none}")
 
 

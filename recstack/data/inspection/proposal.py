@@ -247,9 +247,10 @@ def _notes(roles: Roles) -> list[str]:
     if r.TIME not in roles.of_log:
         notes.append('No column of times was found. If the rows are in the order of time, add time = "row".')
     if roles.twins:
+        some = ", ".join(roles.twins[:3]) + (" and others" if len(roles.twins) > 3 else "")
         notes.append(
-            f"{', '.join(roles.twins)} has the columns of {roles.log.name}, too: to read all of them, move them to one"
-            " folder and name it as file."
+            f"{some}: the same columns as {roles.log.name}. To read all of them, move them to one folder and name it as"
+            " file."
         )
     if roles.unused:
         notes.append(f"Not used: {', '.join(roles.unused)}.")

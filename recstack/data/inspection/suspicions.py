@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from recstack.data.adapters.mapping import Mapping
-from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, percent
+from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, counted, percent
 from recstack.data.inspection.times import in_unit
 from recstack.data.reading.cells import NULL_WORDS
 from recstack.data.timestamps import DAY
@@ -121,7 +121,7 @@ def _of_rows(log: LogContents) -> Iterator[str]:
         about = "" if log.repetitions.exact else "about "
         yield f"{about}{repeated:,} rows repeat the user, item and time of another one: one of them counts"
     if 0 < kept < _FEW_ROWS and log.whole:
-        yield f"{kept:,} usable rows: too few to learn from or to compare models"
+        yield f"{counted(kept, 'usable row')}: too few to learn from or to compare models"
     users = log.users.distinct
     if log.whole and users > 20 and log.users.single() > 0.5 * users:
         yield f"{percent(log.users.single(), users)} of the users have one row: nothing can be learned of them"

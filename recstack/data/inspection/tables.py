@@ -12,12 +12,17 @@ import pyarrow.parquet as pq
 from recstack.data.inspection.columns import Column, describe
 from recstack.data.inspection.dialect import DialectGuess, guess_dialect
 from recstack.data.inspection.encoding import EncodingGuess, decode, guess_encoding
+from recstack.data.inspection.facts import counted
 from recstack.data.inspection.sampling import FileSample, sample
 from recstack.data.reading import streams
 from recstack.errors import DataError
 
 ROWS: Final = 10_000
 """Rows from which columns are described."""
+CELLS: Final = 200_000
+"""Cells from which they are described; a wide table gives fewer rows, but at least some hundred."""
+_START: Final = 4_000
+"""Characters from which it is seen whether a file is text."""
 FIRST: Final = 100
 """Rows that are kept."""
 
@@ -57,7 +62,17 @@ def read_table(path: Path) -> TableSample:
         return _read_parquet(pieces)
     encoding = guess_encoding(pieces.head + b"".join(piece for _, piece in pieces.later))
     text = decode(pieces.head, encoding.name)
+    _require_text(pieces.path, text)
     return _read_json(pieces, encoding, text) if text.lstrip().startswith("{") else _read_text(pieces, encoding, text)
+
+
+def _require_text(path: Path, text: str) -> None:
+    start = text[:_START]
+    if start.lstrip().startswith("[") and start.lstrip()[1:].lstrip().startswith("{"):
+        raise DataError(f"{path} is one JSON array: write one object a line, such as with jq -c '.[]'")
+    odd = sum(each < " " and each not in "\t\r\n\0\x01" for each in start)
+    if odd > 0.05 * len(start):
+        raise DataError(f"{path} is no text, and of no format that recstack reads: write it as CSV or Parquet")
 
 
 def count_of_rows(table: TableSample) -> str:
@@ -65,19 +80,20 @@ def count_of_rows(table: TableSample) -> str:
     if table.estimated_rows is None:
         return "more rows than were counted"
     exact = table.layout == "parquet" or table.estimated_rows <= ROWS
-    return f"{'' if exact else 'about '}{table.estimated_rows:,} rows"
+    return f"{'' if exact else 'about '}{counted(table.estimated_rows, 'row')}"
 
 
 def _read_text(pieces: FileSample, encoding: EncodingGuess, text: str) -> TableSample:
     dialect = guess_dialect(text)
-    rows = dialect.rows(text, ROWS + 2)
     width = dialect.columns
+    most = _most(width)
+    rows = dialect.rows(text, ROWS + 2)
     if dialect.header:
         names = [*rows[0], *(f"column {index + 1}" for index in range(len(rows[0]), width))]
         rows = rows[1:]
     else:
         names = [f"column {index + 1}" for index in range(width)]
-    whole_rows = [row for row in rows[:ROWS] if len(row) == width] or rows
+    whole_rows = [row for row in rows[:most] if len(row) == width] or rows
     columns = [
         describe(name, [row[index] if index < len(row) else "" for row in whole_rows])
         for index, name in enumerate(names)
@@ -91,9 +107,14 @@ def _read_json(pieces: FileSample, encoding: EncodingGuess, text: str) -> TableS
     if not objects:
         raise DataError(f"{pieces.path} begins like JSON, but its lines are no objects: one object a line is expected")
     names = list(dict.fromkeys(name for each in objects for name in each))
-    columns = [describe(name, [each.get(name) for each in objects], typed="json") for name in names]
+    some = objects[: _most(len(names))]
+    columns = [describe(name, [each.get(name) for each in some], typed="json") for name in names]
     rows = _estimate(pieces, len(objects), text)
     return TableSample(pieces, "json", columns, objects[:FIRST], encoding, None, rows)
+
+
+def _most(columns: int) -> int:
+    return max(500, min(ROWS, CELLS // max(1, columns)))
 
 
 def _object(line: str) -> Any:
@@ -115,7 +136,7 @@ def _read_parquet(pieces: FileSample) -> TableSample:
     try:
         with pq.ParquetFile(first.path) as file:
             schema: pa.Schema = file.schema_arrow
-            batch = next(file.iter_batches(ROWS), None)
+            batch = next(file.iter_batches(_most(len(schema))), None)
             rows = file.metadata.num_rows * len(pieces.parts)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{first.path} can't be read ({error}): it is damaged or cut short, get it again") from None

@@ -19,6 +19,8 @@ class Dialect:
     """"" for none."""
     rest: int | None = None
     """Index of a column that takes the rest of its line; None for none."""
+    quote_is_said: bool = True
+    """Whether the mapping names the quote."""
 
     @classmethod
     def of(cls, table: Table) -> Self:
@@ -33,7 +35,8 @@ class Dialect:
         rest = len(table.columns) - 1 if table.columns and last.endswith(REST) else None
         quote = "" if rest is not None and table.quote is None else quote
         escape = table.escape or ""
-        return cls(separator, quote, "" if escape == quote else escape, rest)  # RFC 4180 doubles quotes anyway
+        escape = "" if escape == quote else escape  # RFC 4180 doubles quotes anyway
+        return cls(separator, quote, escape, rest, table.quote is not None)
 
     @property
     def is_plain(self) -> bool:

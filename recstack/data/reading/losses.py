@@ -21,12 +21,15 @@ class Losses:
     """Where a reason was met first, what is there, and what was expected; also of cells that the contract counts."""
     odd_quotes: int = 0
     """Rows with a quote that keeps no rule and was taken as it is."""
+    quoted_cells: int = 0
+    """Cells in quotes that were taken as they are, because nobody has said what quotes mean."""
 
     def lines_of(self, rows: Rows) -> None:
         """Count the lines that are no rows."""
         for each in rows.unread:
             self.count(each.reason, 1, f"{rows.part}, line {each.line:,}: {each.why}")
         self.odd_quotes += rows.odd_quotes
+        self.quoted_cells += rows.quoted_cells
 
     def count(self, reason: str, rows: int, example: str) -> None:
         """Count rows that are lost."""
@@ -51,3 +54,4 @@ class Losses:
             self.lines[reason] = self.lines.get(reason, 0) + rows
         self.examples = {**other.examples, **self.examples}
         self.odd_quotes += other.odd_quotes
+        self.quoted_cells += other.quoted_cells

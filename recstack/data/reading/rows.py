@@ -43,6 +43,8 @@ class Rows:
     """Number of the line after the last one that was read."""
     odd_quotes: int = 0
     """Rows with a quote that is none by the rules, taken as it is."""
+    quoted_cells: int = 0
+    """Cells that stand in quotes, where quotes are ordinary characters and nobody has said so."""
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -82,7 +82,9 @@ def _header(head: str, dialect: Dialect, table: Table, file: str) -> Header:
     else:
         names = [name.strip() if first.count(name.strip()) == 0 else name for name in first]
         row = records[1].cells if len(records) > 1 else first
-    extra = [] if dialect.rest is not None else [""] * (len(row) - len(names))
+    # Cells that no name belongs to are left out; under a header they have to be empty, or the names may be shifted.
+    is_spare = dialect.rest is None and (table.columns is not None or not any(map(str.strip, row[len(names) :])))
+    extra = [""] * (len(row) - len(names)) if is_spare else []
     if not has_header:
         return Header([*names, *extra], 0, 1)
     _, taken = parse(head, begins, final=True, most=1)
@@ -98,7 +100,7 @@ def require(columns: Sequence[str], found: list[str], file: str, table: Table | 
     """
     if missing := [name for name in columns if name not in found]:
         raise DataError(
-            f"{file} has no column {', '.join(missing)}; it has {listed(found) or 'no columns at all'}"
+            f"{file} has no column {', '.join(missing)}; it has {listed([*filter(None, found)]) or 'no columns at all'}"
             f"{_hint(missing, found, table)}"
         )
     if repeated := [name for name in dict.fromkeys(columns) if found.count(name) > 1]:
@@ -107,6 +109,9 @@ def require(columns: Sequence[str], found: list[str], file: str, table: Table | 
 
 def _hint(missing: list[str], found: list[str], table: Table | None) -> str:
     """What the reason may be."""
+    found = [name for name in found if name]
+    if table is not None and not table.quote and all(f'"{name}"' in found for name in missing):
+        return ". They stand in quotes: write quote = '\"'"
     if any("\ufffd" in name for name in found):
         return ". Its header holds bytes that mean nothing in UTF-8: set encoding"
     if table is not None and len(found) == 1:

@@ -22,8 +22,8 @@ def unquoted_rows(block: Block, dialect: Dialect, columns: Mapping[str, int], wi
         width: how many cells a line may have; a longer one is no row, unless the further cells are empty.
         part: name of the file.
     """
-    data = block.data.removesuffix(b"\n").replace(b"\r\n", b"\n").removesuffix(b"\r")
-    lines = pc.split_pattern(pa.scalar(data.decode("utf-8"), pa.large_string()), "\n").values.cast(pa.string())
+    text = block.data.removesuffix(b"\n").replace(b"\r\n", b"\n").removesuffix(b"\r").decode("utf-8")
+    lines = pc.split_pattern(pa.scalar(text, pa.large_string()), "\n").values.cast(pa.string())
     numbers = np.arange(len(lines), dtype=np.int64) + block.line
     cells = _divided(lines, dialect)
     offsets = cells.offsets.to_numpy().astype(np.int64)
@@ -38,7 +38,13 @@ def unquoted_rows(block: Block, dialect: Dialect, columns: Mapping[str, int], wi
     index = np.flatnonzero(kept)
     flat, begins, counts = cells.values, offsets[:-1][index], lengths[index]
     found = {name: flat.take(pa.array(begins + at, mask=counts <= at)) for name, at in columns.items()}
-    return Rows(part, found, numbers[index], unread=unread, until=block.until)
+    quoted = 0 if dialect.quote_is_said or dialect.quote or '"' not in text else _quoted_cells(found)
+    return Rows(part, found, numbers[index], unread=unread, until=block.until, quoted_cells=quoted)
+
+
+def _quoted_cells(cells: Mapping[str, pa.Array]) -> int:
+    pattern = r'^".*"$'
+    return sum(pc.sum(pc.match_substring_regex(column, pattern)).as_py() or 0 for column in cells.values())
 
 
 def _divided(lines: pa.StringArray, dialect: Dialect) -> pa.ListArray:
