@@ -169,3 +169,36 @@ def test_a_layout_whose_log_is_missing_says_what_it_needs(tmp_path: Path) -> Non
     folder_with(tmp_path, log__csv="1,2\n")
     with pytest.raises(DataError, match=r"has no file events\.csv, which retailrocket needs; it has log\.csv"):
         init_mapping(tmp_path, "retailrocket")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "log.json",
+            b'[{"user": 1, "item": 2}]',
+            r"is one JSON array: write one object a line, such as with jq -c '\.\[\]'",
+        ),
+        ("log.bin", bytes(range(1, 256)) * 40, "is no text, and of no format that recstack reads"),
+        ("log.xls", b"\xd0\xcf\x11\xe0" + b"\1" * 600, "is an Excel workbook: save the sheet as CSV"),
+    ],
+)
+def test_what_is_no_table_says_what_it_is(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        init_mapping(tmp_path, None)
+
+
+def test_a_file_that_can_not_be_read_is_named_in_the_mapping(tmp_path: Path) -> None:
+    folder_with(tmp_path, log__csv=log("user,item,rating,ts", "{u},{i},{r},{t}"))
+    (tmp_path / "more.xls").write_bytes(b"\xd0\xcf\x11\xe0" + b"\1" * 600)
+    assert "# Left out: " in proposal_for(look_into(tmp_path)).text()
+
+
+def test_files_with_the_same_columns_are_parts_of_one_log(tmp_path: Path) -> None:
+    text = log("user,item,rating,ts", "{u},{i},{r},{t}")
+    folder_with(tmp_path, y2023__csv=text, y2024__csv=text)
+    assert (
+        "the same columns as y2023.csv. To read all of them, move them to one folder"
+        in proposal_for(look_into(tmp_path)).text()
+    )
