@@ -48,6 +48,8 @@ class Column:
     high: float | None = None
     middle: float | None = None
     """Median of its numbers."""
+    numeric: float = 0.0
+    """Share of the known cells that are numbers; of a column of words perhaps half."""
     time: TimeGuess | None = None
     separator: str | None = None
     """Between the parts of a list."""
@@ -104,7 +106,7 @@ def _kind_of_values(cells: Sequence[Any], known: list[str]) -> dict[str, Any]:
         finite = [number for number in numbers if isfinite(number)]
         time = guess_time([f"{number:.0f}" for number in finite])
         whole = all(number.is_integer() for number in finite)
-        return {"kind": "whole" if whole else "decimal", "time": time, **_range(finite)}
+        return {"kind": "whole" if whole else "decimal", "time": time, "numeric": 1.0, **_range(finite)}
     if isinstance(first, datetime | date):
         return {"kind": "time", "time": TimeGuess("iso", "the file says that these are times")}
     if isinstance(first, list):
@@ -124,12 +126,15 @@ def _kind_of_texts(distinct: list[str], known: list[str]) -> dict[str, Any]:
     ):
         if _fits(pattern, known):
             numbers = [number for text in known if (number := _number(text, kind)) is not None]
-            return {"kind": kind, "time": guess_time(known), **_range(numbers)}
+            return {"kind": kind, "time": guess_time(known), "numeric": len(numbers) / len(known), **_range(numbers)}
     lowered = {text.strip().lower() for text in distinct}
     if len(lowered) <= 2 and any(lowered <= set(pair) for pair in _SWITCH):
         return {"kind": "switch"}
     if time := guess_time(known):
         return {"kind": "time", "time": time}
+    numbers = [number for text in known if (number := _number(text, "decimal")) is not None]
+    if len(numbers) >= 0.5 * len(known):
+        return {"kind": "text", "numeric": len(numbers) / len(known), **_range(numbers)}
     marked = [text for text in known if all(_MARKED.fullmatch(part) for part in text.split())]
     if len(marked) >= _SHARE * len(known) and sum(" " in text for text in marked) > 0.2 * len(known):
         return {"kind": "marked items"}

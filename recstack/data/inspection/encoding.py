@@ -51,9 +51,9 @@ def guess_encoding(data: bytes) -> EncodingGuess:
 
 
 def decode(data: bytes, name: str) -> str:
-    """Text of a part of a file; a cut character at its end is left out, a wrong byte becomes U+FFFD."""
+    """Text of a part of a file; a cut character at its end and NULs are left out, a wrong byte becomes U+FFFD."""
     decoder = codecs.getincrementaldecoder(name)(errors="replace")
-    return decoder.decode(data, final=False).removeprefix("\ufeff")
+    return decoder.decode(data, final=False).removeprefix("\ufeff").replace("\0", "")
 
 
 def _decodes(data: bytes, name: str) -> bool:

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from textwrap import wrap
 from typing import Final
 
 from recstack.data.adapters.mapping import FILE, Mapping
@@ -11,7 +12,7 @@ from recstack.data.inspection import names as r
 from recstack.data.inspection.columns import Column
 from recstack.data.inspection.roles import Role, Roles
 from recstack.data.inspection.tables import TableSample, count_of_rows
-from recstack.data.inspection.toml import Section
+from recstack.data.inspection.toml import WIDTH, Section, toml
 from recstack.errors import DataError
 
 _SCALES: Final = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 7.0), (1.0, 10.0), (0.0, 10.0), (0.0, 100.0))
@@ -28,7 +29,9 @@ class Proposal:
 
     def text(self) -> str:
         """The file."""
-        head = [f"# {note}" for note in self.notes]
+        head = [
+            line for note in self.notes for line in wrap(note, WIDTH, initial_indent="# ", subsequent_indent="#   ")
+        ]
         return (
             "\n\n".join("\n".join(lines) for lines in [head, *(each.lines() for each in self.sections)] if lines) + "\n"
         )
@@ -244,7 +247,13 @@ def _notes(roles: Roles) -> list[str]:
         notes.append(
             f"Nothing tells users from items but their order: exchange {r.USER} and {r.ITEM} if it is the other way."
         )
-    if r.TIME not in roles.of_log:
+    for role, column in roles.doubts:
+        wanted = "times" if role == r.TIME else "numbers"
+        notes.append(
+            f"{toml(column.name)} may be the {role}, but its cells, such as {column.examples[0][:30]!r}, are no"
+            f" {wanted}: if it is, mend the file, or add {role} = {toml(column.name)} under [interactions]."
+        )
+    if r.TIME not in roles.of_log and not any(role == r.TIME for role, _ in roles.doubts):
         notes.append('No column of times was found. If the rows are in the order of time, add time = "row".')
     if roles.twins:
         some = ", ".join(roles.twins[:3]) + (" and others" if len(roles.twins) > 3 else "")

@@ -1,8 +1,8 @@
 """Which file is the log and which the catalogue, and which column means what."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from recstack.data.inspection.columns import Column
 from recstack.data.inspection.names import (
@@ -22,6 +22,8 @@ from recstack.data.inspection.names import (
 )
 from recstack.data.inspection.tables import TableSample
 
+_HALF: Final = 0.5
+"""Share of numbers from which a column may hold ratings, if its name says so."""
 _BLANK: Final = 0.01
 """Share of empty cells above which another column of ids is better."""
 
@@ -34,6 +36,13 @@ class Role:
     reason: str
     others: tuple[str, ...] = ()
     sure: bool = True
+
+
+class Doubt(NamedTuple):
+    """A column whose name says a role that its cells don't."""
+
+    role: str
+    column: Column
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Roles:
     """Files with the same columns as the log: further parts of it."""
     unused: tuple[str, ...] = ()
     """Names of the other files."""
+    doubts: tuple[Doubt, ...] = ()
 
 
 def guess_roles(tables: Sequence[TableSample]) -> Roles:
@@ -72,7 +82,8 @@ def guess_roles(tables: Sequence[TableSample]) -> Roles:
     others = [each for each in others if each is not items]
     users, key = _users(of_log.get(USER), others)
     unused = tuple(each.name for each in others if each is not users)
-    return Roles(log, of_log, items, of_items, reason, users, key, tuple(each.name for each in twins), unused)
+    same = tuple(each.name for each in twins)
+    return Roles(log, of_log, items, of_items, reason, users, key, same, unused, tuple(_doubts(log, of_log)))
 
 
 def log_roles(table: TableSample) -> dict[str, Role]:
@@ -95,6 +106,13 @@ def log_roles(table: TableSample) -> dict[str, Role]:
     if EVENT in taken and RATING in taken:  # a log has one of them; two kinds of events say less than a rating
         del taken[EVENT]
     return taken
+
+
+def _doubts(log: TableSample, of_log: dict[str, Role]) -> Iterator[Doubt]:
+    rated = RATING in of_log or STRENGTH in of_log or EVENT in of_log
+    for role in [RATING] * (not rated) + [TIME] * (TIME not in of_log):
+        if named := _by_name(role, _free(log, of_log), lambda each: each.kind != "empty"):
+            yield Doubt(role, named.column)
 
 
 def item_roles(table: TableSample, key: Column) -> dict[str, Role]:
@@ -168,7 +186,7 @@ def _fill_strength(table: TableSample, taken: dict[str, Role]) -> None:
     behind = [each for each in free if each in table.columns[2:] and not _is_row_number(each)]
     if events := [each for each in free if is_event(each) and each.values & event_words()]:
         taken[EVENT] = Role(events[0], "its words are kinds of events")
-    elif scales := [each for each in behind if _is_rating(each)]:
+    elif scales := [each for each in behind if each.is_number and _is_rating(each)]:
         best = min(scales, key=lambda each: (each.distinct == 1, each.distinct))
         span = "" if best.low is None else f", {best.low:g} to {best.high:g}"
         taken[RATING] = Role(best, f"few different numbers{span}", sure=False)
@@ -268,7 +286,7 @@ def is_event(column: Column) -> bool:
 def _is_rating(column: Column) -> bool:
     if column.kind == "switch":
         return True
-    if not column.is_number or column.high is None or column.low is None:
+    if column.numeric < _HALF or column.high is None or column.low is None:
         return False
     return column.distinct <= 201 and -10 <= column.low and column.high <= 100
 

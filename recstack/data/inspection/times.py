@@ -9,6 +9,8 @@ _SINCE: Final = datetime(1990, 1, 1, tzinfo=UTC).timestamp()
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _UNITS: Final = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 _SHARE: Final = 0.9
+_MOST: Final = 0.5
+"""Share of ISO 8601 from which a column is taken to be of it, in all of its forms."""
 _CELLS: Final = 2_000
 """Cells that are looked at."""
 _CLOCK: Final = r"(?P<clock>[T ]+\d{1,2}:\d{2}(?P<seconds>:\d{2})?(?P<fraction>[.,]\d+)?)?(?P<half> ?[AaPp]\.?[Mm])?"
@@ -34,14 +36,14 @@ class TimeGuess(NamedTuple):
 
 
 def guess_time(cells: Sequence[str], now: datetime | None = None) -> TimeGuess | None:
-    """How nine of ten cells are written; None if they are no times."""
+    """How nine of ten cells are written, or half of them if it is ISO 8601; None if they are no times."""
     cells = cells[:_CELLS]
     if not cells:
         return None
     numbers = [float(cell) for cell in cells if re.fullmatch(r"-?\d+(\.\d+)?([eE]\+?\d+)?", cell)]
     if len(numbers) >= _SHARE * len(cells):
         return _epoch(numbers, now or datetime.now(UTC)) or _compact(cells) or _epoch(numbers, _LATEST) or _years(cells)
-    if _fits(_ISO, cells):
+    if _fits(_ISO, cells, _MOST):
         return TimeGuess("iso", "dates as 2024-03-01 or 2024-03-01T12:30:00Z")
     for pattern, format_ in _TEXTS:
         if _fits(pattern, cells):
@@ -122,5 +124,5 @@ def _clock(match: re.Match[str], padded: bool) -> str:
     return f"{between}{hours}:mm{':ss' if match['seconds'] else ''}{fraction}{half}"
 
 
-def _fits(pattern: re.Pattern[str], cells: Sequence[str]) -> bool:
-    return sum(bool(pattern.fullmatch(cell.strip())) for cell in cells) >= _SHARE * len(cells)
+def _fits(pattern: re.Pattern[str], cells: Sequence[str], share: float = _SHARE) -> bool:
+    return sum(bool(pattern.fullmatch(cell.strip())) for cell in cells) >= share * len(cells)

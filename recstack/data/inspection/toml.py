@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_WIDTH: Final = 118
+WIDTH: Final = 118
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Section:
         lines = []
         for text, comment in written:
             line = f"{text:{width}}  # {comment}" if comment else text
-            lines.extend([line] if len(line) <= _WIDTH else [f"# {comment}", text])
+            lines.extend([line] if len(line) <= WIDTH else [f"# {comment}", text])
         return [*head, *lines]
 
 

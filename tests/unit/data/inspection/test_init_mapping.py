@@ -109,6 +109,29 @@ def test_json_lines_in_gzip(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "cell", "role"), [("rating", "100%", "rating"), ("stars", "****", "rating"), ("ts", "13:26:40", "time")]
+)
+def test_a_column_whose_cells_do_not_fit_its_name_is_mentioned(
+    tmp_path: Path, column: str, cell: str, role: str
+) -> None:
+    text = f"user,item,{column}\n" + "".join(f"{n // 6},{n % 7},{cell}\n" for n in range(60))
+    mapping = mapped(folder_with(tmp_path, log__csv=text))
+    assert (mapping.interactions.rating, mapping.interactions.time) == (None, None)
+    found = " ".join((tmp_path / FILE).read_text().replace("#", "").split())
+    assert f'"{column}" may be the {role}, but its cells, such as {cell!r}, are no ' in found
+    assert f'add {role} = "{column}" under [interactions]' in found
+
+
+def test_ratings_of_which_some_are_no_numbers_and_times_of_several_iso_forms(tmp_path: Path) -> None:
+    times = ("2024-03-01", "2024-03-01T10:00:00Z", "20240301T100000Z")
+    text = "user,item,rating,ts\n" + "".join(
+        f"{n // 6},{n % 7},{'five' if n % 3 == 0 else n % 5 + 1},{times[n % 3]}\n" for n in range(60)
+    )
+    mapping = mapped(folder_with(tmp_path, log__csv=text))
+    assert (mapping.interactions.rating, mapping.interactions.time) == ("rating", "ts")
+
+
 def test_several_items_in_a_cell(tmp_path: Path) -> None:
     text = "".join(
         f"{n}\tU{n % 9}\t11/{n % 9 + 1}/2019 9:05:58 AM\tN{n} N{n + 1}\tN{n}-1 N{n + 2}-0\n" for n in range(30)
