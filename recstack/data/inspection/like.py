@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from recstack.data.adapters.mapping import FILE
+from recstack.data.inspection.log_columns import log_roles
 from recstack.data.inspection.proposal import scale_of
-from recstack.data.inspection.roles import log_roles
 from recstack.data.inspection.tables import TableSample, read_table
 from recstack.data.inspection.toml import Section, toml
 from recstack.errors import DataError, choose

@@ -10,7 +10,8 @@ from typing import Final
 from recstack.data.adapters.mapping import FILE, Mapping
 from recstack.data.inspection import names as r
 from recstack.data.inspection.columns import Column
-from recstack.data.inspection.roles import Role, Roles
+from recstack.data.inspection.matching import Role
+from recstack.data.inspection.roles import Roles
 from recstack.data.inspection.tables import TableSample, count_of_rows
 from recstack.data.inspection.toml import WIDTH, Section, toml
 from recstack.errors import DataError
