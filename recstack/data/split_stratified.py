@@ -11,7 +11,7 @@ from recstack.data.splits import TEST, TRAIN, VALIDATION
 _ENOUGH: Final = 5
 """Rows of a rating from which it is in test."""
 _RANK: Final = "_rank"
-"""Place of a row among those of its user, from 0."""
+"""Place of a row among those of its user, from 0, from the cut on."""
 _ROWS: Final = "_rows"
 """Rows of the user."""
 _BEFORE: Final = "_before"
@@ -25,15 +25,17 @@ _OTHERS_BEFORE: Final = "_others_before"
 def stratified(interactions: DataFrame, seed: int) -> DataFrame:
     """A fifth of each user's rows is test, and a tenth of the others validation; each has low and high ratings.
 
-    The rows of a user are sorted by rating, those of one rating at random, and the users stand one after the other at
-    random; then every fifth row is test. So what is rounded off for one user goes to another, and it does not matter
-    how many different ratings there are. Each user has a train row: an only row is one.
+    The rows of a user are sorted by rating, those of one rating at random, and stand in a circle that is cut open at
+    random; the users stand one after the other at random. Then every fifth row is test. So what is rounded off for one
+    user goes to another, and it does not matter how many different ratings there are. Each user has a train row: an
+    only row is one.
 
     A rating with `_ENOUGH` rows or more is in test, however rare it is; see `_with_rare_ratings`.
     """
     draw = F.xxhash64(F.lit(seed), c.USER_ID, c.ITEM_ID)
     user = Window.partitionBy(c.USER_ID).orderBy(c.RATING, draw, c.ITEM_ID, F.col(c.TIMESTAMP).asc_nulls_first())
-    ranked = interactions.withColumn(_RANK, F.row_number().over(user) - 1).join(_users(interactions, seed), c.USER_ID)
+    ranked = interactions.withColumn(_RANK, F.row_number().over(user)).join(_users(interactions, seed), c.USER_ID)
+    ranked = ranked.withColumn(_RANK, F.pmod(F.col(_RANK) + F.xxhash64(F.lit(seed), c.USER_ID), F.col(_ROWS)))
     place = F.col(_BEFORE) + F.col(_RANK)
     place_of_other = F.col(_OTHERS_BEFORE) + F.col(_RANK) - _marks(F.col(_BEFORE), F.col(_RANK), 5)
     is_test = (F.col(_ROWS) > 1) & (_marks(place, F.lit(1), 5) == 1)

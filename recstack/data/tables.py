@@ -50,7 +50,16 @@ def write_tables(
         DataError: the source can't be used, or too many of its rows were rejected.
     """
     try:
-        with staging_in(draft / _STAGED) as staging, _explain_unreadable_files(dataset.require_files(source)):
+        known = (
+            []
+            if previous is None
+            else [name for name, folder in numbering.FOLDERS.items() if (previous / folder).exists()]
+        )
+        words_before = frozenset(KINDS[name] for name in known)
+        with (
+            staging_in(draft / _STAGED, words_before) as staging,
+            _explain_unreadable_files(dataset.require_files(source)),
+        ):
             return _Tables(spark, dataset, source, draft, previous, forgotten, staging).write()
     finally:
         shutil.rmtree(draft / _STAGED, ignore_errors=True)

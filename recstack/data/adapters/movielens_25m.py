@@ -16,7 +16,7 @@ from recstack.data.adapters.staged import fixed_mapping, log_frame
 from recstack.data.traits import Traits
 
 # "Toy Story (1995)", and for a series "Death Note (2006–2007)" or "Cosmos (2014–)".
-_TITLE_AND_YEAR = r"^(.*\S)\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)\s*$"
+_TITLE_AND_YEAR = r"(?s)^(.*\S)\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)\s*$"
 _NO_GENRES = "(no genres listed)"
 
 

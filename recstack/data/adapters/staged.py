@@ -85,7 +85,7 @@ def _id(name: str, mapping: Mapping, staging: Staging, *, is_word: bool = False)
         return column
     if mapping.text_ids is not None and not is_word:
         return column  # `reading` has made numbers of them
-    if mapping.text_ids is None and chosen(mapping.text_ids, forms, kind)[0]:
+    if mapping.text_ids is None and (kind in staging.words_before or chosen(mapping.text_ids, forms, kind)[0]):
         return column
     return _number(column, forms[kind], is_word=is_word)
 

@@ -67,9 +67,9 @@ Job = Callable[[], Rows]
 
 
 def shown(cell: object) -> str:
-    """A cell for a message, in quotes and not too long."""
-    text = repr(str(cell))
-    return text if len(text) <= 60 else f"{text[:57]}…{text[0]}"
+    """A cell for a message, in quotes, on one line and not too long."""
+    text = "".join(each if each.isprintable() else repr(each)[1:-1] for each in str(cell)[:80])
+    return f"'{text}'" if len(text) <= 60 else f"'{text[:57]}…'"
 
 
 def listed(names: list[str]) -> str:

@@ -20,7 +20,7 @@ from recstack.data.adapters.mapping import Mapping
 from recstack.data.adapters.mapping_tables import ItemTable, UserTable
 from recstack.data.reading.ids import IdForms, Kind
 from recstack.data.reading.items import ItemFacts, ItemReader
-from recstack.data.reading.log import ROW_NUMBER, LogFacts, LogReader
+from recstack.data.reading.log import LINE, ROW_NUMBER, LogFacts, LogReader
 from recstack.data.reading.losses import Losses
 from recstack.data.reading.users import UserReader
 from recstack.errors import DataError
@@ -32,6 +32,8 @@ class Staging:
     """The tables of one dataset, each read once."""
 
     folder: Path
+    words_before: frozenset[Kind] = frozenset()
+    """Whose ids were words in the version before: they stay words, unless the mapping says otherwise."""
     losses: dict[str, Losses] = field(default_factory=dict)
     """By "interactions" and "items"."""
     warnings: list[str] = field(default_factory=list)
@@ -123,8 +125,7 @@ class Staging:
         with working(f"ingest: reading {file}", unit="row") as step:
             try:
                 for table in tables:
-                    if writer is None:
-                        writer = pq.ParquetWriter(path, table.schema, compression="lz4")
+                    writer = writer or _writer(path, table.schema)
                     writer.write_table(table)
                     step.advance(table.num_rows)
             finally:
@@ -135,13 +136,21 @@ class Staging:
         return path
 
 
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer that stores numbers of rows and lines, which only grow, as differences."""
+    growing = [name for name in (ROW_NUMBER, LINE) if name in schema.names]
+    others = [name for name in schema.names if name not in growing]
+    encodings = dict.fromkeys(growing, "DELTA_BINARY_PACKED")
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=others, column_encoding=encodings)
+
+
 _current: Final[ContextVar[Staging | None]] = ContextVar("staging", default=None)
 
 
 @contextmanager
-def staging_in(folder: Path) -> Iterator[Staging]:
-    """Within this block adapters stage what they read in this folder."""
-    staging = Staging(folder)
+def staging_in(folder: Path, words_before: frozenset[Kind] = frozenset()) -> Iterator[Staging]:
+    """Within this block adapters stage what they read in this folder; see `Staging.words_before`."""
+    staging = Staging(folder, words_before)
     token = _current.set(staging)
     try:
         yield staging

@@ -69,7 +69,7 @@ def test_utf_16_without_a_mark_names_the_key(tmp_path: Path) -> None:
 def test_letters_of_windows_in_latin_1_are_worth_a_word(tmp_path: Path) -> None:
     write(tmp_path, {**LOG, "items.csv": "id,name,tags\nx,Ocean’s 11,\n".encode("cp1252")})
     (remark, *_) = found(tmp_path, items={**CATALOGUE, "encoding": "iso-8859-1"}).remarks
-    assert 'items.csv: 1 lines hold control characters' in remark and 'encoding = "cp1252"' in remark
+    assert "items.csv: 1 lines hold control characters" in remark and 'encoding = "cp1252"' in remark
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,11 @@ def test_letters_of_windows_in_latin_1_are_worth_a_word(tmp_path: Path) -> None:
         ('1,"Line one\nLine two",war\n2,"A\r\nB",war\n', {}, ["Line one\nLine two", "A\r\nB"]),
         ('1,"say ""hi"", ok",war\n', {}, ['say "hi", ok']),
         ('1,12" Vinyl,war\n2,"Unclosed,war\n3,"Fine, too",war\n', {}, ['12" Vinyl', '"Unclosed', "Fine, too"]),
-        ('1,"The \\"Odd\\" One, a tale",war\n2,"C:\\\\dir",war\n', {"escape": "\\"}, ['The "Odd" One, a tale', "C:\\dir"]),
+        (
+            '1,"The \\"Odd\\" One, a tale",war\n2,"C:\\\\dir",war\n',
+            {"escape": "\\"},
+            ['The "Odd" One, a tale', "C:\\dir"],
+        ),
         ('"1"; "a; b" ;war\n', {"separator": ";"}, ["a; b"]),
         ("1;'it''s; so';war\n", {"separator": ";", "quote": "'"}, ["it's; so"]),
         ('1\t"Quoted" Start\twar\n2\tsay "hi\twar\n', {"separator": "\t"}, ['"Quoted" Start', 'say "hi']),
@@ -96,7 +100,9 @@ def test_letters_of_windows_in_latin_1_are_worth_a_word(tmp_path: Path) -> None:
     ],
     ids=lambda value: repr(value)[:30] if isinstance(value, str) else "",
 )
-def test_cells_are_divided_as_they_are_meant(tmp_path: Path, text: str, keys: dict[str, str], titles: list[str]) -> None:
+def test_cells_are_divided_as_they_are_meant(
+    tmp_path: Path, text: str, keys: dict[str, str], titles: list[str]
+) -> None:
     separator = {"spaces": " "}.get(keys.get("separator", ""), keys.get("separator", ","))
     end = "\r" if "\n" not in text else "\n"
     header = separator.join(["id", "name", "tags"]) + end
@@ -114,7 +120,11 @@ def test_what_quotes_in_a_file_with_tabs_mean_is_asked_for(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "keys", "message"),
     [
-        ("who;what;stars;at\na;x;5;1\n", {}, 'log.csv has no column who, .*; it has who;what;stars;at. .*separator = ";"'),
+        (
+            "who;what;stars;at\na;x;5;1\n",
+            {},
+            'log.csv has no column who, .*; it has who;what;stars;at. .*separator = ";"',
+        ),
         ("who\twhat\tstars\tat\na\tx\t5\t1\n", {}, r'separator = "\\t"'),
         ("who what stars at\na x 5 1\n", {}, 'separator = "spaces"'),
         ("WHO,What,stars,at\na,x,5,1\n", {}, 'Capital letters matter: write "WHO", "What"'),
@@ -151,7 +161,9 @@ def test_how_a_file_is_compressed_is_seen_in_it_and_not_in_its_name(tmp_path: Pa
     write(tmp_path, {name: packed})
     assert found(tmp_path, interactions={**RATED, "file": name}, rating=SCALE).users == ["a", "b"]
     write(tmp_path, {name: packed[:-9]})
-    with pytest.raises(DataError, match=f"{name} can't be read to its end .*: it is damaged or cut short, get it again"):
+    with pytest.raises(
+        DataError, match=f"{name} can't be read to its end .*: it is damaged or cut short, get it again"
+    ):
         found(tmp_path, interactions={**RATED, "file": name}, rating=SCALE)
 
 

@@ -54,8 +54,8 @@ def test_a_few_ids_that_are_no_numbers_make_no_words_of_the_others(tmp_path: Pat
     result = found(tmp_path, text_ids=[])
     assert result.users == [*range(300), None, None]
     assert result.examples["null_id"] == (
-        "log.csv, line 302: who 'x1' is no whole number; if the ids are words, write text_ids = [\"user\"] at the top of"
-        " mapping.toml"
+        "log.csv, line 302: who 'x1' is no whole number; if the ids are words, write text_ids = [\"user\"] at the top"
+        " of mapping.toml"
     )
 
 
@@ -108,7 +108,9 @@ def test_ratings_are_read_in_any_notation(
         ("-Infinity", "check that this is the right column"),
     ],
 )
-def test_ratings_that_can_not_be_read_are_refused_with_the_key_to_write(tmp_path: Path, cell: str, message: str) -> None:
+def test_ratings_that_can_not_be_read_are_refused_with_the_key_to_write(
+    tmp_path: Path, cell: str, message: str
+) -> None:
     write(tmp_path, {"log.csv": f"who;what;stars\na;x;{cell}\n"})
     with pytest.raises(DataError, match=message):
         found(tmp_path, interactions={**RATED, "separator": ";"}, rating=SCALE)
@@ -150,11 +152,9 @@ def test_the_logarithm_of_plays_is_their_strength(tmp_path: Path) -> None:
     ],
 )
 def test_times_are_read_in_any_notation(tmp_path: Path, time_format: str, cells: list[str]) -> None:
-    for several in ([cell] for cell in [*cells, *([] if len(cells) == 1 else [])]):
-        write(tmp_path, lines(*(f"a,x,1,{cell}" for cell in several)))
-        assert found(tmp_path, interactions={**TIMED, "time_format": time_format}).times == [NOON] * len(several)
-    write(tmp_path, lines(*(f"a,x,1,{cell}" for cell in cells)))
-    assert found(tmp_path, interactions={**TIMED, "time_format": time_format}).times == [NOON] * len(cells)
+    for column in (*([cell] for cell in cells), cells):  # alone, and mixed with others
+        write(tmp_path, lines(*(f"a,x,1,{cell}" for cell in column)))
+        assert found(tmp_path, interactions={**TIMED, "time_format": time_format}).times == [NOON] * len(column)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,10 @@ def test_the_order_of_the_rows_can_be_their_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["log.parquet", "log.pq", "log"])
 def test_types_of_parquet_are_read_for_what_they_are(tmp_path: Path, at: pa.Array, name: str) -> None:
     stars = pa.array([Decimal("4.50")])
-    write(tmp_path, {name: pa.table({"who": pa.array(["a"]).dictionary_encode(), "what": [7.0], "stars": stars, "at": at})})
+    write(
+        tmp_path,
+        {name: pa.table({"who": pa.array(["a"]).dictionary_encode(), "what": [7.0], "stars": stars, "at": at})},
+    )
     result = found(tmp_path, interactions={**RATED, "file": name, "time": "at"}, rating=SCALE)
     assert (result.users, result.items, result.ratings, result.times) == (["a"], ["7.0"], [4.5], [NOON])
 
