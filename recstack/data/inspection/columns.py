@@ -149,6 +149,8 @@ def _lists(distinct: list[str], known: list[str]) -> dict[str, Any]:
     if sum(text.strip().startswith("[") and text.strip().endswith("]") for text in known) >= _SHARE * len(known):
         parts = {part for text in distinct for part in re.findall(r"[\w&/ -]+", text)}
         return {"kind": "list" if parts else "empty", "separator": None, "parts": len(parts)}
+    if sum("://" in text for text in known) > 0.5 * len(known):
+        return {"kind": "text"}
     for separator in _LISTS:
         pieces = [[part.strip() for part in text.split(separator)] for text in known]
         cut = [each for each in pieces if len(each) > 1]

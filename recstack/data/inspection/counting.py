@@ -30,6 +30,11 @@ class IdCounts:
         self.variants = 0
         """Ids that are another one but for capital letters or leading zeros, among the first distinct ones."""
         self.variant_example: tuple[str, str] | None = None
+        self.range: tuple[int, int] | None = None
+        """Lowest and highest, while all ids are whole numbers."""
+        self.example = ""
+        """The first id."""
+        self._are_numbers = True
         self._hashes: Hashes = np.zeros(0, np.int64)
         self._counts: Hashes = np.zeros(0, np.int64)
         self._new: list[tuple[Hashes, Hashes]] = []
@@ -53,6 +58,7 @@ class IdCounts:
         for index in np.flatnonzero(counts > max(1, _HEAVY * len(ids))).tolist():
             self._names[int(hashes[index])] = words[index]
         self._look_for_variants(words)
+        self._measure(encoded.dictionary)
         if self._waiting > _COMPACT:
             self._compact()
         return np.where(known, hashes[indices], 0)
@@ -87,6 +93,18 @@ class IdCounts:
         """Number of ids with one row."""
         self._compact()
         return int((self._counts == 1).sum())
+
+    def _measure(self, words: pa.Array) -> None:
+        self.example = self.example or words[0].as_py()
+        if not self._are_numbers:
+            return
+        try:
+            found = pc.min_max(words.cast(pa.int64())).as_py()
+        except pa.ArrowInvalid:
+            self._are_numbers, self.range = False, None
+            return
+        low, high = self.range or (found["min"], found["max"])
+        self.range = min(low, found["min"]), max(high, found["max"])
 
     def _look_for_variants(self, words: list[str]) -> None:
         if len(self._spellings) > _VARIANTS:

@@ -12,6 +12,9 @@ EVENT: Final = "event"
 TITLE: Final = "title"
 GENRES: Final = "genres"
 YEAR: Final = "year"
+TYPE: Final = "type"
+EPISODES: Final = "episodes"
+MEAN_SCORE: Final = "mean_score"
 
 # Words in names of columns, the surest first. Names are cut into words at every change of case, sign and digit.
 WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -59,9 +62,18 @@ WORDS: Final[dict[str, tuple[str, ...]]] = {
         *("genres", "genre", "categories", "category", "tags", "subjects", "subject", "class", "topics", "topic"),
         *("shelves", "keywords", "tag"),
     ),
+    TYPE: ("type", "format", "medium"),
+    EPISODES: ("episodes", "episode"),
+    MEAN_SCORE: ("averagerating", "meanscore", "score", "mean", "average", "rating", "stars"),
     YEAR: ("year", "released", "release", "published", "publication", "printed", "jahr"),
 }
 
+
+NO_GENRES: Final = frozenset(
+    {"author", "authors", "actor", "actors", "cast", "director", "directors", "publisher", "url", "image", "address"}
+    | {"description", "abstract", "attributes", "features", "related", "also", "bought", "ids", "country", "language"}
+)
+"""Words in names of columns whose lists are no genres."""
 
 # Parts of words for kinds of events, and their weights.
 _EVENTS: Final = {

@@ -116,7 +116,10 @@ def _ids(ids: IdCounts) -> str:
 
 
 def _kind_of_ids(kind: str, log: LogContents) -> str:
-    return "their ids are words" if kind in log.words else "their ids are numbers"
+    ids = log.users if kind == "user" else log.items
+    if kind in log.words:
+        return f"ids are words, such as {_cut(ids.example, 40)}"
+    return "ids are numbers" + (f", {ids.range[0]} to {ids.range[1]}" if ids.range else "")
 
 
 def _scale(mapping: Mapping) -> str:

@@ -209,7 +209,7 @@ def _items(roles: Roles, items: TableSample) -> Section:
     _add_file(section, items, of_items, names)
     key = of_items[r.ITEM].column
     section.add("item", names[key.name], "the ids of the log")
-    for role in (r.TITLE, r.GENRES, r.YEAR):
+    for role in (r.TITLE, r.GENRES, r.YEAR, r.TYPE, r.EPISODES, r.MEAN_SCORE):
         if role in of_items:
             column = of_items[role].column
             section.add(role, names[column.name], _why(of_items[role]))

@@ -1,11 +1,31 @@
 """The catalogue and the table of users: tables that know the ids of a log."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from recstack.data.inspection.columns import Column
 from recstack.data.inspection.matching import Role, by_name, free_columns, is_id, is_taken, is_year
-from recstack.data.inspection.names import GENRES, ITEM, TITLE, USER, WORDS, YEAR, words_of
+from recstack.data.inspection.names import (
+    EPISODES,
+    GENRES,
+    ITEM,
+    MEAN_SCORE,
+    NO_GENRES,
+    TITLE,
+    TYPE,
+    USER,
+    WORDS,
+    YEAR,
+    words_of,
+)
 from recstack.data.inspection.tables import TableSample
+
+_HALF: Final = 0.5
+"""Share of numbers in a column of numbers."""
+_PARTS: Final = 1_000
+"""Most genres of a column whose name is none of genres."""
+_TYPES: Final = 50
+"""Most types of items."""
 
 
 def find_catalogue(item: Role | None, tables: Sequence[TableSample]) -> tuple[TableSample | None, dict[str, Role], str]:
@@ -46,12 +66,17 @@ def item_roles(table: TableSample, key: Column) -> dict[str, Role]:
         (TITLE, lambda each: each.kind in ("text", "list", "whole")),
         (GENRES, lambda each: each.kind in ("list", "text") and each.distinct < max(50, 0.9 * each.cells)),
         (YEAR, is_year),
+        (TYPE, lambda each: each.kind == "text" and each.distinct <= _TYPES),
+        (EPISODES, lambda each: each.numeric >= _HALF and not each.unique),
+        (MEAN_SCORE, lambda each: each.numeric >= _HALF and (each.high or 0) <= 100),
     ):
         if found := by_name(role, free_columns(table, taken), fits):
             taken[role] = found
     if GENRES not in taken:
         lists = [
-            each for each in table.columns if each.kind == "list" and not is_taken(each, taken) and each.parts < 1000
+            each
+            for each in free_columns(table, taken)
+            if each.kind == "list" and each.parts < _PARTS and not NO_GENRES & set(words_of(each.name))
         ]
         if lists:
             best = max(lists, key=lambda each: each.cells - each.parts)

@@ -64,7 +64,7 @@ def _epoch(numbers: list[float], now: datetime) -> TimeGuess | None:
     if best is None or units.count(best) < _SHARE * len(known):
         return None
     first = datetime.fromtimestamp(min(known) / _UNITS[best], UTC)
-    return TimeGuess(best, f"read so, the first is of {first:%Y-%m-%d}", sure=now < _LATEST)
+    return TimeGuess(best, f"read so, times from {first:%Y-%m-%d} on were seen", sure=now < _LATEST)
 
 
 def _years(cells: Sequence[str]) -> TimeGuess | None:

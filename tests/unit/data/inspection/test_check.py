@@ -57,7 +57,7 @@ def test_good_data_show_what_they_are(tmp_path: Path) -> None:
     found = page(tmp_path, good())
     assert "[interactions] log.csv: text" in found and "looks like: commas" in found and "a header line" in found
     assert "1     1     1       2020-09-13 12:26:40" in found
-    assert "rows       200" in found and "users      20, 10.0 rows each; their ids are numbers" in found
+    assert "rows       200" in found and "users      20, 10.0 rows each; ids are numbers, 1 to 20" in found
     assert "items      17" in found and "ratings    1 to 5 on a scale from 1 to 5; 40 % are liked (4 or more)" in found
     assert "times      2020-09-13 12:26 to 2020-09-17" in found
     assert "No row of [interactions] would be rejected." in found
