@@ -80,9 +80,9 @@ def rejection_lines(tables: Sequence[tuple[str, int, Rejections]]) -> Iterator[s
             continue
         of = f"{rejected.total():,} of {counted(rows, 'row')} of [{name}]"
         yield f"{of} would be rejected ({percent(rejected.total(), rows)})"
-        width = max(map(len, rejected.counts))
+        width, digits = max(map(len, rejected.counts)), len(f"{max(rejected.counts.values()):,}")
         for reason, count in rejected.counts.most_common():
-            lead = f"  {reason:{width}}  {count:>7,}  "
+            lead = f"  {reason:{width}}  {count:>{digits},}  "
             yield from _folded(lead, rejected.examples.get(reason, ""))
 
 
