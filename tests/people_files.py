@@ -157,7 +157,11 @@ def _without_a_key(rng: random.Random, file: PeopleFile, lines: list[list[str]])
     """Now and then a key is left out without which nothing can be right."""
     if rng.random() > 0.15:
         return file
-    key = rng.choice(["separator", "decimal", "time_format"])
+    key = rng.choice(["separator", "decimal", "time_format", "encoding"])
+    text = "".join(line[3] for line in lines).encode(file.what["encoding"])
+    if key == "encoding" and key in file.log and not text.isascii() and not file.what["encoding"].startswith("utf"):
+        file.log = {name: value for name, value in file.log.items() if name != key}
+        file.refused = "encoding = "
     if (
         key == "separator"
         and file.log["separator"] not in (",", "spaces")

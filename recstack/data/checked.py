@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StructField, StructType, TimestampType
 
 from recstack.data.reading.log import ROW_NUMBER
 
@@ -26,7 +26,7 @@ class Counts:
     rejected: dict[str, int]
     """Rows by reason, of the reasons that occurred."""
     first: dict[str, dict[str, Any]]
-    """For each of these reasons a row of it: the first of its file, where the rows are numbered."""
+    """For each of these reasons a row of it, times as text: the first of its file, where the rows are numbered."""
     facts: dict[str, Any]
     """What was observed of the rows that were kept."""
 
@@ -92,10 +92,11 @@ def without_rejected(
     reason = F.coalesce(REASON, F.when(rank > 1, F.lit(REPEATED))).alias(REASON)
     tally = Observation()
     counts = [F.count_if(F.col(REASON) == name).alias(name) for name in (*reasons, REPEATED)]
-    by_row = F.struct(*([ROW_NUMBER] if ROW_NUMBER in marked.columns else []), *schema.names)
+    numbered = [ROW_NUMBER] if ROW_NUMBER in marked.columns else []
+    cells = [_printable(each) for each in schema]
+    by_row = F.struct(*numbered, *cells)
     examples = [F.min(F.when(F.col(REASON) == name, by_row)).alias(f"first_{name}") for name in reasons]
     observed = [column.alias(name) for name, column in (facts or {}).items()]
-    numbered = [ROW_NUMBER] if ROW_NUMBER in marked.columns else []
     rows = (
         marked.select(*schema.names, *numbered, reason)
         .observe(tally, F.count(F.lit(1)).alias("read"), *counts, *examples, *observed)
@@ -103,3 +104,10 @@ def without_rejected(
         .select(*schema.names)
     )
     return Checked(table, rows, reasons, tally, tuple(facts or {}))
+
+
+def _printable(field: StructField) -> Column:
+    """A column as Python can hold it: its times end at the years 1 and 9999."""
+    return (
+        F.col(field.name).cast("string").alias(field.name) if field.dataType == TimestampType() else F.col(field.name)
+    )

@@ -1,7 +1,6 @@
 """What an ingest tells of rejected rows: by reason, with an example of each; and when they are too many."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from recstack import columns as c
@@ -43,8 +42,7 @@ def examples(counts: Counts, table: str, staging: Staging, traits: Traits) -> di
 
 def _what(reason: str, row: Mapping[str, Any], first: Mapping[str, Any], staging: Staging, traits: Traits) -> str:
     """What is wrong with a row, and what to do."""
-    item, moment = row[c.ITEM_ID], first.get(c.TIMESTAMP)
-    when = f"{moment:%Y-%m-%d %H:%M:%S}" if isinstance(moment, datetime) else str(moment)
+    item, when = row[c.ITEM_ID], first.get(c.TIMESTAMP)
     if reason == "rating_out_of_range":
         seen = [facts.ratings for facts in staging.logs.values() if facts.ratings is not None]
         ends = (
@@ -53,7 +51,7 @@ def _what(reason: str, row: Mapping[str, Any], first: Mapping[str, Any], staging
             else ""
         )
         scale = f"{traits.rating_min:g} to {traits.rating_max:g}"
-        return f"rating {first[c.RATING]:g} is outside {scale}{ends}: set min and max under [rating]"
+        return f"rating {first[c.RATING]:g} is outside {scale}{ends}: set min and max under [rating], or leave max out"
     if reason == "id_out_of_range":
         item_is_wrong = not (isinstance(first[c.ITEM_ID], int) and 0 <= first[c.ITEM_ID] <= MAX_ITEM_ID)
         kind = "item" if item_is_wrong else "user"

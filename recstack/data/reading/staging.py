@@ -20,7 +20,7 @@ from recstack.data.adapters.mapping import Mapping
 from recstack.data.adapters.mapping_tables import ItemTable, UserTable
 from recstack.data.reading.ids import IdForms, Kind
 from recstack.data.reading.items import ItemFacts, ItemReader
-from recstack.data.reading.log import LINE, ROW_NUMBER, LogFacts, LogReader
+from recstack.data.reading.log import LINE, PART, ROW_NUMBER, LogFacts, LogReader
 from recstack.data.reading.losses import Losses
 from recstack.data.reading.users import UserReader
 from recstack.errors import DataError
@@ -90,10 +90,12 @@ class Staging:
         return forms
 
     def row(self, table: str, number: int) -> dict[str, Any] | None:
-        """A row by its number: the columns of the contract, `PART` and `LINE`; None if there is none."""
+        """A row by its number: its item, `PART` and `LINE`; None if there is none."""
         paths = [*(self.logs if table == "interactions" else self.items_read)]
         for path in paths:
-            found = ds.dataset(path).to_table(filter=ds.field(ROW_NUMBER) == number).to_pylist()
+            found = (
+                ds.dataset(path).to_table([c.ITEM_ID, PART, LINE], filter=ds.field(ROW_NUMBER) == number).to_pylist()
+            )
             if found:
                 row: dict[str, Any] = found[0]
                 return row

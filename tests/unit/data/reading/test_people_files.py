@@ -9,6 +9,7 @@ from people_files import PeopleFile, Row, people_file
 
 from recstack import columns as c
 from recstack.data.adapters.mapping import Mapping
+from recstack.data.losses import refuse_losses
 from recstack.data.reading.log import LogReader
 from recstack.errors import DataError
 
@@ -25,7 +26,10 @@ def read(file: PeopleFile, folder: Path) -> list[Row]:
     file.write(folder)
     reader = LogReader(folder, mapping_of(file))
     table = pa.concat_tables(reader.batches())
-    assert not reader.facts.losses.lines
+    losses = reader.facts.losses
+    read = table.num_rows + sum(losses.lines.values())
+    refuse_losses("interactions", read, losses.lines, losses.examples, accept=False)
+    assert not losses.lines
     micros = table[c.TIMESTAMP].cast(pa.int64())
     columns = [table[name].to_pylist() for name in (c.USER_ID, c.ITEM_ID, c.RATING)]
     return list(zip(*columns, micros.to_pylist(), strict=True))
