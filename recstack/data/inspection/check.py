@@ -15,7 +15,7 @@ from recstack.data.inspection.counted import LogCounter, count_catalogue
 from recstack.data.inspection.excerpt import Excerpt, excerpt_of
 from recstack.data.inspection.facts import Contents, UserContents, percent
 from recstack.data.inspection.folders import look_into, proposal_for, require_folder
-from recstack.data.inspection.suspicions import suspicions
+from recstack.data.inspection.suspicions import remarks, suspicions
 from recstack.data.inspection.tables import TableSample, read_table
 from recstack.data.inspection.toml import toml
 from recstack.data.reading.dialect import Dialect
@@ -116,16 +116,18 @@ def _read(excerpt: Excerpt, mapping: Mapping) -> Contents:
         reader = ItemReader(excerpt.folder, mapping.items, mapping.text_ids)
         catalogue = count_catalogue(reader.batches())
         catalogue.whole = mapping.items.file not in excerpt.partial
-        catalogue.warnings = list(reader.facts.warnings)
+        catalogue.warnings = [*reader.facts.warnings, *remarks("items", reader.facts.losses)]
         catalogue.rows += catalogue.rejected.take(reader.facts.losses)
     users = None
     if mapping.users is not None:
         people = UserReader(excerpt.folder, mapping.users)
         users = UserContents(sum(batch.num_rows for batch in people.batches()), people.numeric)
-        users.warnings = list(people.warnings)
+        users.warnings = [*people.warnings, *remarks("users", people.losses)]
         users.rows += users.rejected.take(people.losses)
     counter = LogCounter(mapping, catalogue if catalogue is not None and catalogue.whole else None)
-    log = counter.read(LogReader(excerpt.folder, mapping))
+    lines = LogReader(excerpt.folder, mapping)
+    log = counter.read(lines)
+    log.warnings += remarks("interactions", lines.facts.losses)
     log.whole = mapping.interactions.file not in excerpt.partial
     return Contents(log, catalogue, users)
 

@@ -131,6 +131,12 @@ def test_seconds_read_as_milliseconds(tmp_path: Path) -> None:
     assert 'as seconds they would be of our days: write time_format = "seconds"' in " ".join(found.split())
 
 
+def test_quotes_that_keep_no_rule_are_mentioned(tmp_path: Path) -> None:
+    items = "item,title,genres\n" + "".join(f'{n},"The "odd" one {n}",War\n' for n in range(1, 18))
+    found = " ".join(page(tmp_path, good(), items=items).split())
+    assert "17 rows of [items] have a quote that is not closed or not doubled" in found
+
+
 def test_a_rating_that_stands_for_none(tmp_path: Path) -> None:
     rows = changed(lambda n, r: (*r[:2], 0 if n % 2 else r[2], r[3]))
     found = page(tmp_path, rows, MAPPING.replace("min = 1", "min = 0"))
