@@ -7,6 +7,8 @@ from math import ceil
 from textwrap import wrap
 from typing import Final
 
+from pydantic import ValidationError
+
 from recstack.data.adapters.mapping import FILE, Mapping
 from recstack.data.inspection import names as r
 from recstack.data.inspection.columns import Column
@@ -18,6 +20,7 @@ from recstack.errors import DataError
 
 _SCALES: Final = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 7.0), (1.0, 10.0), (0.0, 10.0), (0.0, 100.0))
 _ATTRIBUTES: Final = 5
+_MARKED: Final = "marked items"
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,16 @@ class Proposal:
         )
 
     def mapping(self) -> Mapping:
-        """As `read_mapping` would read it."""
-        return Mapping.model_validate(tomllib.loads(self.text()))
+        """As `read_mapping` would read it.
+
+        Raises:
+            DataError: what was guessed does not go together.
+        """
+        try:
+            return Mapping.model_validate(tomllib.loads(self.text()))
+        except ValidationError as error:
+            why = "; ".join(each["msg"] for each in error.errors())
+            raise DataError(f"no mapping was found that fits the files ({why}): write {FILE} by hand") from None
 
 
 def propose(roles: Roles) -> Proposal:
@@ -77,7 +88,9 @@ def _interactions(roles: Roles) -> Section:
     for role in (r.USER, r.ITEM):
         section.add(role, names[of_log[role].column.name], _why(of_log[role]))
     _add_cells_of_items(section, of_log[r.ITEM].column)
-    if strength := of_log.get(r.RATING) or of_log.get(r.STRENGTH):
+    if of_log[r.ITEM].column.kind == _MARKED:
+        pass  # the marks are the kinds
+    elif strength := of_log.get(r.RATING) or of_log.get(r.STRENGTH):
         section.add("rating", names[strength.column.name], _why(strength))
     elif r.EVENT in of_log:
         section.add("kind", names[of_log[r.EVENT].column.name], _why(of_log[r.EVENT]))
@@ -124,7 +137,7 @@ def _add_file(section: Section, table: TableSample, roles: dict[str, Role], name
 
 
 def _add_cells_of_items(section: Section, column: Column) -> None:
-    if column.kind == "marked items":
+    if column.kind == _MARKED:
         section.add("item_separator", " ", "several items stand in a cell")
         section.add("item_pattern", "(?P<item>.+)-(?P<kind>[01])", f"such as {column.examples[0][:40]}")
     elif column.kind in ("items", "list") and column.typed is None:
@@ -134,7 +147,7 @@ def _add_cells_of_items(section: Section, column: Column) -> None:
 
 
 def _kinds(roles: Roles) -> Section | None:
-    if roles.of_log[r.ITEM].column.kind == "marked items":
+    if roles.of_log[r.ITEM].column.kind == _MARKED:
         section = Section("kinds", "Which of the items in a cell count: 1 was chosen, 0 was shown alone.")
         section.add("0", 0.0, "left out")
         section.add("1", 1.0)
@@ -151,7 +164,7 @@ def _kinds(roles: Roles) -> Section | None:
 
 def _scale(roles: Roles) -> Section | None:
     for role in (r.RATING, r.STRENGTH):
-        if role in roles.of_log:
+        if role in roles.of_log and roles.of_log[r.ITEM].column.kind != _MARKED:
             return scale_of(roles.of_log[role].column, role)
     return None
 

@@ -40,7 +40,7 @@ def remarks(table: str, losses: Losses) -> list[str]:
 def suspicions(mapping: Mapping, contents: Contents) -> list[str]:
     """Sentences about what a person should look at; empty if nothing is odd."""
     log, catalogue, users = contents.log, contents.items, contents.users
-    found = [*_of_ids(mapping, log), *_of_ratings(mapping, log), *_of_times(mapping, log), *_of_rows(log)]
+    found = [*_of_ids(log), *_of_ratings(mapping, log), *_of_times(mapping, log), *_of_rows(log)]
     if catalogue is not None:
         found += _of_catalogue(mapping, catalogue)
         found = [*catalogue.warnings, *found]
@@ -49,9 +49,7 @@ def suspicions(mapping: Mapping, contents: Contents) -> list[str]:
     return [*log.warnings, *found]
 
 
-def _of_ids(mapping: Mapping, log: LogContents) -> Iterator[str]:
-    if mapping.interactions.user == mapping.interactions.item:
-        yield f"users and items are the same column, {mapping.interactions.user!r}"
+def _of_ids(log: LogContents) -> Iterator[str]:
     for kind, ids in (("user", log.users), ("item", log.items)):
         heaviest = ids.heaviest()
         if heaviest is not None:
