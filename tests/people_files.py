@@ -1,13 +1,16 @@
 """Writes random logs in the forms in which people have them, with what a reader should find in them."""
 
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import random
+import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +18,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-
-Row = tuple[str | None, str | None, float | None, int | None]
-"""User, item, rating, epoch microsecond."""
+import pyarrow.parquet as pq
+from people_cells import COMPRESSIONS, LETTERS, SEPARATORS, Row, cells_of, contents
 
 COLUMNS = ["who", "what", "stars", "note", "at"]
-LETTERS = {
-    "utf-8": "éßжяあ漢",
-    "utf-8-sig": "éßжяあ漢",
-    "utf-16": "éßжяあ漢",
-    "utf-16-le": "éßжяあ漢",
-    "cp1252": "éßœ€ñ",
-    "iso-8859-15": "éßœ€ñ",
-    "mac_roman": "éßñ",
-    "cp1251": "жяЩ",
-    "koi8-r": "жяЩ",
-    "shift_jis": "あ漢ソ表",
-    "euc_jp": "あ漢ソ表",
-    "gb18030": "漢字é",
-    "euc_kr": "한글",
-}
-ID_KINDS: dict[str, Callable[[random.Random], str]] = {
-    "numbers": lambda rng: str(rng.randrange(1, 4000)),
-    "with zeros": lambda rng: f"{rng.randrange(1, 4000):06}",
-    "long": lambda rng: str(10**18 + rng.randrange(4000)),
-    "longer": lambda rng: str(10**24 + rng.randrange(4000)),
-    "hex": lambda rng: f"{rng.randrange(16**8):08x}",
-    "exponents": lambda rng: f"{rng.randrange(99):07}e{rng.randrange(9)}",
-    "negative": lambda rng: str(-rng.randrange(1, 4000)),
-    "words": lambda rng: rng.choice("abcxyz") + str(rng.randrange(400)),
-    "with points": lambda rng: f"{rng.randrange(1, 4000)}.0",
-    "cases": lambda rng: rng.choice(["Ab", "aB", "AB", "ab"]) + str(rng.randrange(9)),
-}
-TIMES: dict[str, Callable[[datetime], str]] = {
-    "seconds": lambda time: str(int(time.timestamp())),
-    "milliseconds": lambda time: str(int(time.timestamp()) * 10**3),
-    "microseconds": lambda time: str(int(time.timestamp()) * 10**6),
-    "nanoseconds": lambda time: str(int(time.timestamp()) * 10**9),
-    "iso": lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    "iso ": lambda time: time.strftime("%Y-%m-%d %H:%M:%S"),
-    "iso  ": lambda time: time.astimezone(tz=None).replace(tzinfo=UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-    "dd.MM.yyyy HH:mm:ss": lambda time: time.strftime("%d.%m.%Y %H:%M:%S"),
-    "%m/%d/%Y %I:%M:%S %p": lambda time: time.strftime("%m/%d/%Y %I:%M:%S %p"),
-    "MMM d, yyyy HH:mm:ss": lambda time: f"{time:%b} {time.day}, {time:%Y %H:%M:%S}",
-    "yyyyMMddHHmmss": lambda time: time.strftime("%Y%m%d%H%M%S"),
-}
-COMPRESSIONS = ["", "gz", "bz2", "xz", "zst", "zip"]
-SEPARATORS = [",", ";", "\t", "|", "::", "\x01", "spaces"]
-NULLS = ["", "NULL", "NaN", "None", "N/A", "\\N", "unknown", "-"]
 
 
 @dataclass
@@ -91,37 +50,10 @@ def people_file(seed: int) -> PeopleFile:
     """The file of a seed."""
     rng = random.Random(seed)
     writer = rng.choice(["csv", "csv", "csv", "pandas", "duckdb", "json", "parquet"])
-    texts, rows = _contents(rng, words=writer != "parquet")
+    texts, rows = contents(rng, words=writer != "parquet")
     return {"csv": _csv, "pandas": _pandas, "duckdb": _duckdb, "json": _json, "parquet": _parquet}[writer](
         rng, texts, rows
     )
-
-
-def _contents(rng: random.Random, *, words: bool) -> tuple[dict[str, Any], list[Row]]:
-    """Choices, and rows as they are meant."""
-    kinds = {"user": rng.choice(list(ID_KINDS)), "item": rng.choice(list(ID_KINDS))}
-    time_format = rng.choice(list(TIMES)) if words else "iso"
-    null = rng.choice(NULLS)
-    made = []
-    for _ in range(rng.randrange(30, 120)):
-        time = datetime(1995, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randrange(10**9))
-        rating = None if rng.random() < 0.1 else rng.randrange(1, 4000) / 2
-        user, item = (ID_KINDS[kinds[kind]](rng) for kind in ("user", "item"))
-        made.append((user, item, rating, int(time.timestamp()) * 10**6))
-    return {"kinds": kinds, "time_format": time_format, "null": null}, made
-
-
-def _cells(
-    rng: random.Random, choices: dict[str, Any], rows: list[Row], decimal: str, thousands: str
-) -> list[list[str]]:
-    form = TIMES[choices["time_format"]]
-    lines = []
-    for user, item, rating, micros in rows:
-        number = choices["null"] if rating is None else f"{rating:,.1f}" if thousands else f"{rating:.1f}"
-        if rating is not None:
-            number = number.replace(",", "T").replace(".", decimal).replace("T", thousands)
-        lines.append([user, item, number, "", form(datetime.fromtimestamp(micros / 10**6, UTC))])
-    return lines
 
 
 def _csv(rng: random.Random, choices: dict[str, Any], rows: list[Row]) -> PeopleFile:
@@ -133,7 +65,7 @@ def _csv(rng: random.Random, choices: dict[str, Any], rows: list[Row]) -> People
         choices["time_format"] = rng.choice(["seconds", "milliseconds", "iso", "nanoseconds"])
         choices["null"] = choices["null"] or "NULL"
     ends, header = rng.choice(["\n", "\r\n"]), rng.random() < 0.8
-    lines = _cells(rng, choices, rows, decimal, thousands)
+    lines = cells_of(rng, choices, rows, decimal, thousands)
     for line in lines:
         line[3] = _note(rng, encoding, quoting, separator)
     body = ([COLUMNS] if header else []) + lines
@@ -241,8 +173,6 @@ def _duckdb(rng: random.Random, choices: dict[str, Any], rows: list[Row]) -> Peo
             for user, item, rating, at in rows
         ]  # type: ignore[operator]
         connection.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?)", values)
-        import tempfile
-
         with tempfile.NamedTemporaryFile(suffix=".csv") as file:
             connection.execute(f"COPY log TO '{file.name}' (HEADER, DELIMITER ',')")
             data = Path(file.name).read_bytes()
@@ -255,7 +185,7 @@ def _json(rng: random.Random, choices: dict[str, Any], rows: list[Row]) -> Peopl
     choices["time_format"] = rng.choice(["seconds", "milliseconds", "iso"])
     plain = choices["kinds"]["user"] in ("numbers", "long", "longer", "negative", "with points")
     lines = []
-    for (user, item, rating, _), cells in zip(rows, _cells(rng, choices, rows, ".", ""), strict=True):
+    for (user, item, rating, _), cells in zip(rows, cells_of(rng, choices, rows, ".", ""), strict=True):
         at: Any = cells[4] if choices["time_format"] == "iso" else int(cells[4])
         shown = json.dumps({"what": item, "stars": rating, "note": "x\ny", "at": at}, ensure_ascii=rng.random() < 0.5)
         lines.append(f'{{"who": {user if plain else json.dumps(user)}, {shown[1:]}')
@@ -281,7 +211,7 @@ def _parquet(rng: random.Random, choices: dict[str, Any], rows: list[Row]) -> Pe
         }
     )
     out = io.BytesIO()
-    pa.parquet.write_table(table, out)
+    pq.write_table(table, out)
     log = {key: value for key, value in _log(choices, separator=None, decimal=".").items() if key != "time_format"}
     return PeopleFile(
         rng.choice(["log.parquet", "log.pq", "log.bin"]),
@@ -308,9 +238,6 @@ def _log(choices: dict[str, Any], *, separator: str | None, decimal: str) -> dic
 def _packed(
     rng: random.Random, name: str, data: bytes, log: dict[str, Any], rows: list[Row], what: dict[str, Any]
 ) -> PeopleFile:
-    import bz2
-    import gzip
-    import lzma
 
     kind = rng.choice(COMPRESSIONS)
     if kind == "zip":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recstack import columns as c
 from recstack.data.adapters.mapping import Mapping
@@ -41,7 +42,7 @@ def write(folder: Path, files: dict[str, bytes | str | pa.Table]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, pa.Table):
-            pa.parquet.write_table(content, path)
+            pq.write_table(content, path)
         else:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from people_files import PeopleFile, Row, people_file
+from people_cells import Row
+from people_files import PeopleFile, people_file
 
 from recstack import columns as c
 from recstack.data.adapters.mapping import Mapping
