@@ -89,8 +89,9 @@ def _message(kind: str, path: tuple[int | str, ...], message: str) -> str:
         return f"{key} must be a name without a path: put the file beside {FILE}, a link will do"
     if key.endswith(".file") and kind == "string_type":
         return f'{key} must be one name, such as "log.csv": put several parts into a folder, and name the folder'
-    message = message.removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}" if key else message
+    own = message.removeprefix("Value error, ")
+    text = own if own != message else f"{message[0].lower()}{message[1:]}"
+    return f"{key}: {text}" if key else text
 
 
 def _known(path: tuple[int | str, ...]) -> str:
