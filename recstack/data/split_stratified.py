@@ -10,6 +10,8 @@ from recstack.data.splits import TEST, TRAIN, VALIDATION
 
 _ENOUGH: Final = 5
 """Rows of a rating from which it is in test."""
+_ROUNDS: Final = 3
+"""How often rows are sought for ratings that are not."""
 _RANK: Final = "_rank"
 """Place of a row among those of its user, from 0, from the cut on."""
 _ROWS: Final = "_rows"
@@ -42,7 +44,12 @@ def stratified(interactions: DataFrame, seed: int) -> DataFrame:
     is_validation = (F.col(_OTHERS) > 1) & (_marks(place_of_other, F.lit(1), 10) == 1)
     part = F.when(is_test, TEST).when(is_validation, VALIDATION).otherwise(TRAIN)
     divided = ranked.select(*interactions.columns, _RANK, _ROWS, part.alias(c.SPLIT))
-    return _with_rare_ratings(divided, seed).select(*interactions.columns, c.SPLIT)
+    for _ in range(_ROUNDS):  # one row of a user may be wanted for several ratings
+        rare = _missing_in_test(divided)
+        if rare.isEmpty():
+            break
+        divided = _with_rare_ratings(divided, rare, seed)
+    return divided.select(*interactions.columns, c.SPLIT)
 
 
 def _users(interactions: DataFrame, seed: int) -> DataFrame:
@@ -62,31 +69,36 @@ def _marks(before: Column, count: Column, every: int) -> Column:
     return F.floor((before + count) / every) - F.floor(before / every)
 
 
-def _with_rare_ratings(divided: DataFrame, seed: int) -> DataFrame:
-    """Move a row of each rating that has `_ENOUGH` rows and no test row into test.
+def _missing_in_test(divided: DataFrame) -> DataFrame:
+    """The ratings that have `_ENOUGH` rows, and none of them in test."""
+    tested = F.count_if(F.col(c.SPLIT) == TEST)
+    ratings = divided.groupBy(c.RATING).agg(F.count(F.lit(1)).alias("rows"), tested.alias("tested"))
+    return ratings.where((F.col("rows") >= _ENOUGH) & (F.col("tested") == 0)).select(c.RATING)
+
+
+def _with_rare_ratings(divided: DataFrame, rare: DataFrame, seed: int) -> DataFrame:
+    """Move a row of each of these ratings into test, if a user can give one.
 
     Where the row's user has a test row that its rating can spare, that one goes to train in exchange.
 
     Args:
         divided: interactions with `_RANK`, `_ROWS` and `split`.
+        rare: the ratings.
         seed: of the draw.
     """
-    tested = F.count_if(F.col(c.SPLIT) == TEST)
-    rare = divided.groupBy(c.RATING).agg(F.count(F.lit(1)).alias("rows"), tested.alias("tested"))
-    rare = rare.where((F.col("rows") >= _ENOUGH) & (F.col("tested") == 0)).select(c.RATING)
-    if rare.isEmpty():
-        return divided
     draw = F.xxhash64(F.lit(seed), c.USER_ID, _RANK)
     of_rating = Window.partitionBy(c.RATING).orderBy(draw)
     tests = divided.where(F.col(c.SPLIT) == TEST).withColumn("place", F.row_number().over(of_rating))
     spare = tests.where("place > 1").groupBy(c.USER_ID).agg(F.min(_RANK).alias("spare"))
-    candidates = divided.where(F.col(_ROWS) > 1).join(F.broadcast(rare), c.RATING).join(spare, c.USER_ID, "left")
+    trained = F.count_if(F.col(c.SPLIT) == TRAIN).over(Window.partitionBy(c.USER_ID))
+    several = divided.where(F.col(_ROWS) > 1).withColumn("trained", trained)
+    candidates = several.join(F.broadcast(rare), c.RATING).join(spare, c.USER_ID, "left")
     best = Window.partitionBy(c.RATING).orderBy(F.col("spare").isNull(), draw)
     chosen = candidates.withColumn("place", F.row_number().over(best)).where("place = 1")
     turn = F.row_number().over(Window.partitionBy(c.USER_ID).orderBy(draw))
     chosen = chosen.withColumn("turn", turn).withColumn("exchanged", F.when(F.col("turn") == 1, F.col("spare")))
-    # Without an exchange a user may lose less than a quarter of the rows, so that some stay in train.
-    chosen = chosen.where(F.col("exchanged").isNotNull() | (F.col("turn") * 4 < F.col(_ROWS)))
+    # Without an exchange less than a quarter of the user's train rows may go.
+    chosen = chosen.where(F.col("exchanged").isNotNull() | (F.col("turn") * 4 < F.col("trained")))
     into_test = chosen.select(c.USER_ID, _RANK, F.lit(TEST).alias("moved"))
     into_train = chosen.where("exchanged is not null").select(
         c.USER_ID, F.col("exchanged").alias(_RANK), F.lit(TRAIN).alias("moved")

@@ -63,7 +63,7 @@ class Table(BaseModel):
         if name is None:
             return None
         try:
-            b"".decode(name)
+            "a".encode(name)
         except LookupError:
             raise ValueError(
                 f'Python knows no encoding of text {name!r}; it knows "utf-8", "cp1252", "shift_jis", "utf-16", …'

@@ -140,7 +140,7 @@ class Staging:
 
 def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """A writer that stores numbers of rows and lines, which only grow, as differences."""
-    growing = [name for name in (ROW_NUMBER, LINE) if name in schema.names]
+    growing = [each.name for each in schema if each.name in (ROW_NUMBER, LINE) and each.type == pa.int64()]
     others = [name for name in schema.names if name not in growing]
     encodings = dict.fromkeys(growing, "DELTA_BINARY_PACKED")
     return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=others, column_encoding=encodings)
