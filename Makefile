@@ -56,6 +56,10 @@ ui: venv ## start the web pages of Prefect and MLflow on the demo's data
 evaluate: java venv ## compare all models on a dataset; more options in ARGS="--protocol … --seeds 3"
 	@$(BIN)/recstack evaluate $(SOURCE) $(ARGS)
 
+.PHONY: check-data
+check-data: venv ## what is in the files of DATA, how they are read, what is wrong; ARGS=--whole reads every row
+	@$(BIN)/recstack check --data "$(DATA)" $(ARGS)
+
 .PHONY: deploy
 deploy: ## the whole stack under Docker, with a first model; LOCAL_IMAGES=1 where no registry is reachable
 	@DATASET="$(DATASET)" DATA="$(DATA)" infra/deploy.sh

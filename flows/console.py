@@ -1,11 +1,45 @@
-"""Prints one line for each step, and writes it to Prefect's log."""
+"""Prints one line for each step, and writes it to Prefect's log; an error that a user can mend is one line there, too."""
 
+import logging
 from pathlib import Path
+from typing import Final
 
 from prefect.logging import get_run_logger
 
 from recstack import progress
+from recstack.errors import UserError
 from recstack.storage.lake import Build
+
+
+class _OneLine(logging.Filter):
+    """Shows the message of a `UserError` once, instead of a trace for each task and flow that it passes through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_shown = True
+        self._said: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, UserError):
+            text = record.getMessage()
+            return not any(said in text for said in self._said)
+        message = str(error)
+        if message in self._said:
+            return False
+        self._said.append(message)
+        record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
+        return self.is_shown
+
+
+_one_line: Final = _OneLine()
+for _name in ("prefect.flow_runs", "prefect.task_runs"):
+    logging.getLogger(_name).addFilter(_one_line)
+
+
+def leave_errors_to_the_caller() -> None:
+    """Show no `UserError` in Prefect's log: who called the flow shows it, and Prefect's page has it as the state."""
+    _one_line.is_shown = False
 
 
 def say(step: str, what: str, seconds: float, where: Path | str) -> None:

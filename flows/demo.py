@@ -7,6 +7,7 @@ import time
 
 from prefect.client.orchestration import get_client
 
+from flows.console import leave_errors_to_the_caller
 from flows.pipeline import pipeline
 from recstack.data.adapters.base import datasets
 from recstack.experiments.config import ExperimentConfig
@@ -29,6 +30,7 @@ def run_demo(dataset: str, config: ExperimentConfig) -> None:
     start = time.monotonic()
     start_server(server_of(settings))
     _start_prefect()
+    leave_errors_to_the_caller()
     with working("running the pipeline"):
         chosen = dict(config.features)
         pipeline(dataset, config.data, dict(config.options), protocol=config.protocol, **chosen)

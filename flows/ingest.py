@@ -6,13 +6,13 @@ from typing import Any
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 
-from flows.console import say_build
+from flows.console import say_build, show
 from flows.remote import fetch_source, remote_of
 from recstack.data.adapters.base import configure, datasets
-from recstack.data.checked import by_reason
 from recstack.data.forgotten import forgotten_users
-from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, rejected
+from recstack.data.folders import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.data.ingest import ingest as publish_interactions
+from recstack.data.summary import counted, told
 from recstack.errors import choose
 from recstack.settings import Settings
 from recstack.spark import open_session
@@ -45,7 +45,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
         dataset: name of an adapter in `recstack/data/adapters`.
         data: folder of the source files; by default they come from the object store, or are downloaded, where
             that is allowed.
-        options: fields of the adapter, such as `min_year` of movielens_25m.
+        options: fields of the adapter, such as `min_year` of movielens_25m, and of every adapter `accept_rejected`.
 
     Returns:
         Path of the published version.
@@ -54,12 +54,10 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     settings = Settings(dataset=dataset)
     source = data or fetch_source(settings) or fetch(dataset, settings.downloads)
     build = check_and_publish(settings, options or {}, source)
+    say_build("ingest", counted(build), build)
+    for line in told(build):
+        show(line)
     counts = build.manifest
-    rows, items = counts["interactions"]["rows"], counts["items"]["rows"]
-    lost = rejected(build)
-    reasons = f" ({by_reason(lost)})" if lost else ""
-    what = f"{rows:,} interactions, {items:,} items, {lost.total():,} rejected{reasons}"
-    say_build("ingest", what, build)
     table = [{"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])} for t in TABLES]
     create_table_artifact(
         table, key=f"{dataset.replace('_', '-')}-ingested", description=f"Checked tables of {dataset}"

@@ -10,7 +10,8 @@ from checkout import ROOT
 from private_parts import GUARDED, UNDOCUMENTED, private_uses
 
 EDGES = {
-    "recstack/cli.py",
+    "recstack/cli/__init__.py",
+    "recstack/cli/data.py",
     "recstack/training/distributed.py",  # started by torchrun
     "recstack/tracking/tracker.py",  # a model that MLflow loads is an edge too
     "serving/handler.py",

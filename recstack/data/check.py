@@ -1,7 +1,6 @@
 """Checks tables that an adapter read against the contract, in Spark."""
 
 from datetime import UTC, date, datetime
-from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -10,14 +9,9 @@ from pyspark.sql.types import StructType
 from recstack import columns as c
 from recstack.data.checked import REASON, Checked, without_rejected
 from recstack.data.contract import INTERACTIONS, ITEMS, MAX_ITEM_ID, PAIRS
-from recstack.data.timestamps import DAY, MOST_AHEAD, UNKNOWN_DAYS, UNKNOWN_SECONDS
+from recstack.data.reading.log import ROW_NUMBER
+from recstack.data.timestamps import DAY, EARLIEST, MOST_AHEAD, UNKNOWN_DAYS, UNKNOWN_SECONDS
 from recstack.errors import DataError
-
-_NO_TIME: Final = (
-    "such a time is none, so nothing was written: if the log does not say when things happened, leave the timestamp"
-    " column out (of mapping.toml), and the data are taken as data without time"
-)
-_ADVICE: Final = {"unknown_timestamp": _NO_TIME, "future_timestamp": _NO_TIME}
 
 
 def check_interactions(
@@ -32,7 +26,7 @@ def check_interactions(
     """Check interactions against the contract.
 
     Args:
-        interactions: the columns and types of `INTERACTIONS`, as an adapter read them.
+        interactions: the columns and types of `INTERACTIONS`, as an adapter read them, and perhaps `ROW_NUMBER`.
         items: the checked catalogue.
         rating_min: smallest rating of the dataset, inclusive.
         rating_max: largest rating, inclusive.
@@ -54,28 +48,33 @@ def check_interactions(
         "null_id": F.col(c.USER_ID).isNull() | F.col(c.ITEM_ID).isNull(),
         "id_out_of_range": (F.col(c.USER_ID) < 0) | ~F.col(c.ITEM_ID).between(0, MAX_ITEM_ID),
         "null_rating": rating.isNull() | F.isnan(rating),
-        "rating_out_of_range": ~rating.between(rating_min, rating_max),
+        "rating_out_of_range": ~rating.between(_single(rating_min), _single(rating_max)),
         "null_timestamp": timestamp.isNull() if has_timestamps else F.lit(False),
         "unknown_timestamp": stands_for_unknown,
+        "timestamp_out_of_range": F.unix_seconds(timestamp) < EARLIEST,
         "future_timestamp": F.unix_seconds(timestamp) > int(latest.timestamp()),
         "orphan_item": F.col(known).isNull(),
     }
     catalogue = items.select(c.ITEM_ID, F.lit(True).alias(known))
     marked = (
         interactions.join(catalogue, on=c.ITEM_ID, how="left")
-        .select(*INTERACTIONS.names, _first(wrong).alias(REASON))
+        .select(*INTERACTIONS.names, *_row_number(interactions), _first(wrong).alias(REASON))
         .repartition(c.USER_ID)
     )
+    ends = {"rating": rating, "second": F.unix_seconds(timestamp)}
+    kept = {name: F.when(F.col(REASON).isNull(), column) for name, column in ends.items()}
+    facts = {f"lowest_{name}": F.min(column) for name, column in kept.items()}
+    facts |= {f"highest_{name}": F.max(column) for name, column in kept.items()}
     key = [F.col(c.USER_ID), F.col(c.ITEM_ID), F.unix_seconds(timestamp)]
     newest = [timestamp.desc_nulls_last(), rating.desc()]
-    return without_rejected(marked, "interactions", key, newest, tuple(wrong), INTERACTIONS, _ADVICE)
+    return without_rejected(marked, "interactions", key, newest, tuple(wrong), INTERACTIONS, facts)
 
 
 def check_items(items: DataFrame) -> Checked:
     """Check the catalogue against the contract and repair what can be repaired.
 
     Args:
-        items: the columns and types of `ITEMS`, as an adapter read them.
+        items: the columns and types of `ITEMS`, as an adapter read them, and perhaps `ROW_NUMBER`.
 
     Returns:
         `ITEMS`.
@@ -97,6 +96,7 @@ def check_items(items: DataFrame) -> Checked:
         _text(c.TYPE).alias(c.TYPE),
         _positive(c.EPISODES).alias(c.EPISODES),
         F.when(~F.isnan(c.MEAN_SCORE), F.col(c.MEAN_SCORE)).alias(c.MEAN_SCORE),
+        *_row_number(items),
         _first(wrong).alias(REASON),
     )
     order = [F.col(name).asc_nulls_last() for name in ITEMS.names[1:]]
@@ -126,9 +126,18 @@ def _day_number(day: str) -> int:
     return date.fromisoformat(day).toordinal() - date(1970, 1, 1).toordinal()
 
 
+def _single(number: float) -> Column:
+    """A number as ratings are stored: 0.7 itself is above the 32-bit number next to it."""
+    return F.lit(number).cast("float")
+
+
+def _row_number(frame: DataFrame) -> list[Column]:
+    return [F.col(ROW_NUMBER)] if ROW_NUMBER in frame.columns else []
+
+
 def _conform(frame: DataFrame, schema: StructType, table: str) -> None:
     expected = {field.name: field.dataType.simpleString() for field in schema}
-    found = {field.name: field.dataType.simpleString() for field in frame.schema}
+    found = {field.name: field.dataType.simpleString() for field in frame.schema if field.name != ROW_NUMBER}
     if found != expected:
         raise TypeError(f"the adapter's {table} must have the columns {expected}, but have {found}")
 

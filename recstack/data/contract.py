@@ -11,9 +11,10 @@ Interactions:
 | timestamp    | timestamp     | UTC; null only if the dataset has no times;   | row rejected          |
 |              |               | none that stands for "unknown" (epoch second  |                       |
 |              |               | 0 or -1, a time of 0001-01-01 or 9999-12-31), |                       |
-|              |               | none later than a day after the ingest        |                       |
-| user, item,  |               | once; the newest is kept, then the highest    | other rows rejected   |
-| second       |               |                                               |                       |
+|              |               | none before 1840, none later than a day after |                       |
+|              |               | the ingest                                    |                       |
+| user, item,  |               | once; the newest is kept, then the highest    | the others are left   |
+| second       |               |                                               | out, which is no loss |
 
 To do the same again (play a track again, correct a rating) is a further row, at a time of its own: the past stays as it
 was. Without timestamps there is no later, so a user and an item are there once.
@@ -22,7 +23,8 @@ Items:
 
 | column       | type          | rule                                          | if broken             |
 |--------------|---------------|-----------------------------------------------|-----------------------|
-| item_id      | long          | 0..2^32-1; once, the first by title is kept   | row rejected          |
+| item_id      | long          | 0..2^32-1                                     | row rejected          |
+|              |               | once; the first by title is kept              | as above              |
 | title        | string        | not blank                                     | becomes "item <id>"   |
 | genres       | array<string> | trimmed, lower case, distinct, sorted         | repaired              |
 | year         | int           | above 0, or null                              | becomes null          |
@@ -30,8 +32,9 @@ Items:
 | episodes     | int           | above 0, or null                              | becomes null          |
 | mean_score   | float         | a number, or null                             | becomes null          |
 
-Rejected rows are counted by reason. A missing file, a missing column, a column of the wrong type, an unreadable file,
-a table without any row, or one that loses more than half of its rows is a `DataError`: no result would be trustworthy.
+Rejected rows are counted by reason, with an example of each. A missing file, a missing column, a column of the wrong
+type, an unreadable file, a table without any row, or one that loses more than 1 % of its rows (unless `accept_rejected`
+says that this is right) is a `DataError`: no result would be trustworthy.
 """
 
 from pyspark.sql.types import (

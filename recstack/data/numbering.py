@@ -58,18 +58,19 @@ def numbered(
     Returns:
         Interactions and items whose ids are longs.
     """
-    if _is_text(interactions, c.USER_ID):
+    if is_text(interactions, c.USER_ID):
         users = _publish(interactions.select(c.USER_ID), c.USER_ID, draft, previous, forgotten)
-        interactions = _replaced(interactions, c.USER_ID, users)
-    if _is_text(interactions, c.ITEM_ID):
+        interactions = replaced(interactions, c.USER_ID, users)
+    if is_text(interactions, c.ITEM_ID):
         words = interactions.select(c.ITEM_ID).unionByName(items.select(c.ITEM_ID))
         numbers = _publish(words, c.ITEM_ID, draft, previous)
         items = items.withColumn(c.TITLE, F.coalesce(F.nullif(F.trim(c.TITLE), F.lit("")), F.col(c.ITEM_ID)))
-        interactions, items = (_replaced(frame, c.ITEM_ID, numbers) for frame in (interactions, items))
+        interactions, items = (replaced(frame, c.ITEM_ID, numbers) for frame in (interactions, items))
     return interactions, items
 
 
-def _is_text(frame: DataFrame, column: str) -> bool:
+def is_text(frame: DataFrame, column: str) -> bool:
+    """Whether the ids of a frame are words."""
     return isinstance(frame.schema[column].dataType, StringType)
 
 
@@ -98,7 +99,14 @@ def _publish(
     return spark.read.parquet(str(draft / folder))
 
 
-def _replaced(frame: DataFrame, column: str, numbers: DataFrame) -> DataFrame:
+def replaced(frame: DataFrame, column: str, numbers: DataFrame) -> DataFrame:
+    """The frame with the numbers of its words, null for words that have none.
+
+    Args:
+        frame: with words in `column`.
+        column: user_id or item_id.
+        numbers: one of the tables `FOLDERS`.
+    """
     others = [name for name in frame.columns if name != column]
     words = frame.select(F.col(column).alias(c.ORIGINAL_ID), *others)
     return words.join(numbers, on=c.ORIGINAL_ID, how="left").select(*frame.columns)

@@ -9,15 +9,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.folders import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, NEGATIVES_FOLDER, USERS_FOLDER
 from recstack.data.forgotten import REASON, Forgotten
-from recstack.data.ingest import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, NEGATIVES_FOLDER
 from recstack.data.numbering import FOLDERS, without_words
 from recstack.progress import working
 from recstack.spark import running_tasks
 from recstack.storage.lake import Build, Remote, build_once
 
 USER_IDS = FOLDERS[c.USER_ID]
-TABLES = (INTERACTIONS_FOLDER, HELD_OUT_FOLDER, NEGATIVES_FOLDER)
+TABLES = (INTERACTIONS_FOLDER, HELD_OUT_FOLDER, NEGATIVES_FOLDER, USERS_FOLDER)
 """Tables of an ingested version with rows of users, beside `user_ids`."""
 
 
@@ -67,7 +67,8 @@ def without(spark: SparkSession, ingested: Build, forgotten: Forgotten, remote: 
         rows = sum(file.num_rows for file in map(pq.read_metadata, (draft / INTERACTIONS_FOLDER).glob("*.parquet")))
         counts, lost = old["interactions"], old["interactions"]["rows"] - rows
         rejected = {**counts["rejected"], REASON: counts["rejected"].get(REASON, 0) + lost}
-        return {**facts, "interactions": {**counts, "rows": rows, "rejected": rejected}}
+        examples: dict[str, str] = {}  # a cell of theirs may be one of them
+        return {**facts, "interactions": {**counts, "rows": rows, "rejected": rejected, "examples": examples}}
 
     return build_once(ingested.path.parent, inputs, build, made_by=[__name__], remote=remote)
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from recstack.data.adapters.base import configure
-from recstack.data.checked import by_reason
 from recstack.data.forgotten import forgotten_users
-from recstack.data.ingest import ingest, rejected
+from recstack.data.ingest import ingest
 from recstack.data.splits import PROTOCOLS, default_protocol
+from recstack.data.summary import counted, told
 from recstack.data.targets import TARGETS, Target
 from recstack.errors import choose
 from recstack.experiments.config import ExperimentConfig
@@ -49,11 +49,10 @@ def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
     forgotten = forgotten_users(settings.lake)  # the served lake's
     root = workspace.lake / "interactions"
     ingested = ingest(spark, adapter, source, root, keep_numbers=False, forgotten=forgotten)
-    counts = ingested.manifest
-    lost = by_reason(rejected(ingested))
-    what = f"{counts['interactions']['rows']:,} interactions, {counts['items']['rows']:,} items"
-    say(f"ingest: {what}{f', rejected {lost}' if lost else ''} in {ingested.path}")
-    rows = counts["interactions"]["rows"]
+    say(f"ingest: {counted(ingested)} in {ingested.path}")
+    for line in told(ingested):
+        say(line)
+    rows = ingested.manifest["interactions"]["rows"]
     options = FeatureOptions.of(traits, rows, protocol=protocol, split_at=config.split_at, choices=config.features)
     features = build_features(spark, ingested, workspace.lake / "features", options, keep_positions=False)
     with working("build_features: declaring them to Feast"):

@@ -122,6 +122,11 @@ def test_a_run_after_a_kill_finishes_and_each_step_prints_what_it_made(stack: St
     assert not [path for path in stack.settings.lake.rglob("*.pt") if "checkpoints" in path.parts]
 
 
+def test_an_error_that_a_user_can_mend_is_one_line_and_no_trace(stack: Stack) -> None:
+    assert stack.first_output.count("ratings.csv does not exist") == 1
+    assert "Traceback" not in stack.first_output
+
+
 def test_a_second_run_finds_everything_unchanged_here_or_in_the_object_store(stack: Stack) -> None:
     before = {name: current(stack.settings.lake / name).path for name in ("interactions", "features", "models")}
     shutil.rmtree(stack.settings.lake / "models")

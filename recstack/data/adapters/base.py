@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyspark.sql import DataFrame, SparkSession
 
 from recstack.data.traits import Traits
@@ -25,8 +25,16 @@ class Dataset(BaseModel, ABC):
     fixed_traits: ClassVar[Traits]
     """Of all files of this layout; an adapter that has none overrides `traits`."""
 
+    accept_rejected: bool = Field(
+        False, exclude=True, description="use the data although more than 1 % of the rows of a table are rejected"
+    )
+
+    def accepts_rejected(self, source: Path) -> bool:
+        """Whether losses of more than 1 % of a table are right."""
+        return self.accept_rejected
+
     def traits(self, source: Path) -> Traits:
-        """The traits of the data in `source`.
+        """The traits of the data in `source`, as far as they are known before the files are read.
 
         Raises:
             DataError: the files that tell them can't be used.
@@ -37,13 +45,28 @@ class Dataset(BaseModel, ABC):
     def files(self, source: Path) -> list[Path]:
         """The files that must be in the folder `source`; empty for a dataset that needs none."""
 
+    def declared_text_ids(self, source: Path) -> frozenset[str] | None:
+        """Which ids are said to be words; None if what is read tells."""
+        return frozenset()
+
+    def may_have_words(self, source: Path) -> bool:
+        """Whether ids may be words; only the columns that are read tell it for sure."""
+        return self.traits(source).text_ids
+
     @abstractmethod
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
-        """Ratings as `contract.INTERACTIONS`, unchecked: bad cells are null, nothing is dropped silently."""
+        """Ratings as `contract.INTERACTIONS`, unchecked: bad cells are null, nothing is dropped silently.
+
+        An id that is a word is a string; `reading.log.ROW_NUMBER` may be one more column.
+        """
 
     @abstractmethod
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
         """The catalogue as `contract.ITEMS`, unchecked."""
+
+    def read_users(self, spark: SparkSession, source: Path) -> DataFrame | None:
+        """(user_id, attributes) of the users, one row each; None if there are none."""
+        return None
 
     def read_held_out(self, spark: SparkSession, source: Path) -> DataFrame | None:
         """(user_id, item_id) of the test part supplied with the dataset for `leave-last-out`; None if there is none."""

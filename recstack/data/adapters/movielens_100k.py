@@ -14,8 +14,10 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.cells import epoch_seconds, nulls, number
+from recstack.data.adapters.cells import nulls, number
+from recstack.data.adapters.mapping_tables import Log
 from recstack.data.adapters.reading import read_delimited
+from recstack.data.adapters.staged import fixed_mapping, log_frame
 from recstack.data.traits import Traits
 from recstack.errors import DataError
 
@@ -39,13 +41,16 @@ class MovieLens100K(Dataset):
 
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
         """Whole stars 1..5."""
-        columns = ["user_id:token", "item_id:token", "rating:float", "timestamp:float"]
-        return read_delimited(spark, self.files(source)[0], columns, _TAB).select(
-            number("user_id:token", "bigint").alias(c.USER_ID),
-            number("item_id:token", "bigint").alias(c.ITEM_ID),
-            number("rating:float", "float").alias(c.RATING),
-            epoch_seconds("timestamp:float").alias(c.TIMESTAMP),
+        log = Log(
+            file=self.files(source)[0].name,
+            separator=_TAB,
+            user="user_id:token",
+            item="item_id:token",
+            rating="rating:float",
+            time="timestamp:float",
+            time_format="seconds",
         )
+        return log_frame(spark, source, fixed_mapping(log, self.fixed_traits))
 
     def read_items(self, spark: SparkSession, source: Path) -> DataFrame:
         """Films; the genre "unknown" is left out."""

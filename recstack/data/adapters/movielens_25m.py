@@ -9,12 +9,14 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.cells import epoch_seconds, nulls, number
+from recstack.data.adapters.cells import nulls, number
+from recstack.data.adapters.mapping_tables import Log
 from recstack.data.adapters.reading import read_delimited
+from recstack.data.adapters.staged import fixed_mapping, log_frame
 from recstack.data.traits import Traits
 
 # "Toy Story (1995)", and for a series "Death Note (2006–2007)" or "Cosmos (2014–)".
-_TITLE_AND_YEAR = r"^(.*\S)\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)\s*$"
+_TITLE_AND_YEAR = r"(?s)^(.*\S)\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\)\s*$"
 _NO_GENRES = "(no genres listed)"
 
 
@@ -35,12 +37,15 @@ class MovieLens25M(Dataset):
 
     def read_interactions(self, spark: SparkSession, source: Path) -> DataFrame:
         """Half stars 0.5..5, without those of films that `min_year` leaves out."""
-        ratings = read_delimited(spark, self.files(source)[0], ["userId", "movieId", "rating", "timestamp"]).select(
-            number("userId", "bigint").alias(c.USER_ID),
-            number("movieId", "bigint").alias(c.ITEM_ID),
-            number("rating", "float").alias(c.RATING),
-            epoch_seconds("timestamp").alias(c.TIMESTAMP),
+        log = Log(
+            file=self.files(source)[0].name,
+            user="userId",
+            item="movieId",
+            rating="rating",
+            time="timestamp",
+            time_format="seconds",
         )
+        ratings = log_frame(spark, source, fixed_mapping(log, self.fixed_traits))
         if self.min_year is None:
             return ratings
         # Not a join with the films that stay: a rating of an unknown film must still be counted as an orphan.

@@ -9,8 +9,10 @@ from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset
-from recstack.data.adapters.cells import epoch_seconds, nulls, number
-from recstack.data.adapters.reading import read_delimited, read_lines
+from recstack.data.adapters.cells import nulls, number
+from recstack.data.adapters.mapping_tables import Log
+from recstack.data.adapters.reading import read_lines
+from recstack.data.adapters.staged import fixed_mapping, log_frame
 from recstack.data.traits import Traits
 
 _COLUMNS = ["user", "item", "rating", "timestamp"]
@@ -67,9 +69,14 @@ class NCFFiles(Dataset):
         ).select(c.USER_ID, number("item", "bigint").alias(c.ITEM_ID))
 
     def _ratings(self, spark: SparkSession, path: Path) -> DataFrame:
-        return read_delimited(spark, path, _COLUMNS, "\t", names=_COLUMNS).select(
-            number("user", "bigint").alias(c.USER_ID),
-            number("item", "bigint").alias(c.ITEM_ID),
-            number("rating", "float").alias(c.RATING),
-            epoch_seconds("timestamp").alias(c.TIMESTAMP),
+        log = Log(
+            file=path.name,
+            separator="\t",
+            columns=_COLUMNS,
+            user="user",
+            item="item",
+            rating="rating",
+            time="timestamp",
+            time_format="seconds",
         )
+        return log_frame(spark, path.parent, fixed_mapping(log, self.fixed_traits))

@@ -1,28 +1,31 @@
 """Reads columns of source files into frames; a `DataError` names the file and what is wrong with it."""
 
-import csv
-import gzip
 import re
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
     DataType,
     DateType,
     NumericType,
     StringType,
-    StructField,
-    StructType,
     TimestampNTZType,
     TimestampType,
 )
 
 from recstack.data.adapters.cells import cell
+from recstack.data.adapters.mapping_tables import Table
+from recstack.data.reading.cells import text_of
+from recstack.data.reading.rows import Rows
+from recstack.data.reading.staging import current_staging
+from recstack.data.reading.tables import TableReader
+from recstack.data.reading.text_files import require
 from recstack.errors import DataError
+
+_LINE = "line"
 
 
 def read_delimited(
@@ -32,72 +35,64 @@ def read_delimited(
     separator: str = ",",
     *,
     names: list[str] | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     quote: str | None = None,
 ) -> DataFrame:
-    """Read columns of a text file, plain or `.gz`, as strings.
+    """Read columns of a text file, compressed or not, as strings.
 
-    Cells that are missing in a short line are null. A quote is doubled inside a quoted field.
+    Cells that are missing in a short line are null; a line that is no row is one of nulls, for the contract to count.
+    A quote is doubled inside a quoted field, which may hold line breaks.
 
     Args:
         spark: the session.
-        path: the file.
+        path: the file, or a folder of parts.
         columns: what to read.
         separator: one character or more.
         names: of all columns of a file without a header line.
-        encoding: of the text, by a name that both Spark and Python know.
+        encoding: of the text, by a name that Python knows; by default UTF-8, or what a byte order mark says.
         quote: one character, or "" for none; by default a double quote in comma separated files, and none in others.
 
     Raises:
-        DataError: a column is missing or there twice, or the first line can't be read.
+        DataError: a column is missing or there twice, or the file can't be read.
     """
     if quote is None:
         quote = '"' if separator == "," else ""
-    first = _first_line(path, separator, encoding, quote)
-    if names is None:
-        header = first
-    elif len(first) < len(names):
-        raise DataError(f"{path}: its first line has {len(first)} columns, not the {len(names)} of {', '.join(names)}")
-    else:
-        header = [*names, *[""] * (len(first) - len(names))]
-    _require(columns, header, path)
-    # Spark refuses a repeated name, and takes names that differ in case for the same.
-    fields = [name if name in columns else f"_{index}" for index, name in enumerate(header)]
-    schema = StructType([StructField(name, StringType()) for name in fields])
-    frame = spark.read.csv(
-        _literal(path), schema, sep=separator, header=names is None, quote=quote, escape=quote, encoding=encoding
-    )
-    return frame.select(*map(cell, columns))
+    table = Table(file=path.name, separator=separator, columns=names, encoding=encoding, quote=quote)
+    return _staged(spark, path, table, columns)
 
 
 def read_lines(spark: SparkSession, path: Path, pattern: str, layout: str) -> DataFrame:
-    """Read the lines of a text file as the column `line`, without trailing blanks.
+    """Read the lines of a text file as the column `line`, without blanks around them.
 
     Args:
         spark: the session.
-        path: the file, plain or `.gz`.
+        path: the file, compressed or not.
         pattern: what the first line must match.
         layout: what a line holds, in words for the message.
 
     Raises:
         DataError: the first line does not match.
     """
-    if not re.match(pattern, "\t".join(_first_line(path, "\t", "utf-8", ""))):
+    table = Table(file=path.name, separator="\n", columns=[_LINE], quote="")
+    frame = _staged(spark, path, table, [_LINE])
+    first = frame.first()
+    if first is None or not re.match(pattern, first[_LINE]):
         raise DataError(f"{path}: its first line is not {layout}")
-    return spark.read.text(_literal(path)).select(F.rtrim("value").alias("line"))
+    return frame
 
 
-def _first_line(path: Path, separator: str, encoding: str, quote: str) -> list[str]:
-    signed = "utf-8-sig" if encoding == "utf-8" else encoding
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding=signed, newline="") as stream:
-            if len(separator) > 1:
-                return stream.readline().rstrip("\r\n").split(separator)
-            if not quote:
-                return next(csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE), [])
-            return next(csv.reader(stream, delimiter=separator, quotechar=quote), [])
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} can't be read ({error}): it is damaged or cut short, get it again") from error
+def _staged(spark: SparkSession, path: Path, table: Table, columns: list[str]) -> DataFrame:
+    def tables() -> Iterator[pa.Table]:
+        yield from TableReader(path.parent, table, columns).map(_text)
+
+    written = current_staging().write(tables(), path.name.partition(".")[0], path.name)
+    return spark.read.parquet(str(written)).select(*map(cell, columns))
+
+
+def _text(rows: Rows) -> pa.Table:
+    """Cells as text, and a row of nulls for each line that is no row."""
+    lost = pa.nulls(len(rows.unread), pa.string())
+    return pa.table({name: pa.concat_arrays([text_of(cells), lost]) for name, cells in rows.cells.items()})
 
 
 def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) -> DataFrame:
@@ -113,19 +108,12 @@ def read_parquet(spark: SparkSession, path: Path, columns: Mapping[str, str]) ->
         DataError: a column is missing or of another kind.
     """
     frame = spark.read.parquet(_literal(path))
-    _require(list(columns), frame.columns, path)
+    require(list(columns), frame.columns, str(path))
     for name, kind in columns.items():
         if _kind(frame.schema[name].dataType) not in kind.split(" or "):
             found = frame.schema[name].dataType.simpleString()
             raise DataError(f"{path}: column {name!r} must hold {kind}, but its type is {found}")
     return frame.select(*map(cell, columns))
-
-
-def _require(columns: list[str], found: list[str], path: Path) -> None:
-    if missing := [name for name in columns if name not in found]:
-        raise DataError(f"{path} has no column {', '.join(missing)}; it has {', '.join(found) or 'no columns at all'}")
-    if repeated := [name for name in columns if found.count(name) > 1]:
-        raise DataError(f"{path} has more than one column {', '.join(repeated)}: remove all but the right one")
 
 
 def _literal(path: Path) -> str:

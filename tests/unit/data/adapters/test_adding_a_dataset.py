@@ -10,7 +10,8 @@ from pyspark.sql import SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.base import Dataset, configure
-from recstack.data.adapters.mapping import ItemTable, Log, Mapping, Scale
+from recstack.data.adapters.mapping import Mapping
+from recstack.data.adapters.mapping_tables import ItemTable, Log, Scale
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
 
 PAGE = ROOT / "docs" / "adding-a-dataset.md"
@@ -23,7 +24,7 @@ def write_files(folder: Path) -> None:
 
 def test_the_example_without_code_gives_the_tables_that_the_page_promises(spark: SparkSession, tmp_path: Path) -> None:
     write_files(tmp_path)
-    build = ingest(spark, configure("csv", {}), tmp_path, tmp_path / "lake")
+    build = ingest(spark, configure("csv", {"accept_rejected": True}), tmp_path, tmp_path / "lake")
     items = spark.read.parquet(str(build.path / ITEMS_FOLDER)).orderBy(c.ITEM_ID)
 
     assert build.manifest["interactions"]["rows"] == 4
@@ -54,7 +55,7 @@ def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> type[Dataset]:
 def test_the_example_gives_the_tables_that_the_page_promises(
     spark: SparkSession, books: type[Dataset], tmp_path: Path
 ) -> None:
-    build = ingest(spark, books(), tmp_path, tmp_path / "lake")
+    build = ingest(spark, books(accept_rejected=True), tmp_path, tmp_path / "lake")
     items = spark.read.parquet(str(build.path / ITEMS_FOLDER)).orderBy(c.ITEM_ID)
 
     assert build.manifest["interactions"]["rows"] == 5
@@ -69,7 +70,7 @@ def test_the_example_gives_the_tables_that_the_page_promises(
 def test_the_example_s_option_leaves_out_books_and_their_ratings(
     spark: SparkSession, books: type[Dataset], tmp_path: Path
 ) -> None:
-    build = ingest(spark, books(max_pages=500), tmp_path, tmp_path / "lake")
+    build = ingest(spark, books(max_pages=500, accept_rejected=True), tmp_path, tmp_path / "lake")
     interactions = spark.read.parquet(str(build.path / INTERACTIONS_FOLDER))
     assert {row[c.ITEM_ID] for row in interactions.collect()} == {10, 12}
     assert "orphan_item" not in build.manifest["interactions"]["rejected"]

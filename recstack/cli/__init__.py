@@ -10,16 +10,21 @@ from typing import Annotated
 
 import typer
 
+from recstack.cli.data import Dataset, check, data_app, init_mapping
 from recstack.progress import say, working
 from recstack.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-data_app = typer.Typer(no_args_is_help=True, help="Copy source files to the object store (OBJECT_STORE) and back.")
+app.command()(check)
+app.command("init-mapping")(init_mapping)
 app.add_typer(data_app, name="data")
 
-Dataset = Annotated[str, typer.Option(help="adapter in recstack/data/adapters")]
 Data = Annotated[Path | None, typer.Option(help="folder of the source files; default: download where allowed")]
 Options = Annotated[list[str] | None, typer.Option("--option", help="option of the dataset, such as min_year=2010")]
+AcceptRejected = Annotated[
+    bool,
+    typer.Option("--accept-rejected", help="use the data although more than 1 % of the rows of a table are rejected"),
+]
 Protocol = Annotated[str | None, typer.Option(help="default: global-time, or stratified without timestamps")]
 Target = Annotated[
     str, typer.Option(help="which interactions are targets: 'implicit' (all) or 'positive' (well rated)")
@@ -49,6 +54,7 @@ def demo(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
+    accept_rejected: AcceptRejected = False,
     protocol: Protocol = None,
     feature_option: FeatureOption = None,
 ) -> None:
@@ -56,7 +62,7 @@ def demo(
     say(f"recstack demo: from the ratings of {dataset} to a model that answers requests")
     from recstack.experiments.config import ExperimentConfig
 
-    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option))
+    config = ExperimentConfig.read(dataset, data, _options(option, accept_rejected), protocol, _pairs(feature_option))
     Settings().recstack_home.mkdir(parents=True, exist_ok=True)  # Prefect looks for its own folder inside when imported
     with working("importing Prefect, Spark, Feast and PyTorch"):
         from flows.demo import run_demo
@@ -114,6 +120,7 @@ def evaluate(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
+    accept_rejected: AcceptRejected = False,
     protocol: Protocol = None,
     models: Annotated[str, typer.Option(help="comma-separated names, or 'all'")] = "all",
     target: Target = "implicit",
@@ -142,7 +149,9 @@ def evaluate(
     names = _check_models(models, reference)
     ages = parse_names(staleness, protocol)
     options = options_by_model(model_option or [], names)
-    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
+    config = ExperimentConfig.read(
+        dataset, data, _options(option, accept_rejected), protocol, _pairs(feature_option), target, split_at
+    )
     with working("importing Spark, Feast and PyTorch"):
         from recstack.evaluation.report.markdown import render_markdown
         from recstack.evaluation.report.page import render_page
@@ -171,6 +180,7 @@ def tune(
     dataset: Dataset = "movielens_100k",
     data: Data = None,
     option: Options = None,
+    accept_rejected: AcceptRejected = False,
     protocol: Protocol = None,
     target: Target = "implicit",
     split_at: SplitAt = None,
@@ -182,7 +192,9 @@ def tune(
     from recstack.experiments.config import ExperimentConfig
 
     _check_models(model, None)
-    config = ExperimentConfig.read(dataset, data, _pairs(option), protocol, _pairs(feature_option), target, split_at)
+    config = ExperimentConfig.read(
+        dataset, data, _options(option, accept_rejected), protocol, _pairs(feature_option), target, split_at
+    )
     with working("importing Spark, Feast and PyTorch"):
         from recstack.experiments.evaluate import tune_dataset
 
@@ -212,35 +224,6 @@ def forget(
         say(line)
 
 
-@data_app.command()
-def push(
-    data: Annotated[Path, typer.Option(help="folder of the source files")], dataset: Dataset = "movielens_100k"
-) -> None:
-    """Copy the source files of a dataset to the object store, where `ingest` finds them."""
-    from recstack.data.source_files import push_source
-    from recstack.storage.folders import ObjectStore
-
-    settings = Settings()
-    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-    moved = push_source(store, dataset, data)
-    say(f"pushed {dataset} to {store.address}: {moved} in {moved.seconds:.1f} s")
-
-
-@data_app.command()
-def pull(
-    dataset: Dataset = "movielens_100k",
-    data: Annotated[Path | None, typer.Option(help="new folder for them; default: where `ingest` looks")] = None,
-) -> None:
-    """Copy the source files of a dataset from the object store."""
-    from recstack.data.source_files import pull_source
-    from recstack.storage.folders import ObjectStore
-
-    settings = Settings()
-    store = ObjectStore(settings.object_store, settings.object_store_endpoint)
-    folder, moved = pull_source(store, dataset, data, settings.downloads)
-    say(f"pulled {dataset} to {folder}: {moved} in {moved.seconds:.1f} s")
-
-
 def _check_models(models: str, reference: str | None) -> Sequence[str]:
     from recstack.errors import choose
     from recstack.models import model_names
@@ -258,6 +241,10 @@ def _pairs(options: list[str] | None) -> dict[str, str]:
     if wrong := [name for name, sign, _ in pairs if not sign]:
         raise typer.BadParameter(f"write NAME=VALUE, such as {wrong[0]}=VALUE")
     return {name: value for name, _, value in pairs}
+
+
+def _options(options: list[str] | None, accept_rejected: bool) -> dict[str, str]:
+    return _pairs(options) | ({"accept_rejected": "true"} if accept_rejected else {})
 
 
 def _item_ids(text: str) -> list[int]:
@@ -286,7 +273,3 @@ def main() -> None:
         sys.exit(code)
     print(f"recstack: {message}", file=sys.stderr)
     sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Ready-made mappings for the layouts that people have; `inspection.like` fills them in."""
