@@ -1,4 +1,4 @@
-"""Prints one line for each step, and writes it to Prefect's log; an error that a user can mend is one line there, too."""
+"""Prints one line for each step, and writes it to Prefect's log; an error that a user can mend is one line there too."""
 
 import logging
 from pathlib import Path

@@ -9,8 +9,8 @@ from prefect.artifacts import create_table_artifact
 from flows.console import say_build, show
 from flows.remote import fetch_source, remote_of
 from recstack.data.adapters.base import configure, datasets
-from recstack.data.forgotten import forgotten_users
 from recstack.data.folders import INTERACTIONS_FOLDER, ITEMS_FOLDER
+from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import ingest as publish_interactions
 from recstack.data.summary import counted, told
 from recstack.errors import choose

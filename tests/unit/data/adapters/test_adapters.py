@@ -93,7 +93,9 @@ def test_a_few_broken_lines_are_counted(spark: SparkSession, source: SourceWrite
     with (folder / "ratings.csv").open("a") as ratings:
         ratings.write("\r\n".join(lines) + "\r\n")
     message = refused(spark, MovieLens25M(), folder)
-    assert "loses 5 of its 75 rows (null_rating: 2, such as ratings.csv, line 74: rating 'great' is no number" in message
+    assert (
+        "loses 5 of its 75 rows (null_rating: 2, such as ratings.csv, line 74: rating 'great' is no number" in message
+    )
     assert "pass --accept-rejected" in message
     build = ingest(spark, MovieLens25M(accept_rejected=True), folder, tmp_path / "lake")
     assert build.manifest["interactions"]["rejected"] == {"null_id": 1, "null_rating": 2, "null_timestamp": 2}
