@@ -1,4 +1,4 @@
-"""Prints one line for each step, and writes it to Prefect's log; an error that a user can mend is one line there too."""
+"""Prints one line for each step, and writes it to Prefect's log; an error of the user is one line there."""
 
 import logging
 from pathlib import Path
@@ -17,17 +17,17 @@ class _OneLine(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.is_shown = True
-        self._said: list[str] = []
+        self._shown: list[str] = []
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, UserError):
             text = record.getMessage()
-            return not any(said in text for said in self._said)
+            return not any(message in text for message in self._shown)
         message = str(error)
-        if message in self._said:
+        if message in self._shown:
             return False
-        self._said.append(message)
+        self._shown.append(message)
         record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
         return self.is_shown
 

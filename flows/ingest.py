@@ -12,7 +12,7 @@ from recstack.data.adapters.base import configure, datasets
 from recstack.data.folders import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import ingest as publish_interactions
-from recstack.data.summary import counted, told
+from recstack.data.summary import counted, facts_of
 from recstack.errors import choose
 from recstack.settings import Settings
 from recstack.spark import open_session
@@ -55,7 +55,7 @@ def ingest(dataset: str = "movielens_100k", data: Path | None = None, options: d
     source = data or fetch_source(settings) or fetch(dataset, settings.downloads)
     build = check_and_publish(settings, options or {}, source)
     say_build("ingest", counted(build), build)
-    for line in told(build):
+    for line in facts_of(build):
         show(line)
     counts = build.manifest
     table = [{"table": t, "rows": counts[t]["rows"], "rejected": str(counts[t]["rejected"])} for t in TABLES]

@@ -200,14 +200,14 @@ def _parquet(rng: random.Random, choices: dict[str, Any], rows: list[Row]) -> Pe
     )
     users: Any = pa.array([row[0] for row in rows])
     users = users.dictionary_encode() if rng.random() < 0.5 else users
-    moments = pa.array([row[3] for row in rows], pa.timestamp("us"))
+    times = pa.array([row[3] for row in rows], pa.timestamp("us"))
     stars = pa.array([row[2] for row in rows], pa.float64())
     table = pa.table(
         {
             "who": users,
             "what": [row[1] for row in rows],
             "stars": stars.cast(rng.choice([pa.float32(), pa.float64(), pa.decimal128(12, 2)])),
-            "at": moments.cast(type_) if type_.tz is None else moments.cast(pa.timestamp("us", "UTC")).cast(type_),
+            "at": times.cast(type_) if type_.tz is None else times.cast(pa.timestamp("us", "UTC")).cast(type_),
         }
     )
     out = io.BytesIO()

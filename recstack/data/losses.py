@@ -30,13 +30,13 @@ def examples(counts: Counts, table: str, staging: Staging, traits: Traits) -> di
         if reason.startswith("null_") and reason in met:
             found[reason] = met[reason]
             continue
-        row, place = first, ""
+        row, where = first, ""
         if ROW_NUMBER in first and (read := staging.row(table, first[ROW_NUMBER])) is not None:
-            row, place = (
+            row, where = (
                 read,
                 f"{read[PART]}, {'row' if read[PART].endswith(('.parquet', '.pq')) else 'line'} {read[LINE]:,}: ",
             )
-        found[reason] = place + _what(reason, row, first, staging, traits)
+        found[reason] = where + _what(reason, row, first, staging, traits)
     return found
 
 
@@ -115,13 +115,15 @@ def refuse_losses(
     if not read:
         raise DataError(f"the {table} table is empty: the source files hold no rows")
     reasons = sorted(rejected, key=lambda reason: -rejected[reason])
-    told = "; ".join(f"{reason}: {rejected[reason]:,}, such as {found.get(reason, '')}" for reason in reasons[:_SHOWN])
+    listed = "; ".join(
+        f"{reason}: {rejected[reason]:,}, such as {found.get(reason, '')}" for reason in reasons[:_SHOWN]
+    )
     if len(reasons) > _SHOWN:
-        told += f"; {', '.join(f'{reason}: {rejected[reason]:,}' for reason in reasons[_SHOWN:])}"
+        listed += f"; {', '.join(f'{reason}: {rejected[reason]:,}' for reason in reasons[_SHOWN:])}"
     way_out = (
         ""
         if lost >= read
         else ". Nothing was written; if the rest is right, write accept_rejected = true in mapping.toml, or"
         " pass --accept-rejected"
     )
-    raise DataError(f"the {table} table loses {lost:,} of its {read:,} rows ({told}){way_out}")
+    raise DataError(f"the {table} table loses {lost:,} of its {read:,} rows ({listed}){way_out}")

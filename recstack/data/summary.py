@@ -17,7 +17,7 @@ def counted(ingested: Build) -> str:
     return f"{interactions['rows']:,} interactions, {items['rows']:,} items, {total:,} rejected{reasons}"
 
 
-def told(ingested: Build) -> list[str]:
+def facts_of(ingested: Build) -> list[str]:
     """A line with ranges; then what was left out, with an example of each reason; then what is suspicious."""
     interactions = ingested.manifest[INTERACTIONS_FOLDER]
     lines = [f"  {interactions.get('users', 0):,} users{_range('ratings', interactions)}{_times(interactions)}"]

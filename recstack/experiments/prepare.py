@@ -6,7 +6,7 @@ from recstack.data.adapters.base import configure
 from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import ingest
 from recstack.data.splits import PROTOCOLS, default_protocol
-from recstack.data.summary import counted, told
+from recstack.data.summary import counted, facts_of
 from recstack.data.targets import TARGETS, Target
 from recstack.errors import choose
 from recstack.experiments.config import ExperimentConfig
@@ -50,7 +50,7 @@ def prepare(settings: Settings, config: ExperimentConfig) -> Experiment:
     root = workspace.lake / "interactions"
     ingested = ingest(spark, adapter, source, root, keep_numbers=False, forgotten=forgotten)
     say(f"ingest: {counted(ingested)} in {ingested.path}")
-    for line in told(ingested):
+    for line in facts_of(ingested):
         say(line)
     rows = ingested.manifest["interactions"]["rows"]
     options = FeatureOptions.of(traits, rows, protocol=protocol, split_at=config.split_at, choices=config.features)

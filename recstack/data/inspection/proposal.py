@@ -82,7 +82,7 @@ def propose(roles: Roles) -> Proposal:
 
 def _interactions(roles: Roles) -> Section:
     log, of_log = roles.log, roles.of_log
-    section = Section("interactions", f"The log: {_size(log)}.")
+    section = Section("interactions", f"The log: {log.name}, {count_of_rows(log)}.")
     names = _names(log, of_log)
     _add_file(section, log, of_log, names)
     for role in (r.USER, r.ITEM):
@@ -217,7 +217,7 @@ def _ratings(column: Column) -> Section:
 
 def _items(roles: Roles, items: TableSample) -> Section:
     of_items = roles.of_items
-    section = Section("items", f"The catalogue: {_size(items)}; {roles.items_reason}.")
+    section = Section("items", f"The catalogue: {items.name}, {count_of_rows(items)}; {roles.items_reason}.")
     names = _names(items, of_items)
     _add_file(section, items, of_items, names)
     key = of_items[r.ITEM].column
@@ -245,7 +245,7 @@ def _users(roles: Roles) -> Section | None:
     kept = [each for each in roles.users.columns if each is not roles.user_key and 1 < each.distinct < 0.5 * each.cells]
     if not kept:
         return None
-    section = Section("users", f"What is known of the users: {_size(roles.users)}.")
+    section = Section("users", f"What is known of the users: {roles.users.name}, {count_of_rows(roles.users)}.")
     role = {r.USER: Role(roles.user_key, "")}
     names = _names(roles.users, role)
     _add_file(section, roles.users, role, names)
@@ -291,10 +291,6 @@ def _names(table: TableSample, roles: dict[str, Role]) -> dict[str, str]:
 def _why(role: Role) -> str:
     others = " or ".join(f'"{name}"' for name in role.others)
     return f"{role.reason}; {others} may be meant" if others else role.reason
-
-
-def _size(table: TableSample) -> str:
-    return f"{table.name}, {count_of_rows(table)}"
 
 
 def _example(columns: Sequence[Column], kind: str) -> str:

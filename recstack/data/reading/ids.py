@@ -88,7 +88,7 @@ def forms_of(words: pa.Array, highest: int, rows: Rows) -> IdForms:
     for name, where in (("others", others), ("with_zeros", zeros)):
         if where.any():
             index = int(np.argmax(where))
-            examples[name] = (words[index].as_py(), rows.place(index))
+            examples[name] = (words[index].as_py(), rows.location(index))
     counts = (canonical, others, zeros, canonical & pointed)
     numbers, words, with_zeros, with_point = (int(each.sum()) for each in counts)
     return IdForms(numbers, words, with_zeros, with_point, examples)
@@ -113,10 +113,10 @@ def chosen(declared: frozenset[str] | None, forms: Mapping[Kind, IdForms], kind:
     if found.are_numbers:
         return False, ""
     why = "with_zeros" if found.with_zeros else "others"
-    cell, place = found.examples[why]
+    cell, where = found.examples[why]
     what = "begins with a zero" if found.with_zeros else "is no number from 0 on that fits"
     return True, (
-        f"the ids of {kind}s are read as words, because {shown(cell)} ({place}) {what}; write"
+        f"the ids of {kind}s are read as words, because {shown(cell)} ({where}) {what}; write"
         f' text_ids = ["{kind}"] to say so, or text_ids = [] to read numbers'
     )
 

@@ -95,7 +95,7 @@ class ItemReader:
         elif name is not None and read.wrong.any():
             index = int(np.argmax(read.wrong))
             wanted = "number" if fact == c.MEAN_SCORE else "whole number"
-            unread[name] = f"{columns.rows.place(index)}: {name} {shown(read.text[index].as_py())} is no {wanted}"
+            unread[name] = f"{columns.rows.location(index)}: {name} {shown(read.text[index].as_py())} is no {wanted}"
 
     def _cells(self, rows: Rows, name: str | None) -> pa.Array:
         return pa.nulls(len(rows), pa.string()) if name is None else rows.cells[name]

@@ -22,7 +22,7 @@ from recstack.data.reading.numbers import number_hint, numbers_of
 from recstack.data.reading.rows import Rows, shown
 from recstack.data.reading.several_items import several_items
 from recstack.data.reading.tables import TableReader
-from recstack.data.reading.times import MOMENT, TimeReader
+from recstack.data.reading.times import MICROSECONDS, TimeReader
 from recstack.data.timestamps import TIMELESS
 
 ROW_NUMBER: Final = "row"
@@ -106,7 +106,7 @@ class LogReader:
         facts.rows += len(rows)
         values = batch.columns.values
         if self._by_order:
-            values[c.TIMESTAMP] = pa.array((numbers + TIMELESS) * 10**6).cast(MOMENT)
+            values[c.TIMESTAMP] = pa.array((numbers + TIMELESS) * 10**6).cast(MICROSECONDS)
         part = pa.DictionaryArray.from_arrays(np.zeros(len(rows), np.int32), pa.array([rows.part]))
         return pa.table({**values, ROW_NUMBER: numbers, PART: part.cast(pa.string()), LINE: rows.lines})
 
@@ -130,7 +130,7 @@ class LogReader:
         else:
             columns.values[c.RATING] = strengths
         if log.time is None:
-            columns.values[c.TIMESTAMP] = pa.nulls(len(rows), MOMENT)
+            columns.values[c.TIMESTAMP] = pa.nulls(len(rows), MICROSECONDS)
         elif not self._by_order:
             assert self._times is not None
             read = self._times.read(rows.cells[log.time], log.time)
@@ -181,7 +181,8 @@ class LogReader:
             index = int(np.argmax(unknown))
             kind = text[index].as_py() or ""
             key = kind if re.fullmatch("[A-Za-z0-9_-]+", kind) else f'"{kind}"'
-            why = f"{rows.place(index)}: {name} {shown(kind)} is none of [kinds]; add {key} = 1, or = 0 to leave it out"
+            where = rows.location(index)
+            why = f"{where}: {name} {shown(kind)} is none of [kinds]; add {key} = 1, or = 0 to leave it out"
             losses.count(UNKNOWN_KIND, int(unknown.sum()), why)
         weights = np.append(np.array(list(kinds.values())), 0.0)[pc.fill_null(at, len(kinds)).to_numpy()]
         kept = weights > 0

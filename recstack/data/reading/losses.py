@@ -43,10 +43,10 @@ class Losses:
             return
         if read.wrong.any():
             index = int(np.argmax(read.wrong))
-            self.examples[reason] = f"{rows.place(index)}: {column} {shown(read.text[index].as_py())} is no {wanted}"
+            self.examples[reason] = f"{rows.location(index)}: {column} {shown(read.text[index].as_py())} is no {wanted}"
             return
         missing: Mask = np.asarray(read.values.is_null().to_numpy(zero_copy_only=False))
-        self.examples[reason] = f"{rows.place(int(np.argmax(missing)))}: {column} is empty"
+        self.examples[reason] = f"{rows.location(int(np.argmax(missing)))}: {column} is empty"
 
     def add(self, other: "Losses") -> None:
         """Add those of later rows."""

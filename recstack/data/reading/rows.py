@@ -57,7 +57,7 @@ class Rows:
         cells = {name: column.filter(pa.array(keep)) for name, column in self.cells.items()}
         return Rows(self.part, cells, self.lines[keep], self.unit, until=self.until)
 
-    def place(self, index: int) -> str:
+    def location(self, index: int) -> str:
         """Where a row is, such as "log.csv, line 17"."""
         return f"{self.part}, {self.unit} {self.lines[index]:,}"
 

@@ -1,4 +1,4 @@
-"""Cells as moments in UTC: numbers since 1970, ISO 8601, or a pattern. A time of day alone is none."""
+"""Cells as times in UTC: numbers since 1970, ISO 8601, or a pattern. A time of day alone is none."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from recstack.data.reading.time_patterns import ISO, TICKS, python_pattern
 from recstack.data.timestamps import EARLIEST
 from recstack.errors import DataError
 
-MOMENT: Final = pa.timestamp("us", tz="UTC")
+MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
 
 _LATEST: Final = 4_102_444_800
 """2100-01-01: numbers after it are of another unit."""
@@ -55,7 +55,7 @@ class TimeReader:
         return f"time of the format {self.format!r} (interactions.time_format)"
 
     def read(self, cells: pa.Array, column: str) -> Read:
-        """Moments of microseconds in UTC.
+        """Times in microseconds, UTC.
 
         Raises:
             DataError: the column is of a type that holds no times, or of numbers without a unit.
@@ -97,9 +97,9 @@ class TimeReader:
         if whole is not None:
             exact = whole * (10**6 // ticks) if ticks <= 10**6 else whole // (ticks // 10**6)
             values = np.where(sane, exact, 0)
-        moments = pa.array(values, pa.int64(), mask=~sane).cast(MOMENT)
+        times_read = pa.array(values, pa.int64(), mask=~sane).cast(MICROSECONDS)
         wrong = ~sane & mask(pc.is_valid(numbers.text))
-        return Read(moments, wrong, numbers.text)
+        return Read(times_read, wrong, numbers.text)
 
     def _by_pattern(self, text: pa.Array) -> pa.Array:
         assert self._pattern is not None
@@ -108,7 +108,9 @@ class TimeReader:
             return _each(text, lambda cell: _strptime(cell, pattern))
         found = pc.strptime(text, format=pattern, unit="s", error_is_null=True)
         exact = mask(pc.equal(pc.strftime(found, format=pattern), text))  # Arrow makes March 1 of February 30
-        return _merged(found.cast(pa.timestamp("us")).cast(MOMENT), exact, text, lambda cell: _strptime(cell, pattern))
+        return _merged(
+            found.cast(pa.timestamp("us")).cast(MICROSECONDS), exact, text, lambda cell: _strptime(cell, pattern)
+        )
 
 
 def _iso(text: pa.Array) -> pa.Array:
@@ -126,7 +128,7 @@ def _iso(text: pa.Array) -> pa.Array:
                 found = _iso_part(text.filter(pa.array(where)), is_zoned)
                 parts[where] = pc.fill_null(found.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
                 known[where] = mask(pc.is_valid(found))
-        found = pa.array(parts, mask=~known).cast(MOMENT)
+        found = pa.array(parts, mask=~known).cast(MICROSECONDS)
         return _merged(found, known | plain | zoned, text, _iso_cell)
     return _each(text, _iso_cell)
 
@@ -145,8 +147,8 @@ def _cast(text: pa.Array, *, zoned: bool) -> pa.Array:
     if zoned:
         text = pc.replace_substring_regex(text, r" ?(UTC|GMT|z)$", "Z")
         text = pc.replace_substring_regex(text, r" ([+-])([0-9:]+)$", r"\1\2")
-        return text.cast(MOMENT)
-    return text.cast(pa.timestamp("us")).cast(MOMENT)
+        return text.cast(MICROSECONDS)
+    return text.cast(pa.timestamp("us")).cast(MICROSECONDS)
 
 
 def _utc(times: pa.Array) -> pa.Array:
@@ -154,8 +156,8 @@ def _utc(times: pa.Array) -> pa.Array:
     if pa.types.is_date(times.type):
         times = times.cast(pa.timestamp("s"))
     if times.type.tz is None:
-        return times.cast(pa.timestamp("us"), safe=False).cast(MOMENT)
-    return times.cast(MOMENT, safe=False)
+        return times.cast(pa.timestamp("us"), safe=False).cast(MICROSECONDS)
+    return times.cast(MICROSECONDS, safe=False)
 
 
 def _whole(cells: pa.Array, text: pa.Array) -> np.ndarray | None:
@@ -171,7 +173,7 @@ def _merged(found: pa.Array, known: np.ndarray, text: pa.Array, parse: Callable[
     """The times that are known, and the others parsed one by one."""
     rest = ~known & mask(pc.is_valid(text))
     if not rest.any():
-        return pc.if_else(pa.array(known), found, pa.scalar(None, MOMENT))
+        return pc.if_else(pa.array(known), found, pa.scalar(None, MICROSECONDS))
     parsed = _each(pc.if_else(pa.array(rest), text, pa.scalar(None, pa.string())), parse)
     return pc.if_else(pa.array(known), found, parsed)
 
@@ -179,7 +181,7 @@ def _merged(found: pa.Array, known: np.ndarray, text: pa.Array, parse: Callable[
 def _each(text: pa.Array, parse: Callable[[str], datetime | None]) -> pa.Array:
     """Each different cell by a function of Python; null where it returns None."""
     encoded = text.dictionary_encode()
-    return pa.array([parse(cell) for cell in encoded.dictionary.to_pylist()], MOMENT).take(encoded.indices)
+    return pa.array([parse(cell) for cell in encoded.dictionary.to_pylist()], MICROSECONDS).take(encoded.indices)
 
 
 def _strptime(cell: str, pattern: str) -> datetime | None:
@@ -207,9 +209,9 @@ def _iso_cell(cell: str) -> datetime | None:
         return None
 
 
-def _in_zone(moment: datetime, zone: str) -> datetime:
+def _in_zone(local: datetime, zone: str) -> datetime:
     if offset := re.fullmatch(r"([+-])(\d{2}):?(\d{2})?", zone):
         minutes = 60 * int(offset[2]) + int(offset[3] or 0)
-        return moment.replace(tzinfo=timezone(timedelta(minutes=-minutes if offset[1] == "-" else minutes)))
+        return local.replace(tzinfo=timezone(timedelta(minutes=-minutes if offset[1] == "-" else minutes)))
     name = re.sub(r"^\[|\]$", "", zone)
-    return moment.replace(tzinfo=UTC if name in ("", "Z", "z", "UTC", "GMT") else ZoneInfo(name))
+    return local.replace(tzinfo=UTC if name in ("", "Z", "z", "UTC", "GMT") else ZoneInfo(name))

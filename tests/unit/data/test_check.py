@@ -42,7 +42,7 @@ def checked(spark: SparkSession, rows: list[Interaction], *, has_timestamps: boo
     )
 
 
-def told(check: Checked) -> tuple[int, int, dict[str, int]]:
+def counts(check: Checked) -> tuple[int, int, dict[str, int]]:
     """Rows that were kept, that were there before, and that were rejected, by reason."""
     counts = check.counts()
     return counts.kept, counts.repeated, counts.rejected
@@ -66,7 +66,7 @@ def test_each_kind_of_bad_interaction_is_counted_under_its_own_reason(spark: Spa
     )
     kept = check.rows.collect()
 
-    assert told(check) == (len(GOOD) + 1, 1, {reason: len(rows) for reason, rows in bad.items()})
+    assert counts(check) == (len(GOOD) + 1, 1, {reason: len(rows) for reason, rows in bad.items()})
     assert {reason: row[c.USER_ID] for reason, row in check.counts().first.items()} == {
         reason: min(rows, key=lambda row: (row[0] is not None, row[0]))[0] for reason, rows in bad.items()
     }
@@ -80,19 +80,19 @@ def test_a_repeated_pair_is_a_row_of_its_own_at_each_time_and_the_highest_of_one
         check = checked(spark, order)
         kept = {(row[c.USER_ID], row[c.RATING], row[c.TIMESTAMP].replace(tzinfo=UTC)) for row in check.rows.collect()}
         assert kept == {(1, 2.0, LATE), (1, 5.0, EARLY), (2, 4.0, EARLY)}
-        assert told(check) == (3, 1, {})
+        assert counts(check) == (3, 1, {})
 
 
 def test_a_bad_row_never_displaces_a_good_one_of_the_same_pair(spark: SparkSession) -> None:
     check = checked(spark, [(1, 1, 99.0, EARLY), (1, 1, 3.0, EARLY)])
     assert [row[c.RATING] for row in check.rows.collect()] == [3.0]
-    assert told(check) == (1, 0, {"rating_out_of_range": 1})
+    assert counts(check) == (1, 0, {"rating_out_of_range": 1})
 
 
 def test_timestamps_may_be_missing_where_the_dataset_has_none(spark: SparkSession) -> None:
     check = checked(spark, [(1, 1, 2.0, None), (1, 1, 4.0, None)], has_timestamps=False)
     assert [row[c.RATING] for row in check.rows.collect()] == [4.0]
-    assert told(check) == (1, 1, {})
+    assert counts(check) == (1, 1, {})
 
 
 def test_the_range_of_what_is_kept_is_observed(spark: SparkSession) -> None:
@@ -110,13 +110,13 @@ def test_the_ends_of_a_scale_that_32_bits_do_not_hold_belong_to_it(spark: SparkS
     frame = spark.createDataFrame([(1, 1, 0.7, EARLY), (2, 1, 4.1, EARLY), (3, 1, 0.6, EARLY)], INTERACTIONS)
     check = check_interactions(frame, catalogue(spark), rating_min=0.7, rating_max=4.1, has_timestamps=True, now=NOW)
     check.rows.collect()
-    assert told(check) == (2, 0, {"rating_out_of_range": 1})
+    assert counts(check) == (2, 0, {"rating_out_of_range": 1})
 
 
 def test_times_before_1970_and_of_the_day_of_the_ingest_are_times(spark: SparkSession) -> None:
     check = checked(spark, [(user, 1, 3.0, time) for user, time in enumerate(REAL)])
     assert sorted(row[c.TIMESTAMP].replace(tzinfo=UTC) for row in check.rows.collect()) == REAL
-    assert told(check) == (len(REAL), 0, {})
+    assert counts(check) == (len(REAL), 0, {})
 
 
 def test_an_adapter_with_another_schema_is_an_error_that_names_the_right_one(spark: SparkSession) -> None:

@@ -26,7 +26,7 @@ def zipped(**files: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "said", "title"),
+    ("encoding", "declared", "title"),
     [
         ("utf-8", False, "Amélie"),
         ("utf-8-sig", False, "Amélie"),
@@ -43,9 +43,9 @@ def zipped(**files: str) -> bytes:
         ("mac_roman", True, "Amélie"),
     ],
 )
-def test_any_encoding_is_read(tmp_path: Path, encoding: str, said: bool, title: str) -> None:
+def test_any_encoding_is_read(tmp_path: Path, encoding: str, declared: bool, title: str) -> None:
     write(tmp_path, {**LOG, "items.csv": f"id,name,tags\nx,{title},a|b\ny,Dune,\n".encode(encoding)})
-    result = found(tmp_path, items={**CATALOGUE, **({"encoding": encoding} if said else {})})
+    result = found(tmp_path, items={**CATALOGUE, **({"encoding": encoding} if declared else {})})
     assert result.titles == [title, "Dune"]
 
 
@@ -186,11 +186,11 @@ def test_a_format_that_is_not_read_is_named(tmp_path: Path, content: bytes, mess
         found(tmp_path)
 
 
-@pytest.mark.parametrize("place", ["log/part-0.csv", "log/year=2024/part-0.csv.gz", "log/a/b/c.csv"])
-def test_a_folder_of_parts_is_read(tmp_path: Path, place: str) -> None:
-    packed = gzip.compress if place.endswith(".gz") else bytes
+@pytest.mark.parametrize("file", ["log/part-0.csv", "log/year=2024/part-0.csv.gz", "log/a/b/c.csv"])
+def test_a_folder_of_parts_is_read(tmp_path: Path, file: str) -> None:
+    packed = gzip.compress if file.endswith(".gz") else bytes
     write(tmp_path, {"log/_SUCCESS": "ok", "log/.part.crc": "x", "log/empty.csv": ""})
-    write(tmp_path, {place: packed((HEADER + "a,x,5,1\n").encode()), "log/z.csv": HEADER + "b,y,4,1\n"})
+    write(tmp_path, {file: packed((HEADER + "a,x,5,1\n").encode()), "log/z.csv": HEADER + "b,y,4,1\n"})
     assert found(tmp_path, interactions={**RATED, "file": "log"}, rating=SCALE).users == ["a", "b"]
 
 
