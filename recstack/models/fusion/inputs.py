@@ -11,14 +11,14 @@ from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.batches import ItemBatch, UserBatch
-from recstack.models.fusion.related import HistoryItems, RelatedItems
-from recstack.models.fusion.retrieval import Retrieval
 from recstack.models.fusion.sources.base import KnownInteractions, Relations
 from recstack.models.fusion.sources.co_occurrence import CoOccurrence, Side
 from recstack.models.fusion.sources.content import content, unit_genres
 from recstack.models.fusion.sources.cosine import CosineRelations
 from recstack.models.fusion.sources.ease import EaseRelations
 from recstack.models.fusion.sources.popular import AtThisStage, stage, trending
+from recstack.models.fusion.sources.related import HistoryItems, RelatedItems
+from recstack.models.fusion.sources.retrieval import Retrieval
 from recstack.progress import track
 
 RELATIONS: tuple[Relations, ...] = (

@@ -9,8 +9,8 @@ from scipy import sparse
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.batches import UserBatch
 from recstack.features.spec import RECENT_LENGTH
-from recstack.models.fusion.related import HistoryItems, Slots
 from recstack.models.fusion.sources.content import unit_profiles
+from recstack.models.fusion.sources.related import HistoryItems, Slots
 
 POPULAR = 300
 """Popular items that are candidates of everybody."""

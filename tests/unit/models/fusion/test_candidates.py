@@ -10,7 +10,7 @@ from scipy import sparse
 from recstack.features.spec import RECENT_LENGTH
 from recstack.models.base import FitContext
 from recstack.models.fusion.model import Fusion
-from recstack.models.fusion.related import HistoryItems, RelatedItems, Slots
+from recstack.models.fusion.sources.related import HistoryItems, RelatedItems, Slots
 from recstack.models.learning.history import decay_weights, equal_weights
 
 N_ITEMS = 120
