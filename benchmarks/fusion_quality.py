@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from scipy import sparse
 
 from recstack.data.splits import TRAIN, VALIDATION
 from recstack.evaluation.bootstrap import Interval, ratio
@@ -20,17 +21,18 @@ from recstack.features.batches import UserBatch
 from recstack.models.base import FitContext
 from recstack.models.ease.model import Ease
 from recstack.models.fusion.model import Fusion
-from recstack.models.fusion.sources.base import CandidateSource
-from recstack.models.fusion.sources.co_occurrence import CoOccurrence
-from recstack.models.fusion.sources.ease import EaseSource
-from recstack.models.fusion.sources.popular import Trending
+from recstack.models.fusion.sources.co_occurrence import CoOccurrence, Side
+from recstack.models.fusion.sources.ease import EaseRelations
+from recstack.models.fusion.sources.popular import trending
 from recstack.models.fusion.stacking import past_of
+from recstack.models.learning.history import decay_weights
 from recstack.models.popularity.model import Popularity
 from recstack.models.training_data import TrainingData
 from recstack.settings import Settings
 
 REGULARISATIONS = (30.0, 100.0, 300.0, 1000.0)
 RECENCY_POWERS = (0.5, 1.0, 1.5)
+NEIGHBOURS = 300
 FOLLOWS, POPULAR = (0.25, 0.5, 1.0), (0.1, 0.3)
 """Weights of what follows the newest items, and of popularity; EASE weighs 1."""
 
@@ -38,15 +40,22 @@ FOLLOWS, POPULAR = (0.25, 0.5, 1.0), (0.1, 0.3)
 class Sum(Popularity):
     """Recency-weighted EASE, what follows the newest items, and recent popularity, each over the user's best item."""
 
-    sources: list[CandidateSource]
-    weights: tuple[float, ...]
+    ease: sparse.csr_array
+    follows: sparse.csr_array
+    now: Floats
+    weights: tuple[float, float, float]
 
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
         """[B, I]."""
+        n_items = len(self.counts)
+        sources = (
+            (decay_weights(users, n_items, 0.8, 0.05) @ self.ease).toarray(),
+            (decay_weights(users, n_items, 0.5) @ self.follows).toarray(),
+            self.now[None],
+        )
         total = np.zeros(allowed.shape, dtype=np.float32)
-        for weight, source in zip(self.weights, self.sources, strict=True):
-            scores = source.score(users)
-            scores = np.where(allowed, np.exp(scores) if isinstance(source, Trending) else scores.clip(min=0), 0.0)
+        for weight, scores in zip(self.weights, sources, strict=True):
+            scores = np.where(allowed, scores.clip(min=0), 0.0)
             total += weight * scores / scores.max(axis=1, keepdims=True).clip(min=1e-9)
         return np.where(allowed, total, np.float32(-np.inf))
 
@@ -54,11 +63,9 @@ class Sum(Popularity):
 def summed(data: TrainingData, regularisation: float, follows: float, popular: float) -> Sum:
     past = past_of(data, np.ones(len(data.item), dtype=bool))
     model = Sum(past.counts)
-    model.sources = [
-        EaseSource(regularisation=regularisation, recency_decay=0.8, base=0.05).fit(past),
-        CoOccurrence(direction="forward", window=1, recency_decay=0.5).fit(past),
-        Trending(half_life=0.02).fit(past),
-    ]
+    (model.ease,) = EaseRelations({"ease": regularisation}).learn(past, NEIGHBOURS)
+    (model.follows,) = CoOccurrence({"next": Side("forward")}, window=1).learn(past, NEIGHBOURS)
+    model.now = np.exp(trending(past, 0.02))
     model.weights = (1.0, follows, popular)
     return model
 

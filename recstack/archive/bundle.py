@@ -136,7 +136,7 @@ class Bundle:
             raise IncompatibleBundle(f"model {self.manifest.model!r} is not installed here; known: {', '.join(known)}")
         try:
             return known[self.manifest.model].load(self.folder / MODEL, self.encoder, items)
-        except (TypeError, KeyError, RuntimeError) as error:  # what options and weights that do not fit raise
+        except (TypeError, KeyError, RuntimeError, FileNotFoundError) as error:  # of other options, weights or files
             raise BundleError(
                 f"{self.manifest.model} of this installation can't load the bundle, which recstack "
                 f"{self.manifest.code_version} wrote: train again ({error})"

@@ -47,6 +47,8 @@ class EvaluationSet:
     n_repeated: int = 0
     """Interactions of the part that are no targets: the user had chosen the item before, and seen items are not
     ranked."""
+    n_part_users: int = 0
+    """Users with targets in the part; `user_ids` are drawn from more than `protocols.MAX_USERS`."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""

@@ -41,6 +41,10 @@ MAX_TARGETS: Final = 50
 """Targets of one user in global-time; all users have the same weight, so more would cost time and add little."""
 
 
+MAX_USERS: Final = 20_000
+"""Users whose targets are ranked; of more, so many are drawn. The interval of a mean over them is narrow enough."""
+
+
 class _Rows(NamedTuple):
     """Interactions, sorted by (user, timestamp, item)."""
 
@@ -75,6 +79,7 @@ def build_evaluation_set(
       all their items in the part are relevant.
     - stratified: one ranking per user; all of the user's items in the part are relevant.
 
+    Of a part with targets of more than `MAX_USERS` users, the targets of so many users are drawn.
     An interaction with an item that the user had chosen before is no target: seen items are not ranked.
 
     Args:
@@ -120,6 +125,8 @@ def build_evaluation_set(
     seen_before = _in_an_earlier_second(rows) if protocol == GLOBAL_TIME else np.isin(pairs, pairs[in_history])
     targets = rows.where(in_part & ~seen_before)
     n_repeated = int((in_part & seen_before).sum())
+    n_part_users = len(np.unique(targets.user))
+    targets = _limit_users(targets, random)
     if protocol == GLOBAL_TIME:
         targets = _limit_targets(targets, random)
     counts = np.bincount(trained.item[trained.item >= 0], minlength=len(encoder.item_ids))
@@ -167,6 +174,7 @@ def build_evaluation_set(
         positive_from=positive_from,
         as_of=None if protocol in AT_RANDOM else as_of,
         n_repeated=n_repeated,
+        n_part_users=n_part_users,
     )
 
 
@@ -203,6 +211,14 @@ def _nothing_to_evaluate(
     else:
         why = f"the {part} part is empty"
     return DataError(f"{protocol}: {why}, so there is nothing to evaluate; use more data or another protocol")
+
+
+def _limit_users(targets: _Rows, random: np.random.Generator) -> _Rows:
+    """The targets of at most `MAX_USERS` users, drawn at random."""
+    users = np.unique(targets.user)
+    if len(users) <= MAX_USERS:
+        return targets
+    return targets.where(np.isin(targets.user, random.choice(users, MAX_USERS, replace=False)))
 
 
 def _limit_targets(targets: _Rows, random: np.random.Generator) -> _Rows:

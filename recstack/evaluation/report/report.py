@@ -44,6 +44,8 @@ class Report:
     """Share of the targets that are not in training; they count as misses for every model."""
     n_repeated: int
     """Interactions that are no targets, since their users had chosen the item before: seen items are not ranked."""
+    n_part_users: int
+    """Users with targets in the part; where they are more than `n_users`, these were drawn from them."""
     models: dict[str, Metrics]
     slices: dict[str, dict[str, Metrics]]
     """Metrics by slice and model; empty slices are left out. Slices of targets have the metrics `TARGET_METRICS`."""
@@ -139,6 +141,7 @@ def build_report(
         n_targets=cases.n_targets,
         unhittable_share=cases.unhittable_share,
         n_repeated=cases.n_repeated,
+        n_part_users=cases.n_part_users,
         models=models,
         slices={
             **slices,

@@ -1,7 +1,8 @@
-"""The sources of `fusion` and the table that its ranker reads: one row a user, one column a candidate."""
+"""What the ranker of `fusion` reads: one row a user, one column a candidate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -10,55 +11,37 @@ from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.batches import ItemBatch, UserBatch
-from recstack.models.fusion.sources.base import CandidateSource, KnownInteractions
-from recstack.models.fusion.sources.co_occurrence import CoOccurrence
-from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
-from recstack.models.fusion.sources.cosine import CosineSource
-from recstack.models.fusion.sources.ease import EaseSource
-from recstack.models.fusion.sources.item_to_item import ItemToItem
-from recstack.models.fusion.sources.popular import AtThisStage, Trending
+from recstack.models.fusion.sources.base import KnownInteractions, Relations
+from recstack.models.fusion.sources.co_occurrence import CoOccurrence, Side
+from recstack.models.fusion.sources.content import content, unit_genres
+from recstack.models.fusion.sources.cosine import CosineRelations
+from recstack.models.fusion.sources.ease import EaseRelations
+from recstack.models.fusion.sources.popular import AtThisStage, stage, trending
+from recstack.models.fusion.sources.related import HistoryItems, RelatedItems
+from recstack.models.fusion.sources.retrieval import Retrieval
 from recstack.progress import track
 
-SOURCES: Mapping[str, CandidateSource] = {
-    "ease": EaseSource(recency_decay=0.8, base=0.05),
-    "ease_whole_history": EaseSource(recency_decay=0.8, base=1.0),
-    "ease_light": EaseSource(recency_decay=0.0, base=1.0, regularisation=50.0),
-    "cosine": CosineSource(recency_decay=0.75),
-    "cosine_whole_history": CosineSource(recency_decay=0.0, base=1.0),
-    "next": CoOccurrence(recency_decay=0.5, direction="forward", window=1),
-    "soon_after": CoOccurrence(recency_decay=0.7, direction="forward"),
-    "shortly_before": CoOccurrence(recency_decay=0.7, direction="backward"),
-    "after": CoOccurrence(direction="forward", window=40, decay=0.93, scale="cosine"),
-    "before": CoOccurrence(direction="backward", window=40, decay=0.93, scale="cosine"),
-    "around": CoOccurrence(recency_decay=0.95, window=40, decay=0.93, scale="cosine"),
-    "around_recent": CoOccurrence(window=30, decay=0.93, scale="cosine", shrinkage=2.0, half_life=0.25),
-    "around_many": CoOccurrence(recency_decay=0.85, window=40, decay=0.93, scale="log"),
-    "hot": Trending(half_life=0.005),
-    "trending": Trending(half_life=0.02),
-    "popular_recently": Trending(half_life=0.08),
-    "popular": Trending(half_life=0.3),
-    "stage": AtThisStage(),
-}
-"""Chosen on blocks of time before the test parts of MovieLens-100K and latest-small: see benchmarks/NOTES.md."""
-
-_RECIPES = {SOURCES[name].recipe(): name for name in reversed(list(SOURCES))}
-"""Each matrix that has to be learned once, with the first source that uses it."""
-
-RELATED = [name for name, source in SOURCES.items() if isinstance(source, ItemToItem)]
-OTHERS = [name for name in SOURCES if name not in RELATED]
-RETRIEVING = (
-    "ease",
-    "ease_whole_history",
-    "ease_light",
-    "soon_after",
-    "shortly_before",
-    "after",
-    "around_recent",
-    "cosine",
+RELATIONS: tuple[Relations, ...] = (
+    EaseRelations({"ease": 300.0}),
+    CosineRelations(),
+    CoOccurrence({"soon_after": Side("forward"), "shortly_before": Side("backward")}),
+    CoOccurrence({"after": Side("forward", "cosine")}, window=40, decay=0.93),
+    CoOccurrence({"around_recent": Side("both", "cosine", 2.0)}, window=30, decay=0.93, half_life=0.25),
 )
-"""Sources whose sum chooses the candidates."""
-
-FACTS = ("interactions", "rating", "age")
+"""Chosen on blocks of time before the test parts of MovieLens-100K and latest-small: see benchmarks/NOTES.md."""
+NAMES = tuple(name for relations in RELATIONS for name in relations.names)
+DECAYS = np.array([0.8, 0.75, 0.7, 0.7, 0.8, 0.8], dtype=np.float32)
+"""Of each relation: the r-th newest item of the history weighs decay ^ r."""
+BY_NEWEST = tuple(NAMES.index(name) for name in ("around_recent", "ease"))
+"""The first of these relations that relates anything chooses candidates by the newest items of the history."""
+BY_ALL = tuple(NAMES.index(name) for name in ("ease", "cosine"))
+"""Relations to the whole history; the first one chooses candidates too."""
+HALF_LIVES = (0.005, 0.02, 0.08, 0.3)
+"""Ages at which an interaction counts half, in trends: shares of all interactions, see `trending`."""
+TRENDING = 0.02
+"""The one of them that tells what is popular now."""
+USERS_AT_ONCE, CELLS = 128, 4_000_000
+"""Users whose candidates are looked up at once, and users times items, at most: both bound memory."""
 TOP = 10
 """A source's scores are divided by the mean of the user's ten best, because the scale of counts grows with the log."""
 
@@ -67,32 +50,81 @@ class CandidateTable(NamedTuple):
     """B users and their K candidates."""
 
     candidates: Ints
-    """[B, K] positions, in no order."""
+    """[B, K] positions, ascending."""
     alive: Mask
-    """[B, K] False where fewer than K items are allowed."""
+    """[B, K] False where there are fewer than K candidates."""
     inputs: Floats
     """[B, K, F] of each candidate."""
     context: Floats
     """[B, C] of each user."""
-    retrieval: Floats
-    """[B, I] scores that chose the candidates, -inf where not allowed."""
+    affinity: Floats
+    """[B, K] cosine of the user's genre profile and the candidate's genres."""
+
+
+class Limits(NamedTuple):
+    """What bounds the memory and the time of learning."""
+
+    neighbours: int
+    """Related items kept of each item."""
+    interactions: int
+    """Items are related by so many interactions at most, see `KnownInteractions.sample`."""
+    older: int
+    """Items of a history beyond the recent ones, at most, see `HistoryItems.of`."""
 
 
 @dataclass(frozen=True)
 class FusionInputs:
     """Fitted sources, item facts from the same past, and the catalogue."""
 
-    sources: Mapping[str, CandidateSource]
+    related: RelatedItems
     facts: Floats
-    """[I, 3] `FACTS`."""
+    """[I, H + 3] see `_facts`."""
+    stages: Floats
+    """[STAGES, I] see `AtThisStage`."""
     items: ItemBatch
+    older: int
+    """See `Limits`."""
 
     @classmethod
-    def fit(cls, past: KnownInteractions, items: ItemBatch) -> Self:
+    def fit(cls, past: KnownInteractions, items: ItemBatch, limits: Limits) -> Self:
         """Fit every source to `past`; `items` as they were known at its end."""
-        learned = {recipe: recipe.learn(past) for recipe in track(_RECIPES, "fusion: fitting sources", unit="source")}
-        sources = {name: source.with_learned(learned[source.recipe()]) for name, source in SOURCES.items()}
-        return cls(sources, _facts(past), items)
+        some = past.sample(limits.interactions)
+        learned = [
+            matrix
+            for relations in track(RELATIONS, "fusion: relating items", unit="relation")
+            for matrix in relations.learn(some, limits.neighbours)
+        ]
+        related = RelatedItems.join(learned, some.counts, limits.neighbours)
+        return cls(related, _facts(past), AtThisStage().learn(past), items, limits.older)
+
+    def batches(self, count: int) -> Iterator[slice]:
+        """Slices of `count` users that are looked up at once."""
+        size = min(USERS_AT_ONCE, max(1, CELLS // max(len(self.items), 1)))
+        for start in range(0, count, size):
+            yield slice(start, min(start + size, count))
+
+    @cached_property
+    def genres(self) -> Floats:
+        """[I, G] rows of length 1."""
+        return unit_genres(self.items)
+
+    @cached_property
+    def own(self) -> Floats:
+        """[I, ...] the inputs that are the same for all users."""
+        return np.concatenate([self.facts, self.items.popularity, self.items.scalars], axis=1).astype(np.float32)
+
+    @cached_property
+    def retrieval(self) -> Retrieval:
+        """What chooses candidates."""
+        newest = next((name for name in BY_NEWEST if self.related.typical[name] > 0), BY_NEWEST[-1])
+        trend, count = np.exp(self.facts[:, HALF_LIVES.index(TRENDING)]), self.facts[:, len(HALF_LIVES)]
+        popularity = 0.1 * trend / max(trend.max(initial=0), 1e-9) + 0.05 * count / max(count.max(initial=0), 1e-9)
+        return Retrieval.of(
+            self.related.relation(newest),
+            tuple(self.related.relation(column) for column in BY_ALL),
+            popularity.astype(np.float32),
+            self.genres,
+        )
 
     def table(self, users: UserBatch, allowed: Mask, count: int, prior: Floats | None = None) -> CandidateTable:
         """The `count` best candidates of the retrieval (fewer in a smaller catalogue), and the ranker's inputs.
@@ -101,72 +133,55 @@ class FusionInputs:
             users: B users.
             allowed: [B, I].
             count: K.
-            prior: [B, I] added to the retrieval.
+            prior: [B] weight of the genre prior in the retrieval.
         """
-        scores = {name: source.score(users) for name, source in self.sources.items()}
-        retrieval = 0.1 * _unit(np.exp(scores["trending"])) + 0.05 * _unit(self.facts[None, :, 0])
-        for name in RETRIEVING:
-            retrieval = retrieval + _unit(np.where(allowed, scores[name], 0.0).clip(min=0))
-        if prior is not None:
-            retrieval = retrieval + prior
-        retrieval = np.where(allowed, retrieval, -np.inf).astype(np.float32)
-        count = min(count, len(self.items))
-        # Ascending, so that the result does not depend on the order that the partition leaves.
-        chosen = np.sort(np.argpartition(-retrieval, count - 1, axis=1)[:, :count], axis=1)
-        alive = np.take_along_axis(retrieval, chosen, axis=1) > -np.inf
+        history = HistoryItems.of(users, self.older, len(self.items))
+        found = self.retrieval.candidates(users, history, allowed, count, prior)
+        chosen, alive = found.positions, found.alive
+        scores = np.concatenate([self.related.scores(history, DECAYS, found.slots), found.by_all], axis=2)
+        fit = content(users, self.items, self.genres, chosen)
+        known = np.diff(users.seen_offsets)
+        at_stage = self.stages[stage(known)[:, None], chosen][:, :, None]
+        inputs = np.concatenate([*_relative(scores), fit, at_stage, self.own[chosen]], axis=2)
+        inputs[~alive] = 0.0
+        context = np.concatenate([users.scalars, np.log1p(known)[:, None], known[:, None] == 0], axis=1)
+        return CandidateTable(chosen, alive, inputs, context.astype(np.float32), fit[:, :, 0])
 
-        def of(values: Floats) -> Floats:
-            return np.where(alive, np.take_along_axis(values, chosen, axis=1), 0.0)
-
-        columns = [each for name in RELATED for each in _relative(of(scores[name]))]
-        columns += [of(scores[name]) for name in OTHERS]
-        columns += [of(genre_affinity(users, self.items)), *(of(e) for e in likeness_to_recent(users, self.items))]
-        own = np.concatenate([self.facts, self.items.popularity, self.items.scalars], axis=1)[chosen]
-        inputs = np.concatenate([np.stack(columns, axis=2), own], axis=2).astype(np.float32)
-        return CandidateTable(chosen, alive, inputs, _context(users), retrieval)
+    def likeness(self, items: Ints) -> sparse.csr_array:
+        """[K, I] cosines of items by the users who chose them."""
+        return self.related.of(NAMES.index("cosine"), items)
 
     def save(self, folder: Path) -> None:
-        """Write `source_<name>.npz` of each matrix, by the first source that uses it, and `facts.npy`."""
-        for name in _RECIPES.values():
-            sparse.save_npz(folder / f"source_{name}.npz", self.sources[name].matrix)
+        """Write `facts.npy`, `stages.npy` and the files of `RelatedItems.save`."""
+        self.related.save(folder)
         np.save(folder / "facts.npy", self.facts)
+        np.save(folder / "stages.npy", self.stages)
 
     @classmethod
-    def load(cls, folder: Path, items: ItemBatch) -> Self:
+    def load(cls, folder: Path, items: ItemBatch, older: int) -> Self:
         """Read what `save` wrote; genres and popularity come from `items`, as they are known now."""
-        learned = {recipe: sparse.load_npz(folder / f"source_{name}.npz") for recipe, name in _RECIPES.items()}
-        sources = {name: source.with_learned(learned[source.recipe()]) for name, source in SOURCES.items()}
-        return cls(sources, np.load(folder / "facts.npy"), items)
-
-
-def _context(users: UserBatch) -> Floats:
-    """[B, S + 2] the user's scalars, the length of the history, and whether it is empty."""
-    known = np.diff(users.seen_offsets)[:, None]
-    return np.concatenate([users.scalars, np.log1p(known), known == 0], axis=1).astype(np.float32)
+        return cls(
+            RelatedItems.load(folder), np.load(folder / "facts.npy"), np.load(folder / "stages.npy"), items, older
+        )
 
 
 def _facts(past: KnownInteractions) -> Floats:
-    """[I, 3] `FACTS`: log count, mean rating (shrunk to the mean of all), age of the oldest interaction."""
+    """[I, H + 3]: trends by `HALF_LIVES`, log count, mean rating (shrunk to the mean of all), age of the oldest."""
     counts = past.counts
     mean = past.rating.mean() if len(past.rating) else 0.0
     rating = (np.bincount(past.item, past.rating, minlength=past.n_items) + 5 * mean) / (counts + 5)
     age = np.zeros(past.n_items, dtype=np.float32)
     np.maximum.at(age, past.item, past.age)
-    facts: Floats = np.stack([np.log1p(counts), rating, age], axis=1).astype(np.float32)
+    trends = [trending(past, half_life) for half_life in HALF_LIVES]
+    facts: Floats = np.stack([*trends, np.log1p(counts), rating, age], axis=1).astype(np.float32)
     return facts
 
 
-def _unit(values: Floats) -> Floats:
-    """Divided by each row's maximum; zeros stay."""
-    most = values.max(axis=1, keepdims=True)
-    shares: Floats = np.divide(values, most, out=np.zeros_like(values), where=most > 0)
-    return shares
-
-
-def _relative(values: Floats) -> tuple[Floats, Floats]:
-    """[B, K] scores over the mean of the row's best ones, and the logarithm of that."""
-    values = values.clip(min=0)
+def _relative(scores: Floats) -> tuple[Floats, Floats]:
+    """[B, K, C] scores over the mean of the user's best ones, and the logarithm of that."""
+    values = scores.clip(min=0)
     top = min(TOP, values.shape[1])
-    unit = -np.partition(-values, top - 1, axis=1)[:, :top].mean(axis=1, keepdims=True)
+    best = np.partition(values.transpose(0, 2, 1), values.shape[1] - top, axis=2)[:, :, values.shape[1] - top :]
+    unit = best.mean(axis=2)[:, None]
     share = np.divide(values, unit, out=np.zeros_like(values), where=unit > 0)
-    return share, np.log(share + 0.02)
+    return share, np.log(share + np.float32(0.02))

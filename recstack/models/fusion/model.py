@@ -1,6 +1,7 @@
 """Fusion: many simple sources propose candidates, and a learned ranker puts them in order."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,16 +14,12 @@ from recstack.features.batches import ItemBatch, UserBatch
 from recstack.features.encode import Encoder
 from recstack.models.base import FitContext, Recommender
 from recstack.models.config import ModelConfig
-from recstack.models.fusion.inputs import FusionInputs
+from recstack.models.fusion.inputs import FusionInputs, Limits
 from recstack.models.fusion.network import Config, FusionRanker, train_ranker
-from recstack.models.fusion.sources.content import genre_affinity
 from recstack.models.fusion.stacking import blocks, inputs_before, ranker_examples
 from recstack.models.learning.search_space import Between, OneOf, SearchSpace
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
-
-USERS_AT_ONCE = 128
-"""Bounds the memory of [users, items] scores of all sources."""
 
 
 class Fusion(Recommender):
@@ -61,13 +58,14 @@ class Fusion(Recommender):
         """
         config = Config.read(context.options, cls.name)
         random = np.random.default_rng(context.seed)
+        limits = Limits(config.neighbours, config.interactions, config.older)
         examples = []
         with working("fusion: scoring training examples", total=config.blocks, unit="block") as step:
-            for block in blocks(data, config.blocks, config.rows_per_user, random):
+            for block in blocks(data, config.blocks, config.rows_per_user, config.rows, random):
                 if len(block.targets) and block.known.any():
-                    examples += ranker_examples(data, block, config.candidates, config.negatives, random)
+                    examples += ranker_examples(data, block, config.candidates, config.negatives, limits, random)
                 step.advance()
-        inputs = inputs_before(data, np.ones(len(data.item), dtype=bool))
+        inputs = inputs_before(data, np.ones(len(data.item), dtype=bool), limits)
         table = inputs.table(data.users[:1], np.ones((1, len(data.items)), dtype=bool), 1)
         torch.manual_seed(context.seed)
         ranker = FusionRanker(table.inputs.shape[2], table.context.shape[1], config.hidden, config.dropout)
@@ -75,41 +73,60 @@ class Fusion(Recommender):
             train_ranker(ranker, examples, config, context)
         return cls(replace(inputs, items=data.items), ranker.cpu(), config)
 
-    @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
-        """[B, I]; candidates stand above all other items, in the ranker's order."""
-        parts = [
-            self._score(users[start : start + USERS_AT_ONCE], allowed[start : start + USERS_AT_ONCE])
-            for start in range(0, len(users), USERS_AT_ONCE)
-        ]
-        return np.concatenate(parts) if parts else np.zeros(allowed.shape, dtype=np.float32)
-
-    def _score(self, users: UserBatch, allowed: Mask) -> Floats:
-        prior = self.genre_prior(users)
-        table = self.inputs.table(users, allowed, self.config.candidates, prior)
-        ranked = self.ranker(torch.from_numpy(table.inputs), torch.from_numpy(table.context)).numpy()
-        ranked = ranked + np.take_along_axis(prior, table.candidates, axis=1)
-        lowest = np.where(table.alive, ranked, np.inf).min(axis=1, keepdims=True)
-        best = np.where(allowed, table.retrieval, -np.inf).max(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore"):  # nothing allowed: -inf - -inf
-            scores = np.where(allowed, table.retrieval - best + lowest - 1e-3, -np.inf).astype(np.float32)
-        np.put_along_axis(scores, table.candidates, np.where(table.alive, ranked, -np.inf).astype(np.float32), axis=1)
+        """[B, I]; candidates stand above all other items, in the ranker's order, and these in order of popularity."""
+        scores = np.full(allowed.shape, -np.inf, dtype=np.float32)
+        depth = np.empty(allowed.shape[1], dtype=np.float32)
+        depth[self.inputs.retrieval.order] = _below(np.arange(allowed.shape[1]))
+        for rows, candidates, alive, ranked in self._ranked(users, allowed):
+            floor = _floor(alive, ranked)
+            scores[rows] = np.where(allowed[rows], floor[:, None] - depth, np.float32(-np.inf))
+            row, slot = np.nonzero(alive)
+            scores[rows.start + row, candidates[row, slot]] = ranked[row, slot]
         return scores
 
+    def best(self, users: UserBatch, allowed: Mask, k: int) -> tuple[Ints, Floats]:
+        """See `Recommender.best`: candidates, and below them popular items where fewer than k are allowed."""
+        width = min(k, allowed.shape[1])
+        positions = np.zeros((len(users), width), dtype=np.int64)
+        scores = np.full((len(users), width), -np.inf, dtype=np.float32)
+        for rows, candidates, alive, ranked in self._ranked(users, allowed):
+            floor = _floor(alive, ranked)
+            for number, (found, present, values) in enumerate(zip(candidates, alive, ranked, strict=True)):
+                items, values = found[present], values[present]
+                order = np.lexsort((items, -values))[:width]
+                items, values = items[order], values[order]
+                if len(items) < width:
+                    free = allowed[rows.start + number].copy()
+                    free[items] = False
+                    depth = np.flatnonzero(free[self.inputs.retrieval.order])[: width - len(items)]
+                    items = np.append(items, self.inputs.retrieval.order[depth])
+                    values = np.append(values, floor[number] - _below(depth))
+                positions[rows.start + number, : len(items)] = items
+                scores[rows.start + number, : len(items)] = values
+        return positions, scores
+
+    @torch.inference_mode()
+    def _ranked(self, users: UserBatch, allowed: Mask) -> Iterator[tuple[slice, Ints, Mask, Floats]]:
+        """Batch after batch: the rows, their [B, K] candidates, which of them there are, and their scores."""
+        for rows in self.inputs.batches(len(users)):
+            prior = self.genre_prior(users[rows])
+            table = self.inputs.table(users[rows], allowed[rows], self.config.candidates, prior)
+            ranked = self.ranker(torch.from_numpy(table.inputs), torch.from_numpy(table.context)).numpy()
+            yield rows, table.candidates, table.alive, ranked + prior[:, None] * table.affinity
+
     def genre_prior(self, users: UserBatch) -> Floats:
-        """[B, I] genre affinity, times e^(-n / 5) for a user with n known interactions (as in `GenreNCF`)."""
-        known = np.diff(users.seen_offsets)[:, None]
-        weight = self.config.genre_prior * np.exp(-known / 5)
-        prior: Floats = (weight * genre_affinity(users, self.inputs.items)).astype(np.float32)
-        return prior
+        """[B] weight of the genre affinity: e^(-n / 5) for a user with n known interactions (as in `GenreNCF`)."""
+        weight: Floats = (self.config.genre_prior * np.exp(-np.diff(users.seen_offsets) / 5)).astype(np.float32)
+        return weight
 
     def likeness(self, items: Ints, others: Ints) -> Floats:
         """[K, L] cosines of K items and L others by the users who chose them."""
-        together: Floats = self.inputs.sources["cosine"].matrix[items][:, others].toarray()
+        together: Floats = self.inputs.likeness(items)[:, others].toarray()
         return together
 
     def save(self, folder: Path) -> None:
-        """Write the sources, `facts.npy`, `config.json` and `ranker.pt` (a state dict)."""
+        """Write `config.json`, `ranker.pt` (a state dict), and the files of `FusionInputs.save`."""
         self.inputs.save(folder)
         sizes = {"n_inputs": self.ranker.plain.in_features, "n_context": self.ranker.context.in_features}
         (folder / "config.json").write_text(json.dumps({"config": self.config.model_dump(), **sizes}, indent=2))
@@ -122,4 +139,17 @@ class Fusion(Recommender):
         config = Config.model_validate(facts["config"])
         ranker = FusionRanker(facts["n_inputs"], facts["n_context"], config.hidden, config.dropout)
         ranker.load_state_dict(torch.load(folder / "ranker.pt", weights_only=True, map_location="cpu"))
-        return cls(FusionInputs.load(folder, items), ranker, config)
+        return cls(FusionInputs.load(folder, items, config.older), ranker, config)
+
+
+def _floor(alive: Mask, ranked: Floats) -> Floats:
+    """[B] the lowest score of a candidate; 0 without any."""
+    lowest = np.where(alive, ranked, np.inf).min(axis=1, initial=np.inf)
+    floor: Floats = np.where(np.isfinite(lowest), lowest, 0.0).astype(np.float32)
+    return floor
+
+
+def _below(order: Ints) -> Floats:
+    """How far below the candidates the item stands that is the n-th most popular one."""
+    depth: Floats = (1e-3 * (1.0 + order)).astype(np.float32)
+    return depth

@@ -13,6 +13,7 @@ from recstack.models.fusion.stacking import RankerExamples
 from recstack.models.learning.device import device
 from recstack.models.learning.loop import TrainingBatch, fit_epochs
 from recstack.models.learning.schedule import Schedule
+from recstack.models.learning.towers import Dropout
 
 CLIP = 5.0
 """Standard deviations at which inputs are cut."""
@@ -27,9 +28,17 @@ class Config(Schedule):
     """Items that the ranker puts in order."""
     blocks: int = 5
     """Blocks of time that the ranker learns from, each with sources fitted to what came before."""
+    neighbours: int = 300
+    """Related items kept of each item, which bounds the memory of a served model."""
+    interactions: int = 5_000_000
+    """Of more than so many, items are related by a sample of whole users."""
+    older: int = 300
+    """Items of a history beyond the recent ones that candidates are looked up by; of more, a sample."""
+    rows: int = 20_000
+    """Choices that the ranker learns from in all, at most."""
     rows_per_user: int = 40
     """Choices of a user in a block that the ranker learns from, at most."""
-    negatives: int = 48
+    negatives: int = 24
     """Candidates that were not chosen, in each training example."""
     genre_prior: float = 2.0
     """What the genres of a user without history add to an item that carries just them; it is not learned."""
@@ -55,7 +64,7 @@ class FusionRanker(nn.Module):
         self.plain = nn.Linear(n_inputs, 1, bias=False)
         self.inputs = nn.Linear(n_inputs, hidden)
         self.context = nn.Linear(n_context, hidden, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.hidden = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 1, bias=False)  # a bias would be the same for all candidates
         nn.init.zeros_(self.plain.weight)
@@ -70,10 +79,18 @@ class FusionRanker(nn.Module):
 
     def forward(self, inputs: Tensor, context: Tensor) -> Tensor:
         """[B, K] scores from [B, K, F] inputs and [B, C] contexts."""
+        return self.rank(*self.standardised(inputs, context))
+
+    def standardised(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Both in standard deviations from their means."""
         inputs = ((inputs - self.input_scale[0]) / self.input_scale[1]).clamp(-CLIP, CLIP)
         context = ((context - self.context_scale[0]) / self.context_scale[1]).clamp(-CLIP, CLIP)
-        hidden = F.gelu(self.inputs(inputs) + self.context(context)[:, None])
-        hidden = F.gelu(self.hidden(self.dropout(hidden)))
+        return inputs, context
+
+    def rank(self, inputs: Tensor, context: Tensor) -> Tensor:
+        """[B, K] scores from what `standardised` returns."""
+        hidden = F.relu(self.inputs(inputs) + self.context(context)[:, None])
+        hidden = F.relu(self.hidden(self.dropout(hidden)))
         scores: Tensor = (self.plain(inputs) + self.out(hidden)).squeeze(-1)
         return scores
 
@@ -94,15 +111,17 @@ def train_ranker(ranker: FusionRanker, examples: Sequence[RankerExamples], confi
     weight = np.concatenate([part.weight for part in examples])
     ranker.standardise(inputs[alive], users)
     ranker.to(device())
-    columns = [torch.from_numpy(each).to(device()) for each in (inputs, alive, users, weight)]
+    with torch.no_grad():  # once, and not for each epoch
+        scaled = ranker.standardised(torch.from_numpy(inputs).to(device()), torch.from_numpy(users).to(device()))
+    candidates, user = scaled
+    possible, weights = torch.from_numpy(alive).to(device()), torch.from_numpy(weight).to(device())
 
     def loss(batch: TrainingBatch) -> Tensor:
         rows = batch.rows[batch.share]
-        candidates, possible, user, weights = (column[rows] for column in columns)
-        logits = ranker(candidates, user).masked_fill(~possible, -torch.inf)
+        logits = ranker.rank(candidates[rows], user[rows]).masked_fill(~possible[rows], -torch.inf)
         target = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
         each = F.cross_entropy(logits.float(), target, reduction="none")
-        return (each * weights).sum() / len(batch.rows)
+        return (each * weights[rows]).sum() / len(batch.rows)
 
     fit_epochs(ranker, torch.arange(len(users), device=device()), loss, config, context, model="the ranker of fusion")
 

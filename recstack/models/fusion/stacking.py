@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.models.fusion.inputs import FusionInputs
+from recstack.models.fusion.inputs import FusionInputs, Limits
 from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.training_data import TrainingData
 from recstack.progress import track
-
-USERS_AT_ONCE = 256
-"""Rows that all sources score at the same time, which bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,9 @@ class RankerExamples:
     """[M] mean 1; a user with n examples weighs sqrt(n) in all."""
 
 
-def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Generator) -> Iterator[StackingBlock]:
+def blocks(
+    data: TrainingData, count: int, per_user: int, at_most: int, random: np.random.Generator
+) -> Iterator[StackingBlock]:
     """Divide the newer half of the time into `count` blocks; the sources of each know all that happened before it.
 
     A row's features are as of its own timestamp, sources and popularity as of the beginning of its block: a served
@@ -50,18 +49,19 @@ def blocks(data: TrainingData, count: int, per_user: int, random: np.random.Gene
         data: the training part.
         count: blocks.
         per_user: targets of a user in a block, at most.
+        at_most: targets of all blocks together; of more, each is drawn with the same probability.
         random: of the draw of these rows.
     """
     first, last = (data.timestamp.min(), data.timestamp.max()) if len(data.timestamp) else (0, 0)
     if first == last:
         drawn = random.random(len(data.item)) < 0.1
-        yield StackingBlock(~drawn, _draw(drawn, data.user, per_user, random))
+        yield StackingBlock(~drawn, _draw(drawn, data.user, per_user, at_most, random))
         return
     edges = np.unique(np.quantile(data.timestamp, np.linspace(0.5, 1.0, count + 1)).astype(np.int64))
     edges[-1] = last + 1
     for start, end in zip(edges[:-1], edges[1:], strict=True):
         inside = (data.timestamp >= start) & (data.timestamp < end)
-        yield StackingBlock(data.timestamp < start, _draw(inside, data.user, per_user, random))
+        yield StackingBlock(data.timestamp < start, _draw(inside, data.user, per_user, at_most // count, random))
 
 
 def past_of(data: TrainingData, known: Mask) -> KnownInteractions:
@@ -72,24 +72,29 @@ def past_of(data: TrainingData, known: Mask) -> KnownInteractions:
     )
 
 
-def inputs_before(data: TrainingData, known: Mask) -> FusionInputs:
+def inputs_before(data: TrainingData, known: Mask, limits: Limits) -> FusionInputs:
     """Sources fitted to the known rows, and the catalogue's popularity as it was at the newest of them."""
     newest = int(data.snapshot[known].max(initial=0))
-    return FusionInputs.fit(past_of(data, known), replace(data.items, popularity=data.popularity[newest]))
+    return FusionInputs.fit(past_of(data, known), replace(data.items, popularity=data.popularity[newest]), limits)
 
 
 def ranker_examples(
-    data: TrainingData, block: StackingBlock, candidates: int, negatives: int, random: np.random.Generator
+    data: TrainingData,
+    block: StackingBlock,
+    candidates: int,
+    negatives: int,
+    limits: Limits,
+    random: np.random.Generator,
 ) -> list[RankerExamples]:
     """Let the block's sources score its targets; a target that is not among the candidates gives no example.
 
     Returns:
         One batch of examples; an empty list if there is no example.
     """
-    sources = inputs_before(data, block.known)
+    sources = inputs_before(data, block.known, limits)
     parts = []
-    for start in track(range(0, len(block.targets), USERS_AT_ONCE), "fusion: scoring training examples", unit="part"):
-        rows = block.targets[start : start + USERS_AT_ONCE]
+    for part in track(list(sources.batches(len(block.targets))), "fusion: scoring training examples", unit="part"):
+        rows = block.targets[part]
         users = data.users.take(rows)
         table = sources.table(users, users.unseen(len(data.items)), candidates)
         right = table.candidates == data.item[rows][:, None]
@@ -108,10 +113,11 @@ def ranker_examples(
     return [RankerExamples(inputs, alive, context, (weight / weight.mean()).astype(np.float32))]
 
 
-def _draw(inside: Mask, user: Ints, per_user: int, random: np.random.Generator) -> Ints:
-    """At most `per_user` rows of each user among those inside, ascending."""
+def _draw(inside: Mask, user: Ints, per_user: int, at_most: int, random: np.random.Generator) -> Ints:
+    """At most `per_user` rows of each user among those inside, and `at_most` in all, ascending."""
     rows = np.flatnonzero(inside)
     order = np.lexsort((random.random(len(rows)), user[rows]))
     owner = user[rows][order]
     nth = np.arange(len(order)) - np.searchsorted(owner, owner)
-    return np.sort(rows[order[nth < per_user]])
+    drawn = rows[order[nth < per_user]]
+    return np.sort(drawn if len(drawn) <= at_most else random.choice(drawn, at_most, replace=False))

@@ -2,7 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, sparse
+import torch
+from scipy import sparse
 
 from recstack.models.learning.neighbours import strongest_of_dense
 from recstack.progress import track, working
@@ -51,7 +52,9 @@ def _solve(chosen: sparse.csr_array, regularisation: float, neighbours: int, dty
         matrix[:, start : start + BLOCK] = (by_item[start : start + BLOCK] @ chosen).toarray().T
     matrix[np.diag_indices(n_items)] += matrix.dtype.type(regularisation)
     with working(f"ease: inverting a matrix of {n_items:,} x {n_items:,}"):
-        matrix = linalg.inv(matrix, overwrite_a=True, assume_a="pos")
+        shared = torch.from_numpy(matrix.T)  # the same memory: symmetric, and row after row as PyTorch wants it
+        torch.linalg.cholesky(shared, out=shared)
+        torch.cholesky_inverse(shared, out=shared)
     diagonal = matrix.diagonal().copy()
     blocks = [sparse.csr_array((0, n_items), dtype=np.float32)]
     for start in track(starts, "ease: keeping the largest weights", unit="block"):

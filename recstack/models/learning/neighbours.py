@@ -19,6 +19,18 @@ def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
     return sparse.csr_array((matrix.data[kept], (rows, matrix.indices[kept])), shape=matrix.shape)
 
 
+def at_most(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
+    """The same, but never more than `count` values of a row: ties go to the smaller column."""
+    matrix = matrix.tocsr()
+    matrix.sort_indices()
+    sizes = np.diff(matrix.indptr)
+    rows = np.repeat(np.arange(matrix.shape[0]), sizes)
+    order = np.lexsort((matrix.indices, -np.abs(matrix.data), rows))
+    nth = np.arange(matrix.nnz) - matrix.indptr[rows]
+    kept = np.sort(order[nth < count])
+    return sparse.csr_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape)
+
+
 def strongest_of_dense(block: Floats, count: int) -> sparse.csr_array:
     """The same of a dense [R, I] block, which is overwritten; several times faster than `strongest` for full rows."""
     if count < block.shape[1]:

@@ -100,3 +100,10 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text("{}")
     with pytest.raises(BundleError, match="is not a model bundle"):
         Bundle.read(tmp_path)
+
+
+def test_a_bundle_that_lacks_a_file_which_the_model_writes_today_is_refused_with_what_to_do(folder: Path) -> None:
+    bundle = Bundle.read(folder)
+    (folder / "model" / "similarity.npz").unlink()  # an older version wrote other files
+    with pytest.raises(BundleError, match="can't load the bundle.*train again"):
+        bundle.model(bundle.encoder.items(bundle.items))

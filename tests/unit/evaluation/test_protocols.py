@@ -6,6 +6,7 @@ from histories import DAY, Log, log, random_log
 from recstack import columns as c
 from recstack.data.splits import AT_RANDOM
 from recstack.errors import DataError
+from recstack.evaluation import protocols
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.negatives import N_NEGATIVES
 from recstack.evaluation.protocols import MAX_TARGETS, PROTOCOLS, build_evaluation_set
@@ -112,6 +113,21 @@ class TestGlobalTime:
         assert [len(draw) for draw in draws] == [MAX_TARGETS] * 3
         assert draws[0].tolist() == draws[1].tolist() != draws[2].tolist()
         assert len(set(draws[0].tolist())) == MAX_TARGETS
+
+    def test_of_too_many_users_some_are_drawn_by_the_seed_with_all_their_targets(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(protocols, "MAX_USERS", 7)
+        history = random_log()
+        table, encoder = history.table(split_by_day(history, 40, 45)), history.encoder()
+        one, again, other = (
+            build_evaluation_set("global-time", table, history.live(), encoder, seed=seed) for seed in (0, 0, 1)
+        )
+        in_part = dict(zip(*np.unique(history.user[history.time >= 45 * DAY], return_counts=True), strict=True))
+        assert one.n_users == 7
+        assert one.n_part_users == len(in_part)
+        assert one.user_ids.tolist() == again.user_ids.tolist() != other.user_ids.tolist()
+        assert all((one.user_ids == user).sum() == in_part[user] for user in np.unique(one.user_ids))
 
 
 class TestLeaveLastOut:

@@ -1,16 +1,16 @@
-"""What a candidate source learns from, and the contract that every source keeps."""
+"""What a candidate source learns from, and the contract of the sources that relate items to items."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from scipy import sparse
 
 from recstack.features.arrays import Floats, Ints
-from recstack.features.batches import UserBatch
 from recstack.models.learning.history import interaction_matrix
-from recstack.progress import track
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class KnownInteractions:
     """I, the size of the catalogue."""
     timed: bool
     """False where the order within a user means nothing."""
-    _pairs: dict[tuple[int, float, float | None], sparse.csr_array] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, user: Ints, item: Ints, rating: Floats, timestamp: Ints, known: Ints, n_items: int) -> Self:
@@ -43,6 +42,16 @@ class KnownInteractions:
             age = (newer / len(timestamp)).astype(np.float32)
         return cls(user, item, rating, age, known, n_items, timed)
 
+    @cached_property
+    def preceding(self) -> Ints:
+        """[N] earlier interactions of the same user among these."""
+        return np.arange(len(self.user)) - np.searchsorted(self.user, self.user)
+
+    @cached_property
+    def following(self) -> Ints:
+        """[N] later interactions of the same user among these."""
+        return np.searchsorted(self.user, self.user, side="right") - 1 - np.arange(len(self.user))
+
     @property
     def counts(self) -> Floats:
         """[I] interactions of each item."""
@@ -52,57 +61,34 @@ class KnownInteractions:
         """[U, I] how often each user chose each item."""
         return interaction_matrix(self.user, self.item, self.n_items)
 
-    def pairs(self, window: int, decay: float, half_life: float | None) -> sparse.csr_array:
-        """[I, I] how often the column's item followed the row's in one history; sources with equal arguments share it.
+    def sample(self, count: int) -> Self:
+        """About `count` of the interactions, with whole users drawn at random; all of them where there are no more."""
+        if len(self.user) <= count:
+            return self
+        drawn = np.random.default_rng(0).random(int(self.user.max()) + 1) < count / len(self.user)
+        kept = drawn[self.user]
+        columns = {name: getattr(self, name)[kept] for name in ("user", "item", "rating", "age", "known")}
+        return replace(self, **columns)
 
-        Items d positions apart, up to `window`, count `decay` ^ (d - 1), and half of that at the age `half_life`.
+
+class Relations(ABC):
+    """A way to relate items to items, by one or more numbers for a pair."""
+
+    names: tuple[str, ...]
+
+    @abstractmethod
+    def learn(self, past: KnownInteractions, neighbours: int) -> list[sparse.csr_array]:
+        """[I, I] relations from the past only, one for each name, row i for item i of a history; float32.
+
+        Args:
+            past: what may be known.
+            neighbours: related items kept of each item, the strongest by magnitude.
         """
-        key = (window, decay, half_life)
-        if key not in self._pairs:
-            row, column, weight = [self.item[:0]], [self.item[:0]], [self.age[:0]]
-            for distance in track(range(1, window + 1), "fusion: counting pairs in histories", unit="distance"):
-                same = self.user[distance:] == self.user[:-distance]
-                row.append(self.item[:-distance][same])
-                column.append(self.item[distance:][same])
-                value = np.full(len(row[-1]), decay ** (distance - 1), dtype=np.float32)
-                if half_life is not None:
-                    value *= np.float32(0.5) ** (self.age[distance:][same] / np.float32(half_life))
-                weight.append(value)
-            positions = (np.concatenate(row), np.concatenate(column))
-            shape = (self.n_items, self.n_items)
-            self._pairs[key] = sparse.csr_array((np.concatenate(weight), positions), shape=shape)
-        return self._pairs[key]
 
 
-@dataclass(frozen=True)
-class CandidateSource(ABC):
-    """Options of a source and, once it is fitted, one sparse matrix with all that it has learned."""
-
-    learned: sparse.csr_array | None = None
-
-    @abstractmethod
-    def learn(self, past: KnownInteractions) -> sparse.csr_array:
-        """The matrix that `score` needs, from the past only."""
-
-    @abstractmethod
-    def score(self, users: UserBatch) -> Floats:
-        """[B, I] float32, higher is better; also of items that a user has seen."""
-
-    def fit(self, past: KnownInteractions) -> Self:
-        """The same source, fitted."""
-        return self.with_learned(self.learn(past))
-
-    def recipe(self) -> "CandidateSource":
-        """What `learn` depends on: sources with equal recipes learn the same matrix."""
-        return replace(self, learned=None)
-
-    def with_learned(self, learned: sparse.csr_array) -> Self:
-        """The same source with what was learned before."""
-        return replace(self, learned=learned)
-
-    @property
-    def matrix(self) -> sparse.csr_array:
-        """What was learned."""
-        if self.learned is None:
-            raise RuntimeError("score needs a fitted source")
-        return self.learned
+def blocks_of_items(counts: Ints, size: int) -> Iterator[slice]:
+    """Cut [I] items into slices with about `size` interactions, at least one item each."""
+    block = (np.cumsum(counts) - counts) // size
+    edges = np.flatnonzero(np.diff(block, prepend=-1, append=np.inf))
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        yield slice(int(start), int(stop))

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 from scipy import sparse
 
-from recstack.models.fusion.sources.base import KnownInteractions
-from recstack.models.fusion.sources.item_to_item import ItemToItem
+from recstack.models.fusion.sources.base import KnownInteractions, Relations
 from recstack.models.learning.cosine import cosine
 
 
 @dataclass(frozen=True)
-class CosineSource(ItemToItem):
+class CosineRelations(Relations):
     """See `learning.cosine`."""
 
+    names = ("cosine",)
     shrinkage: float = 5.0
 
-    def learn(self, past: KnownInteractions) -> sparse.csr_array:
-        """[I, I] similarities without the diagonal."""
-        return cosine(past.by_user(), self.shrinkage, self.neighbours)
+    def learn(self, past: KnownInteractions, neighbours: int) -> list[sparse.csr_array]:
+        """Similarities without the diagonal."""
+        return [cosine(past.by_user(), self.shrinkage, neighbours)]

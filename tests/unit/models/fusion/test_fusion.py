@@ -10,13 +10,14 @@ from recstack.features.batches import UserBatch
 from recstack.features.encode import empty_rows
 from recstack.features.request_time import History, user_rows
 from recstack.models.base import Epoch, FitContext
-from recstack.models.fusion.inputs import SOURCES
+from recstack.models.fusion.inputs import NAMES, Limits
 from recstack.models.fusion.model import Fusion
 from recstack.models.fusion.stacking import StackingBlock, blocks, inputs_before, ranker_examples
 from recstack.models.learning.top_k import top_k
 from recstack.models.training_data import TrainingData
 
 QUICK = {"blocks": 2, "epochs": 2}
+LIMITS = Limits(neighbours=1000, interactions=10**6, older=1000)
 
 
 def training(history: Log) -> TrainingData:
@@ -49,7 +50,7 @@ def fused(small: TrainingData) -> Fusion:
 
 
 def test_sources_of_a_block_know_only_what_happened_before_its_rows(small: TrainingData) -> None:
-    found = list(blocks(small, 3, 5, np.random.default_rng(0)))
+    found = list(blocks(small, 3, 5, 10**6, np.random.default_rng(0)))
     assert len(found) == 3
     for block in found:
         assert len(block.targets)
@@ -60,29 +61,29 @@ def test_sources_of_a_block_know_only_what_happened_before_its_rows(small: Train
 
 
 def test_without_time_no_target_is_known(small: TrainingData) -> None:
-    (block,) = blocks(untimed(small), 3, 5, np.random.default_rng(0))
+    (block,) = blocks(untimed(small), 3, 5, 10**6, np.random.default_rng(0))
     assert len(block.targets)
     assert not block.known[block.targets].any()
 
 
 def test_the_scores_of_a_row_do_not_depend_on_it_or_on_what_follows(small: TrainingData) -> None:
-    block = next(blocks(small, 2, 5, np.random.default_rng(0)))
+    block = next(blocks(small, 2, 5, 10**6, np.random.default_rng(0)))
     item, rating = small.item.copy(), small.rating.copy()
     item[~block.known], rating[~block.known] = 7, 1.0
     other = replace(small, item=item, rating=rating)
     users, allowed = small.users[100:140], np.ones((40, len(small.items)), dtype=bool)
-    ours, theirs = (inputs_before(data, block.known).table(users, allowed, 45) for data in (small, other))
+    ours, theirs = (inputs_before(data, block.known, LIMITS).table(users, allowed, 45) for data in (small, other))
     np.testing.assert_array_equal(ours.inputs, theirs.inputs)
 
 
 def test_a_planted_leak_is_seen(small: TrainingData) -> None:
     """Sources that know the targets score them far better: the test above would not miss that."""
-    honest = next(blocks(small, 2, 5, np.random.default_rng(0)))
+    honest = next(blocks(small, 2, 5, 10**6, np.random.default_rng(0)))
     leaking = StackingBlock(np.ones(len(small.item), dtype=bool), honest.targets)
-    column = 2 * list(SOURCES).index("cosine")  # a source has two columns
+    column = NAMES.index("cosine")
     gain = {}
     for name, block in (("honest", honest), ("leaking", leaking)):
-        (examples,) = ranker_examples(small, block, 45, 44, np.random.default_rng(0))
+        (examples,) = ranker_examples(small, block, 45, 44, LIMITS, np.random.default_rng(0))
         scores = np.where(examples.alive, examples.inputs[:, :, column], -1.0)
         gain[name] = (scores[:, :1] >= scores).mean()
     assert gain["leaking"] > gain["honest"] + 0.03
@@ -95,14 +96,14 @@ def test_popularity_of_a_block_is_that_of_its_beginning(small: TrainingData) -> 
         popularity=np.stack([small.items.popularity * 0, small.items.popularity]),
         snapshot=(~half).astype(np.int64),
     )
-    assert not inputs_before(dated, half).items.popularity.any()
+    assert not inputs_before(dated, half, LIMITS).items.popularity.any()
     everything = np.ones(len(half), dtype=bool)
-    np.testing.assert_array_equal(inputs_before(dated, everything).items.popularity, small.items.popularity)
+    np.testing.assert_array_equal(inputs_before(dated, everything, LIMITS).items.popularity, small.items.popularity)
 
 
 def test_the_chosen_item_stands_first_among_others_that_were_not_chosen(small: TrainingData) -> None:
-    block = next(blocks(small, 2, 5, np.random.default_rng(0)))
-    (examples,) = ranker_examples(small, block, 45, 6, np.random.default_rng(0))
+    block = next(blocks(small, 2, 5, 10**6, np.random.default_rng(0)))
+    (examples,) = ranker_examples(small, block, 45, 6, LIMITS, np.random.default_rng(0))
     assert examples.inputs.shape[1] == 7
     assert examples.alive[:, 0].all()
     assert examples.weight.mean() == pytest.approx(1.0, rel=1e-5)
@@ -133,14 +134,19 @@ def test_a_new_user_with_three_liked_items_of_a_genre_gets_that_genre(
     assert share >= 2 * small.items.genres[:, genre].mean()
 
 
-def test_candidates_stand_above_all_others_which_keep_their_order(small: TrainingData, fused: Fusion) -> None:
+def test_candidates_stand_above_all_others_which_are_in_order_of_popularity(small: TrainingData, fused: Fusion) -> None:
     users, allowed = small.users[100:140], np.ones((40, len(small.items)), dtype=bool)
     scores = fused.score(users, allowed)
     table = fused.inputs.table(users, allowed, 10, fused.genre_prior(users))
     order = np.argsort(-scores, axis=1, kind="stable")
     np.testing.assert_array_equal(np.sort(order[:, :10]), table.candidates)
-    rest = np.take_along_axis(table.retrieval, order[:, 10:], axis=1)
-    assert (np.diff(rest, axis=1) <= 1e-6).all()
+    popularity = fused.inputs.retrieval.popularity[order[:, 10:]]
+    assert (np.diff(popularity, axis=1) <= 0).all()
+
+
+def test_more_targets_than_wanted_are_drawn(small: TrainingData) -> None:
+    found = list(blocks(small, 2, 5, 20, np.random.default_rng(0)))
+    assert [len(block.targets) for block in found] == [10, 10]
 
 
 @pytest.mark.parametrize("n_allowed", [1, 4])

@@ -6,16 +6,17 @@ from histories import DAY, Log, log, random_log
 
 from recstack.features.batches import UserBatch
 from recstack.features.spec import USER_SCALARS
+from recstack.models.fusion.sources import co_occurrence
 from recstack.models.fusion.sources.base import KnownInteractions
-from recstack.models.fusion.sources.co_occurrence import CoOccurrence
-from recstack.models.fusion.sources.content import genre_affinity, likeness_to_recent
-from recstack.models.fusion.sources.cosine import CosineSource
-from recstack.models.fusion.sources.ease import EaseSource
-from recstack.models.fusion.sources.popular import AtThisStage, Trending
-from recstack.models.learning.history import decay_weights
+from recstack.models.fusion.sources.co_occurrence import CoOccurrence, Side
+from recstack.models.fusion.sources.content import content, unit_genres
+from recstack.models.fusion.sources.cosine import CosineRelations
+from recstack.models.fusion.sources.ease import EaseRelations
+from recstack.models.fusion.sources.popular import AtThisStage, stage, trending
 from recstack.models.learning.neighbours import strongest
 from recstack.models.training_data import TrainingData
 
+ALL = 1000  # neighbours
 # Users 1 and 2 go 0 -> 1 -> 2, user 3 goes 1 -> 0; item 3 is alone, item 4 unknown.
 WALKS = log(
     [(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 0, 0), (2, 1, 1), (2, 2, 2), (3, 1, 5), (3, 0, 6), (4, 3, 9)], n_items=5
@@ -56,38 +57,60 @@ def test_age_is_the_share_of_interactions_that_are_newer() -> None:
     assert not past(WALKS, timed=False).age.any()
 
 
+def related(past: KnownInteractions, side: Side, **options: float) -> np.ndarray:
+    (matrix,) = CoOccurrence({"it": side}, **options).learn(past, ALL)
+    return matrix.toarray()
+
+
 def test_pairs_are_counted_by_direction_and_weigh_less_with_distance() -> None:
-    options = {"window": 2, "decay": 0.5, "shrinkage": 0.0}
-    forward = CoOccurrence(direction="forward", **options).fit(past(WALKS)).matrix.toarray()
+    options = {"window": 2, "decay": 0.5}
+    forward, backward, both = (
+        related(past(WALKS), Side(direction, "given", 0.0), **options) for direction in ("forward", "backward", "both")
+    )
     assert forward[0, 1] == pytest.approx(2 / 3)  # two of three users of item 0 took item 1 next
     assert forward[0, 2] == pytest.approx(0.5 * 2 / 3)
     assert forward[1, 0] == pytest.approx(1 / 3)
-    backward = CoOccurrence(direction="backward", **options).fit(past(WALKS)).matrix.toarray()
     assert backward[1, 0] == pytest.approx(2 / 3)
-    both = CoOccurrence(direction="both", **options).fit(past(WALKS)).matrix.toarray()
     np.testing.assert_allclose(both, forward + backward, rtol=1e-6)
 
 
 def test_pairs_never_reach_from_one_user_into_the_next() -> None:
-    related = CoOccurrence(direction="both", window=8).fit(past(WALKS)).matrix.toarray()
-    assert not related[3].any()
-    assert not related[:, 3].any()
+    found = related(past(WALKS), Side("both"), window=8)
+    assert not found[3].any()
+    assert not found[:, 3].any()
 
 
 def test_old_pairs_count_less_with_a_half_life() -> None:
-    history = past(WALKS)
-    matrix = history.pairs(1, 1.0, 1 / 9).toarray()
-    assert matrix[1, 0] == pytest.approx(0.5)  # one interaction is newer than its second item
-    assert matrix[0, 1] == pytest.approx(2 * 0.5**5, rel=1e-4)
+    found = related(past(WALKS), Side("forward", "given", 0.0), window=1, decay=1.0, half_life=1 / 9)
+    assert found[1, 0] == pytest.approx(0.5 / 3)  # one interaction is newer than its second item
+    assert found[0, 1] == pytest.approx(2 * 0.5**5 / 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", ["given", "cosine", "log"])
+def test_pairs_counted_in_blocks_of_items_are_those_of_a_plain_loop(
+    scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = past(random_log())
+    expected = np.zeros((45, 45))
+    for first in range(len(known.item)):
+        for second in range(first + 1, min(first + 4, len(known.item))):
+            if known.user[first] == known.user[second]:
+                expected[known.item[first], known.item[second]] += 0.7 ** (second - first - 1)
+    counts = known.counts.clip(min=1)
+    expected /= np.sqrt(np.outer(counts, counts)) + 5 if scale == "cosine" else counts[:, None] + 5
+    expected = np.log1p(30 * expected) if scale == "log" else expected
+    monkeypatch.setattr(co_occurrence, "PAIRS", 60)
+    np.testing.assert_allclose(related(known, Side("forward", scale), window=3), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("scale", ["given", "cosine", "log"])
 def test_no_items_are_related_in_data_without_time(scale: str) -> None:
-    assert not CoOccurrence(scale=scale).fit(past(WALKS, timed=False)).matrix.nnz
+    assert not related(past(WALKS, timed=False), Side("both", scale)).any()
 
 
 def test_cosine_is_that_of_the_baseline() -> None:
-    similar = CosineSource(shrinkage=2.0).fit(past(WALKS)).matrix.toarray()
+    (matrix,) = CosineRelations(shrinkage=2.0).learn(past(WALKS), ALL)
+    similar = matrix.toarray()
     assert similar[0, 1] == similar[1, 0] == pytest.approx(3 / (3 + 2))
     assert similar[0, 2] == pytest.approx(2 / (np.sqrt(6) + 2))
     assert not similar.diagonal().any()
@@ -99,25 +122,19 @@ def test_ease_has_the_closed_form_of_the_paper() -> None:
     inverse = np.linalg.inv(chosen.T @ chosen + 7 * np.eye(45))
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
-    found = EaseSource(regularisation=7.0).fit(known).matrix.toarray()
-    np.testing.assert_allclose(found, expected * (known.counts > 0) * (known.counts > 0)[:, None], atol=1e-5)
+    (found,) = EaseRelations({"it": 7.0}).learn(known, ALL)
+    expected *= (known.counts > 0) * (known.counts > 0)[:, None]
+    np.testing.assert_allclose(found.toarray(), expected, atol=1e-5)
 
 
 def test_ease_models_only_the_most_popular_items() -> None:
-    found = EaseSource(max_items=3).fit(past(random_log())).matrix.toarray()
+    (found,) = EaseRelations({"it": 300.0}, max_items=3).learn(past(random_log()), ALL)
     popular = np.argsort(-past(random_log()).counts, kind="stable")[:3]
-    assert set(np.flatnonzero(found.any(axis=0))) <= set(popular)
-
-
-def test_scores_are_the_weighted_history_times_what_was_learned() -> None:
-    source = replace(CosineSource(shrinkage=0.0, recency_decay=0.5, base=0.1).fit(past(WALKS)))
-    history = decay_weights(users([1, 0], []), 5, 0.5, 0.1).toarray()
-    np.testing.assert_allclose(history, [[0.6, 1.1, 0, 0, 0], [0] * 5], rtol=1e-6)
-    np.testing.assert_allclose(source.score(users([1, 0], [])), history @ source.matrix.toarray(), rtol=1e-6)
+    assert set(np.flatnonzero(found.toarray().any(axis=0))) <= set(popular)
 
 
 def test_only_the_strongest_relations_stay_and_ties_with_the_last() -> None:
-    matrix = CosineSource().fit(past(random_log())).matrix
+    (matrix,) = CosineRelations().learn(past(random_log()), ALL)
     kept = strongest(matrix, 3)
     dense = np.abs(matrix.toarray())
     for row in range(45):
@@ -125,18 +142,27 @@ def test_only_the_strongest_relations_stay_and_ties_with_the_last() -> None:
         np.testing.assert_array_equal(kept.toarray()[row] != 0, (dense[row] >= least) & (dense[row] > 0))
 
 
+def test_a_sample_holds_whole_users_and_about_as_many_interactions() -> None:
+    known = past(random_log(n_users=400))
+    assert known.sample(len(known.user)) is known
+    some = known.sample(1000)
+    assert 700 < len(some.user) < 1300
+    sizes, whole = np.bincount(some.user), np.bincount(known.user)
+    assert (sizes[sizes > 0] == whole[: len(sizes)][sizes > 0]).all()
+
+
 def test_trends_count_what_is_new() -> None:
-    scores = Trending(half_life=1 / 9).fit(past(WALKS)).score(users([], [0]))
-    assert scores.shape == (2, 5)
-    assert scores[0, 3] == pytest.approx(np.log(1.1))  # the newest interaction of all
-    assert scores[0, 4] == pytest.approx(np.log(0.1), abs=1e-5)
-    assert scores[0, 0] < scores[0, 3]
+    scores = trending(past(WALKS), half_life=1 / 9)
+    assert scores.shape == (5,)
+    assert scores[3] == pytest.approx(np.log(1.1))  # the newest interaction of all
+    assert scores[4] == pytest.approx(np.log(0.1), abs=1e-5)
+    assert scores[0] < scores[3]
 
 
 def test_new_users_get_what_new_users_choose() -> None:
     rows = [(user, item, day) for user in range(30) for day, item in enumerate([user % 2, *range(10, 40)])]
-    stage = AtThisStage(prior=1.0).fit(past(log(rows, 40)))
-    new, old = stage.score(users([], list(range(10, 39))))
+    learned = AtThisStage(prior=1.0).learn(past(log(rows, 40)))
+    new, old = learned[stage(np.array([0, 29]))]
     assert min(new[0], new[1]) > new[35]
     assert max(old[0], old[1]) < old[35]
 
@@ -144,12 +170,12 @@ def test_new_users_get_what_new_users_choose() -> None:
 def test_items_with_genres_and_years_of_the_newest_items_score_higher() -> None:
     data = training(random_log())
     probe = users([0, 3], [])
-    shared, distance = likeness_to_recent(probe, data.items)
+    everything = np.tile(np.arange(45), (2, 1))
+    horror = replace(probe, genres=np.array([[0, 0.8, 0], [0, 0, 0]], dtype=np.float32))
+    affinity, shared, distance = np.moveaxis(content(horror, data.items, unit_genres(data.items), everything), 2, 0)
     np.testing.assert_allclose(shared[0], np.arange(45) % 3 == 0, atol=1e-6)
     assert not shared[1].any()
     assert not distance[1].any()
     assert distance[0].argmin() % 10 == 1  # items of 1990 and 1993, the newer of which weighs more
-    horror = replace(probe, genres=np.array([[0, 0.8, 0], [0, 0, 0]], dtype=np.float32))
-    affinity = genre_affinity(horror, data.items)
     np.testing.assert_allclose(affinity[0], np.arange(45) % 3 == 1, atol=1e-6)
     assert not affinity[1].any()
