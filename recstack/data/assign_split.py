@@ -9,9 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from recstack import columns as c
-from recstack.data.split_at_random import held_out_users
+from recstack.data.split_at_random import held_out_users, stratified
 from recstack.data.split_by_time import global_time, leave_last_out
-from recstack.data.split_stratified import stratified
 from recstack.data.splits import (
     AT_RANDOM,
     GLOBAL_TIME,

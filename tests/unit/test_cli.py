@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ),
         (
             ["evaluate", "--dataset", "movielens_25m", "--option", "age=9"],
-            "movielens_25m has no option .age.; its options are: min_year",
+            "movielens_25m has no option .age.; its options are: accept_rejected, min_year",
         ),
         (["evaluate", "--dataset", "films"], "no dataset 'films'.*movielens_25m"),
         (["evaluate", "--target", "liked"], "no target 'liked'; choose one of implicit, positive"),

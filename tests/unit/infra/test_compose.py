@@ -68,7 +68,8 @@ def test_every_program_that_a_container_starts_is_in_its_image() -> None:
     assert {"worker", "torchserve", "feast", "feast-ui"} <= started.keys()
     for service, modules in started.items():
         for module in modules:
-            path = Path(*module.split(".")).with_suffix(".py")
+            folder = Path(*module.split("."))
+            path = folder / "__main__.py" if (ROOT / folder).is_dir() else folder.with_suffix(".py")
             assert (ROOT / path).is_file(), f"{service} starts {module}, which does not exist"
             assert path.parts[0] in copied(stage_of(service) or ""), f"{path.parts[0]} is not in the image of {service}"
 

@@ -11,7 +11,7 @@ from recstack import columns as c
 from recstack.data.adapters.csv_files import CSVFiles
 from recstack.data.folders import USERS_FOLDER
 from recstack.data.ingest import ingest
-from recstack.data.summary import counted, told
+from recstack.data.summary import counted, facts_of
 from recstack.data.traits import Traits
 from recstack.errors import DataError
 from recstack.features.build import build_features
@@ -60,7 +60,7 @@ def test_rejected_rows_are_told_by_reason_with_the_first_of_each_and_are_refused
     }
     assert "the ratings of the log are from 3 to 9" in interactions["examples"]["rating_out_of_range"]
     assert counted(built).startswith("100 interactions, 10 items, 7 rejected (")
-    lines = told(built)
+    lines = facts_of(built)
     assert lines[0] == "  10 users, ratings 3 to 3, from 2024-03-01 to 2024-03-01"
     assert "  2 rows of the interactions repeat another one, and count once" in lines
     assert any(line.startswith("  interactions, orphan_item: 2, such as log.csv, line 103") for line in lines)
@@ -94,7 +94,7 @@ def test_weights_of_events_and_logarithms_of_plays_are_ratings(spark: SparkSessi
     built = build(spark, tmp_path, MAPPING + 'kind = "stars"\ntime = "at"\n[kinds]\nview = 1\nbuy = 4\nhover = 0\n')
     assert built.manifest["interactions"]["ratings"] == [1.0, 4.0]
     assert (Traits.of(built).rating_max, Traits.of(built).positive_from) == (4.0, 1.0)
-    assert "look at this: 1 events are of kinds with the weight 0, and were left out" in told(built)[-1]
+    assert "look at this: 1 events are of kinds with the weight 0, and were left out" in facts_of(built)[-1]
 
     write(tmp_path, {"log.csv": HEADER + "1,1,1023,2024-03-01\n1,2,3,2024-03-01\n"})
     plays = MAPPING + 'rating = "stars"\ntime = "at"\n[rating]\npositive_from = 3\ntransform = "log"\n'
