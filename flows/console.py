@@ -24,7 +24,7 @@ class _OneLine(logging.Filter):
         if not isinstance(error, UserError):
             text = record.getMessage()
             return not any(message in text for message in self._shown)
-        message = str(error)
+        message = str(error) or repr(error)  # an empty one would be found in every later line, and hide it
         if message in self._shown:
             return False
         self._shown.append(message)
