@@ -7,13 +7,12 @@ from recstack import columns as c
 from recstack.data.checked import Counts
 from recstack.data.contract import MAX_ITEM_ID
 from recstack.data.reading.log import LINE, PART, ROW_NUMBER
+from recstack.data.reading.losses import MOST_LOST
 from recstack.data.reading.rows import UNDECODABLE, shown
 from recstack.data.reading.staging import Staging
 from recstack.data.traits import Traits
 from recstack.errors import DataError
 
-MOST_LOST: Final = 0.01
-"""Share of the rows of a table that may be rejected without anyone saying that this is right."""
 _SHOWN: Final = 4
 """Reasons whose examples are in a message."""
 _NO_TIME: Final = (

@@ -32,16 +32,7 @@ def suspicious_files(staging: Staging) -> list[str]:
     """Sentences about lines that were read although they break a rule."""
     found = []
     for table, losses in staging.losses.items():
-        if losses.odd_quotes:
-            found.append(
-                f"{losses.odd_quotes:,} rows of the {table} have a quote that is not closed or not doubled, and were"
-                ' read as they are; if quotes are ordinary characters, write quote = ""'
-            )
-        if losses.quoted_cells:
-            found.append(
-                f"{losses.quoted_cells:,} cells of the {table} stand in quotes, which are taken as characters; if they"
-                ' are not, write quote = \'"\'; if they are, quote = ""'
-            )
+        found += losses.remarks(table)
     for facts in staging.logs.values():
         if facts.left_out:
             found.append(f"{facts.left_out:,} events are of kinds with the weight 0, and were left out")

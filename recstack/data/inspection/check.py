@@ -15,18 +15,17 @@ from recstack.data.inspection.counted import LogCounter, count_catalogue
 from recstack.data.inspection.excerpt import Excerpt, excerpt_of
 from recstack.data.inspection.facts import Contents, UserContents, percent
 from recstack.data.inspection.folders import look_into, proposal_for, require_folder
-from recstack.data.inspection.suspicions import remarks, suspicions
+from recstack.data.inspection.suspicions import suspicions
 from recstack.data.inspection.tables import TableSample, read_table
 from recstack.data.inspection.toml import toml
 from recstack.data.reading.dialect import Dialect
 from recstack.data.reading.items import ItemReader
 from recstack.data.reading.log import LogReader
+from recstack.data.reading.losses import MOST_LOST
 from recstack.data.reading.rows import UNDECODABLE
 from recstack.data.reading.users import UserReader
 from recstack.errors import DataError, UserError
 
-MOST_REJECTED: Final = 0.01
-"""Share of rejected rows of a table above which `accept_rejected` is asked for."""
 _SURE: Final = 0.9
 """Share of the rows that have to agree before a mapping is doubted."""
 
@@ -116,18 +115,18 @@ def _read(excerpt: Excerpt, mapping: Mapping) -> Contents:
         reader = ItemReader(excerpt.folder, mapping.items, mapping.text_ids)
         catalogue = count_catalogue(reader.batches())
         catalogue.whole = mapping.items.file not in excerpt.partial
-        catalogue.warnings = [*reader.facts.warnings, *remarks("items", reader.facts.losses)]
+        catalogue.warnings = [*reader.facts.warnings, *reader.facts.losses.remarks("items")]
         catalogue.rows += catalogue.rejected.take(reader.facts.losses)
     users = None
     if mapping.users is not None:
         people = UserReader(excerpt.folder, mapping.users)
         users = UserContents(sum(batch.num_rows for batch in people.batches()), people.numeric)
-        users.warnings = [*people.warnings, *remarks("users", people.losses)]
+        users.warnings = [*people.warnings, *people.losses.remarks("users")]
         users.rows += users.rejected.take(people.losses)
     counter = LogCounter(mapping, catalogue if catalogue is not None and catalogue.whole else None)
     lines = LogReader(excerpt.folder, mapping)
     log = counter.read(lines)
-    log.warnings += remarks("interactions", lines.facts.losses)
+    log.warnings += lines.facts.losses.remarks("interactions")
     log.whole = mapping.interactions.file not in excerpt.partial
     return Contents(log, catalogue, users)
 
@@ -174,7 +173,7 @@ def _verdict(mapping: Mapping, contents: Contents, folder: Path) -> tuple[list[s
         lost = rejected.total()
         if rows - lost <= 0:
             return [f"The data can't be used: [{name}] has no row that is kept."], False
-        too_many = lost > MOST_REJECTED * rows or UNDECODABLE in rejected.counts
+        too_many = lost > MOST_LOST * rows or UNDECODABLE in rejected.counts
         if too_many and not mapping.accept_rejected:
             return [
                 f"The data can't be used as they are: {percent(lost, rows)} of the rows of [{name}] would be rejected.",

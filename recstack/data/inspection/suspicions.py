@@ -8,7 +8,6 @@ from recstack.data.adapters.mapping import Mapping
 from recstack.data.inspection.facts import CatalogueContents, Contents, LogContents, counted, percent
 from recstack.data.inspection.times import in_unit
 from recstack.data.reading.cells import NULL_WORDS
-from recstack.data.reading.losses import Losses
 from recstack.data.timestamps import DAY
 
 _HEAVY: Final = 0.05
@@ -19,22 +18,6 @@ _NOBODY: Final = frozenset(
 _FEW_ROWS: Final = 100
 _MANY_GENRES: Final = 1_000
 _YEAR: Final = 365.25 * DAY
-
-
-def remarks(table: str, losses: Losses) -> list[str]:
-    """Sentences about lines that were read although their quotes break a rule."""
-    found = []
-    if losses.odd_quotes:
-        found.append(
-            f"{counted(losses.odd_quotes, 'row')} of [{table}] have a quote that is not closed or not doubled, and are"
-            ' read as they are; if quotes are ordinary characters, write quote = ""'
-        )
-    if losses.quoted_cells:
-        found.append(
-            f"{counted(losses.quoted_cells, 'cell')} of [{table}] stand in quotes, which are taken as characters; if"
-            ' they are not, write quote = \'"\'; if they are, quote = ""'
-        )
-    return found
 
 
 def suspicions(mapping: Mapping, contents: Contents) -> list[str]:

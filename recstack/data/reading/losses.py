@@ -1,13 +1,16 @@
 """What of a table could not be read: lines and cells, counted by reason, with one example of each."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from recstack.data.reading.cells import Mask, Read
 from recstack.data.reading.rows import Rows, shown
 
-UNKNOWN_KIND = "unknown_kind"
+MOST_LOST: Final = 0.01
+"""Share of the rows of a table that may be rejected without anyone saying that this is right."""
+UNKNOWN_KIND: Final = "unknown_kind"
 """Reason of events whose kind `[kinds]` does not name."""
 
 
@@ -48,6 +51,21 @@ class Losses:
         missing: Mask = np.asarray(read.values.is_null().to_numpy(zero_copy_only=False))
         self.examples[reason] = f"{rows.location(int(np.argmax(missing)))}: {column} is empty"
 
+    def remarks(self, table: str) -> list[str]:
+        """Sentences about rows that were read although their quotes break a rule; `table` is one of `mapping.toml`."""
+        found = []
+        if self.odd_quotes:
+            found.append(
+                f"in {_counted(self.odd_quotes, 'row')} of [{table}] a quote is not closed or not doubled, and is read"
+                ' as it is; if quotes are ordinary characters, write quote = ""'
+            )
+        if self.quoted_cells:
+            found.append(
+                f"around {_counted(self.quoted_cells, 'cell')} of [{table}] stand quotes, which are taken as characters"
+                '; if they are not, write quote = \'"\'; if they are, quote = ""'
+            )
+        return found
+
     def add(self, other: "Losses") -> None:
         """Add those of later rows."""
         for reason, rows in other.lines.items():
@@ -55,3 +73,7 @@ class Losses:
         self.examples = {**other.examples, **self.examples}
         self.odd_quotes += other.odd_quotes
         self.quoted_cells += other.quoted_cells
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count > 1 else ''}"

@@ -134,7 +134,7 @@ def test_seconds_read_as_milliseconds(tmp_path: Path) -> None:
 def test_quotes_that_keep_no_rule_are_mentioned(tmp_path: Path) -> None:
     items = "item,title,genres\n" + "".join(f'{n},"The "odd" one {n}",War\n' for n in range(1, 18))
     found = " ".join(page(tmp_path, good(), items=items).split())
-    assert "17 rows of [items] have a quote that is not closed or not doubled" in found
+    assert "in 17 rows of [items] a quote is not closed or not doubled" in found
 
 
 def test_a_rating_that_stands_for_none(tmp_path: Path) -> None:
