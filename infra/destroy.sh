@@ -7,8 +7,13 @@ if [[ ${YES:-} != 1 ]]; then
     read -r -p "This removes all data of the deployment: features, models, runs. Type its name, recstack, to go on: " name
     [[ $name == recstack ]] || { echo "nothing was removed"; exit 1; }
 fi
-project=$(infra/compose.sh config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["name"])')
-infra/compose.sh down --volumes --remove-orphans
+if [[ -e .env ]]; then
+    project=$(infra/compose.sh config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["name"])')
+    infra/compose.sh down --volumes --remove-orphans
+else # its folder is gone; Docker knows what belongs to it
+    project=${COMPOSE_PROJECT_NAME:-recstack}
+    docker compose --project-name "$project" down --volumes --remove-orphans
+fi
 # Those of this deployment alone: another one on this machine keeps its own. Some have lost their name to a later build.
 images=$(docker images --quiet --filter "label=com.docker.compose.project=$project" | sort -u)
 [[ -z $images ]] || xargs docker rmi --force <<<"$images" >/dev/null
@@ -17,4 +22,4 @@ if [[ -z $(docker images --quiet --filter label=com.docker.compose.project --fil
     images=$(docker images --quiet --filter 'reference=recstack-local/*')
     [[ -z $images ]] || xargs docker rmi --force <<<"$images" >/dev/null
 fi
-echo "Removed. .env keeps its secrets; a new deployment takes them again."
+echo "Removed.$([[ ! -e .env ]] || echo " .env keeps its secrets; a new deployment takes them again.")"

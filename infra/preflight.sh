@@ -38,4 +38,10 @@ for entry in TORCHSERVE:8080 PREFECT:4200 MLFLOW:5000 FEAST:6566 FEAST_UI:8888 S
     fi
 done
 
+# The passwords of a volume's data are those of the .env that it was made with.
+if [[ -z $(setting POSTGRES_PASSWORD "") && -n $(docker volume ls --quiet --filter "label=com.docker.compose.project=$project") ]]; then
+    wrong+=("a deployment called $project is on this machine, and its passwords are not: copy the .env of its folder to $PWD,
+  or remove it with its data (make destroy), or put COMPOSE_PROJECT_NAME=<another name> into .env")
+fi
+
 ((${#wrong[@]} == 0)) || { printf 'deploy: %s\n' "${wrong[@]}" >&2; exit 1; }

@@ -58,13 +58,19 @@ def test_secrets_that_env_has_are_kept_and_missing_ones_are_added(checkout: Path
 
 
 def machine(
-    folder: Path, compose: str = "2.26.1", memory_gib: int = 16, disk_gib: int = 40, images: bool = False
+    folder: Path,
+    compose: str = "2.26.1",
+    memory_gib: int = 16,
+    disk_gib: int = 40,
+    images: bool = False,
+    volume: str = "",
 ) -> str:
     """A PATH whose `docker` and `df` describe such a machine: this tests our messages, not Docker."""
     folder.mkdir()
     answers = {
         "docker": f'case "$*" in "compose version --short") echo {compose} ;; *DockerRootDir*) echo / ;;\n'
-        f"*MemTotal*) echo {memory_gib * 1024**3} ;; image*) exit {int(not images)} ;; esac\n",
+        f"*MemTotal*) echo {memory_gib * 1024**3} ;; image*) exit {int(not images)} ;;\n"
+        f"volume*) echo {volume} ;; esac\n",
         "df": f"echo Avail; echo {disk_gib * 1024**3}\n",
     }
     for name, answer in answers.items():
@@ -110,6 +116,18 @@ def test_a_second_deployment_needs_no_room_for_images_that_it_has(checkout: Path
         free = {f"{name}_PORT": str(unused.getsockname()[1]) for name in PORTS}
         done = run(checkout, "preflight.sh", PATH=machine(tmp_path / "bin", disk_gib=8, images=True), **free)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_data_whose_passwords_are_in_another_folder_is_never_started_with_new_ones(
+    checkout: Path, tmp_path: Path
+) -> None:
+    path = machine(tmp_path / "bin", volume="recstack_postgres")
+    refused = run(checkout, "preflight.sh", PATH=path)
+    assert refused.returncode == 1
+    assert "copy the .env of its folder" in refused.stderr and "make destroy" in refused.stderr
+    assert not (checkout / ".env").exists()
+    run(checkout, "secrets.sh")
+    assert "copy the .env" not in run(checkout, "preflight.sh", PATH=path).stderr
 
 
 def test_a_taken_port_is_named_with_the_setting_to_change(checkout: Path, tmp_path: Path) -> None:
