@@ -78,7 +78,10 @@ def pair_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> 
 def check(data: TrainingData) -> str:
     """Both sides take the same steps when they are given the same batches."""
     ours, theirs = network(data), network(data)
-    resident, collated = SampledLoss(ours, data), SampledLoss(theirs, data)
+    resident, collated = (
+        SampledLoss(ours, data, np.arange(len(data.item))),
+        SampledLoss(theirs, data, np.arange(len(data.item))),
+    )
     sampler = resident.sampler
     steps = [optimizer_of(ours), optimizer_of(theirs)]
     for number, batch in enumerate(islice(DataLoader(Interactions(data), BATCH, shuffle=True), 3)):
@@ -104,7 +107,7 @@ def check(data: TrainingData) -> str:
 
 def our_fit(data: TrainingData) -> Callable[[], None]:
     module = network(data)
-    loss = SampledLoss(module, data)
+    loss = SampledLoss(module, data, np.arange(len(data.item)))
     rows = torch.from_numpy(np.random.default_rng(1).permutation(N_ROWS)[: BATCH * BATCHES])
     schedule = CONFIG.model_copy(update={"epochs": 1, "batch_size": BATCH})
     return lambda: void(fit_epochs(module, rows, loss, schedule, FitContext(), model="genre_ncf"))
@@ -112,7 +115,7 @@ def our_fit(data: TrainingData) -> Callable[[], None]:
 
 def our_feed(data: TrainingData) -> Callable[[], None]:
     """What `SampledLoss` does before it computes: rows, negatives and whose positives they are."""
-    loss, draws = SampledLoss(network(data), data), torch.Generator().manual_seed(0)
+    loss, draws = SampledLoss(network(data), data, np.arange(len(data.item))), torch.Generator().manual_seed(0)
 
     def feed() -> None:
         for rows in torch.randperm(N_ROWS)[: BATCH * BATCHES].split(BATCH):
@@ -164,7 +167,7 @@ def main() -> None:
     data = made_up()
     same = check(data)
     interactions, pairs, frame_rows = Interactions(data), Pairs(data), FrameRows(data)
-    collated = SampledLoss(network(data), data)
+    collated = SampledLoss(network(data), data, np.arange(len(data.item)))
     sampler = collated.sampler
 
     def same_loss(module: GenreNCFModule, batch: dict[str, Tensor], number: int) -> Tensor:

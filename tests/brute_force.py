@@ -11,6 +11,7 @@ from pyroaring import BitMap
 from recstack import columns as c
 from recstack.data.timestamps import DAY
 from recstack.features import spec
+from recstack.features.histories import Histories, Past
 from recstack.features.item_genres import ItemGenres
 
 
@@ -82,3 +83,9 @@ def item_genres(positions: Mapping[int, Sequence[int]], n_genres: int) -> ItemGe
     offsets = np.concatenate([[0], np.cumsum([len(positions[item]) for item in items])])
     indices = np.array([genre for item in items for genre in positions[item]], dtype=np.int64)
     return ItemGenres(np.array(items), offsets.astype(np.int64), indices, n_genres)
+
+
+def leave_each_out(histories: Histories, start: np.ndarray, end: np.ndarray) -> Past:
+    """A row for each interaction, which sees all others of its user; of each user begin and end."""
+    user = np.repeat(np.arange(len(start)), end - start)
+    return Past(histories, start[user], end[user], np.arange(len(user)))

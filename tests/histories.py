@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recstack import columns as c
-from recstack.evaluation.protocols import LiveFeatures
+from recstack.data.splits import AT_RANDOM
+from recstack.evaluation.evaluation_set import EvaluationSet
+from recstack.evaluation.protocols import Part, UsersBefore, build_evaluation_set, histories_of
 from recstack.features.batches import UserBatch
 from recstack.features.encode import Encoder
-from recstack.features.histories import Histories, Past
+from recstack.features.interaction_log import InteractionLog
 from recstack.features.item_genres import ItemGenres
 from recstack.features.request_time import History, user_rows
 from recstack.features.spec import RECENT_LENGTH, USER_SCALARS, schema
-from recstack.features.user_features import user_features
+from recstack.features.users_as_of import users_before
 from recstack.models.training_data import TrainingData
 
 DAY = 86_400
@@ -53,18 +56,12 @@ class Log:
     def rows(self, mask: np.ndarray) -> "Log":
         return Log(self.user[mask], self.item[mask], self.rating[mask], self.time[mask], self.n_items)
 
-    def live(self, timed: bool = True) -> LiveFeatures:
-        """Features from this log, strictly before each timestamp; from all of it where the timestamp is null."""
+    def known(self, timed: bool = True) -> InteractionLog:
+        return InteractionLog.of(self.table(["train"] * len(self.user), timed))
 
-        def features(points: pa.Table) -> pa.Table:
-            users = points[c.USER_ID].to_numpy()
-            times = pc.fill_null(pc.cast(points[c.EVENT_TIMESTAMP], pa.int64()), 2**62).to_numpy() / 1e6
-            start = np.searchsorted(self.user, users)
-            end = np.searchsorted(self.user, users, side="right")
-            end = np.array([a + np.searchsorted(self.time[a:b], t) for a, b, t in zip(start, end, times, strict=True)])
-            return user_features(Past(Histories(self.item, self.rating, self.time, timed), start, end), self.genres)
-
-        return features
+    def live(self, timed: bool = True, encoder: Encoder | None = None) -> UsersBefore:
+        """Users from this log, strictly before each second; from all of it without seconds."""
+        return partial(users_before, self.known(timed), self.genres, encoder or self.encoder())
 
     def items(self) -> pa.Table:
         counts = np.bincount(self.item, minlength=self.n_items)
@@ -95,8 +92,19 @@ class Log:
         )
 
     def _just_before(self) -> pa.Table:
-        timestamps = pa.array(self.time * 1_000_000).cast(pa.timestamp("us", tz="UTC"))
-        return self.live()(pa.table({c.USER_ID: self.user, c.EVENT_TIMESTAMP: timestamps}))
+        return self.known().before(self.user, self.time).features(np.arange(len(self.user)), self.genres)
+
+
+def rankings(
+    protocol: str, history: Log, split: list[str] | np.ndarray, part: Part = "test", **options: Any
+) -> EvaluationSet:
+    """The evaluation set of a protocol, whose features come from what it lets models know."""
+    timed, parts = protocol not in AT_RANDOM, histories_of(protocol, part)
+    known = history if parts is None else history.rows(np.isin(split, parts))
+    encoder = history.encoder()
+    return build_evaluation_set(
+        protocol, history.table(split, timed), known.live(timed, encoder), encoder, part, **options
+    )
 
 
 def log(rows: list[tuple[int, int, int]], n_items: int) -> Log:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recstack.features.arrays import Doubles, Floats, Ints, Mask
-from recstack.features.batches import UserBatch
+from recstack.features.batches import Users
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class EvaluationSet:
     """N rankings of the catalogue of I items. Items are positions in `Encoder.item_ids`."""
 
     protocol: str
-    users: UserBatch
+    users: Users
     """[N] the user's features as of each ranking; the items in `seen` are not ranked."""
     user_ids: Ints
     """[N] the user of each ranking; means are taken within a user first."""
@@ -42,7 +42,7 @@ class EvaluationSet:
     """Lowest rating of a relevant item; None where every interaction counts."""
     as_of: Ints | None = None
     """[N] epoch second of each ranking; None where the protocol ignores time."""
-    given: UserBatch | None = None
+    given: Users | None = None
     """[N] what the model is given of each user, where that is older than `users`; see `staleness`."""
     n_repeated: int = 0
     """Interactions of the part that are no targets: the user had chosen the item before, and seen items are not
@@ -55,7 +55,7 @@ class EvaluationSet:
         return len(self.user_ids)
 
     @property
-    def given_users(self) -> UserBatch:
+    def given_users(self) -> Users:
         """[N] what the model is given of each user."""
         return self.users if self.given is None else self.given
 

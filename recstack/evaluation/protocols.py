@@ -1,7 +1,6 @@
 """Builds the evaluation set of each named protocol from split interactions; docs/adr/0003 says why these protocols."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -25,17 +24,25 @@ from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.negatives import draw_negatives, read_negatives
 from recstack.evaluation.slices import target_slices
 from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.batches import Users
 from recstack.features.encode import Encoder
-from recstack.features.seen import RATING_TYPE
 
-LiveFeatures = Callable[[pa.Table], pa.Table]
-"""Maps (user_id, event_timestamp) rows to rows of `spec.schema("user")` in the same order. Each is computed from the
-interactions strictly before its timestamp; a null timestamp takes all of the training part, or of "fold-in"."""
+UsersBefore = Callable[[Ints, Ints | None, Ints], Users]
+"""Maps N user ids, seconds and times from which ages count to the users as they were, see `users_as_of.users_before`.
+Without seconds all is known that the protocol lets models know of a user: see `histories_of`."""
 
 Part = Literal["validation", "test"]
 
 TRAINED_PARTS: Final[dict[Part, tuple[str, ...]]] = {VALIDATION: (TRAIN,), TEST: (TRAIN, VALIDATION)}
 """Parts of the split that models are trained on before they are evaluated on the key."""
+
+
+def histories_of(protocol: str, part: Part) -> tuple[str, ...] | None:
+    """Parts of the split that the features of a ranking may know; None: all, strictly before the target's second."""
+    if protocol == GLOBAL_TIME:
+        return None
+    return (FOLD_IN,) if protocol == HELD_OUT_USERS else TRAINED_PARTS[part]
+
 
 MAX_TARGETS: Final = 50
 """Targets of one user in global-time; all users have the same weight, so more would cost time and add little."""
@@ -61,7 +68,7 @@ class _Rows(NamedTuple):
 def build_evaluation_set(
     protocol: str,
     interactions: pa.Table,
-    live_features: LiveFeatures,
+    users_before: UsersBefore,
     encoder: Encoder,
     part: Part = TEST,
     seed: int = 0,
@@ -73,7 +80,8 @@ def build_evaluation_set(
 
     - global-time: one ranking per interaction of the part, at most 50 per user. The interaction is the target; the
       user's features are those at its timestamp.
-    - leave-last-out: one ranking per user; the target is the user's last item.
+    - leave-last-out: one ranking per user; the target is the user's last item. The features know all others that
+      training has of the user, also those of the target's own second.
     - leave-last-out-99: the same, among the target and 99 sampled items that the user never chose.
     - held-out-users: one ranking per user; training saw none of these users. Their items in "fold-in" are the history,
       all their items in the part are relevant.
@@ -86,7 +94,7 @@ def build_evaluation_set(
         protocol: one of `PROTOCOLS`.
         interactions: user_id, item_id, rating, timestamp (null in data without time) and split, in any order, with
             all parts; for held-out-users with the part "fold-in" (`split_at_random.with_fold_in`).
-        live_features: see `LiveFeatures`.
+        users_before: see `UsersBefore`.
         encoder: of the models to be evaluated.
         part: the part that holds the targets.
         seed: of the draws of targets and negatives.
@@ -117,12 +125,14 @@ def build_evaluation_set(
     )
     split = table[c.SPLIT].to_numpy(zero_copy_only=False)
     in_training, positive = np.isin(split, TRAINED_PARTS[part]), _is_positive(table, positive_from)
-    in_history = split == FOLD_IN if protocol == HELD_OUT_USERS else in_training
-    history = rows.where(in_history)
     trained = rows.where(in_training & positive)
     in_part = (split == part) & positive
     pairs = _pairs(rows)
-    seen_before = _in_an_earlier_second(rows) if protocol == GLOBAL_TIME else np.isin(pairs, pairs[in_history])
+    known_parts = histories_of(protocol, part)
+    if known_parts is None:
+        seen_before = _in_an_earlier_second(rows)
+    else:
+        seen_before = np.isin(pairs, pairs[np.isin(split, known_parts)])
     targets = rows.where(in_part & ~seen_before)
     n_repeated = int((in_part & seen_before).sum())
     n_part_users = len(np.unique(targets.user))
@@ -138,22 +148,15 @@ def build_evaluation_set(
         item_genres = np.zeros((len(encoder.item_ids), 0), dtype=np.float32)
     one_target_each = protocol == GLOBAL_TIME
     user_ids, first = (targets.user, np.arange(len(relevant))) if one_target_each else np.unique(targets.user, True)
-    times = pa.nulls(len(first), targets.time.type) if protocol in AT_RANDOM else targets.time.take(pa.array(first))
-    features = live_features(pa.table({c.USER_ID: user_ids, c.EVENT_TIMESTAMP: times}))
-    if len(features) != len(user_ids):
-        raise ValueError(f"live_features returned {len(features)} rows for {len(user_ids)} (user, timestamp) pairs")
-    as_of = _epoch_seconds(times)
-    users = encoder.users(features, as_of, ids=user_ids)
-    if not one_target_each:
-        # Items of the target's own second are training data too, but not strictly before it: take the whole part.
-        offsets, seen, ratings = _items_of(history, user_ids)
-        users = replace(users, seen_offsets=offsets, seen=seen, seen_ratings=ratings.astype(RATING_TYPE))
-
-    cold = np.asarray(pc.equal(pc.fill_null(features[c.RATING_COUNT], 0), 0)) & (np.diff(users.seen_offsets) == 0)
+    as_of = np.zeros(len(first), np.int64) if protocol in AT_RANDOM else _epoch_seconds(targets.time)[first]
+    users = users_before(user_ids, as_of if protocol == GLOBAL_TIME else None, as_of)
+    if len(users) != len(user_ids):
+        raise ValueError(f"{len(users)} users were given for {len(user_ids)} rankings")
+    cold = users.known == 0
     candidates = None
     if protocol == LEAVE_LAST_OUT_99:
         if negatives is None:
-            others = draw_negatives(*_items_of(rows, user_ids)[:2], counts, random)
+            others = draw_negatives(*_items_of(rows, user_ids), counts, random)
         else:
             others = read_negatives(negatives, user_ids, relevant, encoder)
         candidates = np.sort(np.column_stack([relevant, others]), axis=1)
@@ -230,12 +233,12 @@ def _limit_targets(targets: _Rows, random: np.random.Generator) -> _Rows:
     return targets.where(chosen)
 
 
-def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints, Floats]:
-    """The items of N ascending users in the catalogue, each once: offsets [N + 1], positions and newest ratings."""
-    newest = np.zeros(len(rows.user), dtype=bool)
-    newest[len(newest) - 1 - np.unique(_pairs(rows)[::-1], return_index=True)[1]] = True
-    mine = rows.where(newest & (rows.item >= 0) & np.isin(rows.user, user_ids))
-    return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item, mine.rating
+def _items_of(rows: _Rows, user_ids: Ints) -> tuple[Ints, Ints]:
+    """The items of N ascending users in the catalogue, each once: offsets [N + 1] and positions."""
+    first = np.zeros(len(rows.user), dtype=bool)
+    first[np.unique(_pairs(rows), return_index=True)[1]] = True
+    mine = rows.where(first & (rows.item >= 0) & np.isin(rows.user, user_ids))
+    return np.append(np.searchsorted(mine.user, user_ids), len(mine.user)), mine.item
 
 
 def _epoch_seconds(times: pa.Array) -> Ints:

@@ -9,17 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
-from recstack import columns as c
 from recstack.data.splits import BY_TIME, GLOBAL_TIME
 from recstack.data.timestamps import DAY
 from recstack.errors import UserError, choose
 from recstack.evaluation.bootstrap import Interval, intervals
 from recstack.evaluation.evaluation_set import EvaluationSet, user_means
-from recstack.evaluation.protocols import LiveFeatures
+from recstack.evaluation.protocols import UsersBefore
 from recstack.features.arrays import Doubles
-from recstack.features.encode import Encoder
 
 FRESH: Final = "0s"
 HOURLY: Final = "1h"
@@ -38,7 +35,7 @@ class AtStaleness:
     """NDCG@10 by model, mean over users and training seeds."""
 
 
-def with_staleness(cases: EvaluationSet, name: str, live_features: LiveFeatures, encoder: Encoder) -> EvaluationSet:
+def with_staleness(cases: EvaluationSet, name: str, users_before: UsersBefore) -> EvaluationSet:
     """The same rankings, for a model that is given each user's features as of the last load before the ranking.
 
     Targets and ranked items stay the same, so that figures can be compared: what the user has done since the load is
@@ -47,8 +44,7 @@ def with_staleness(cases: EvaluationSet, name: str, live_features: LiveFeatures,
     Args:
         cases: rankings with the features as of their own time, see `EvaluationSet.as_of`.
         name: of `STALENESS`.
-        live_features: see `LiveFeatures`.
-        encoder: of the models to be evaluated.
+        users_before: see `protocols.UsersBefore`.
 
     Raises:
         ValueError: the protocol ignores time.
@@ -58,9 +54,7 @@ def with_staleness(cases: EvaluationSet, name: str, live_features: LiveFeatures,
     if name == FRESH:
         return replace(cases, given=None)
     loaded = cases.as_of // STALENESS[name] * STALENESS[name]
-    timestamps = pa.array(loaded * 1_000_000, pa.timestamp("us", tz="UTC"))
-    rows = live_features(pa.table({c.USER_ID: cases.user_ids, c.EVENT_TIMESTAMP: timestamps}))
-    return replace(cases, given=encoder.users(rows, cases.as_of, ids=cases.user_ids))
+    return replace(cases, given=users_before(cases.user_ids, loaded, cases.as_of))
 
 
 def figures(cases: EvaluationSet, ndcg: Mapping[str, Sequence[Doubles]]) -> AtStaleness:
@@ -70,7 +64,7 @@ def figures(cases: EvaluationSet, ndcg: Mapping[str, Sequence[Doubles]]) -> AtSt
         cases: the rankings.
         ndcg: by model, for each training seed [U] NDCG@10 by user, see `ranking.user_ndcg`.
     """
-    empty = (np.diff(cases.given_users.seen_offsets) == 0).astype(np.float64)
+    empty = (cases.given_users.known == 0).astype(np.float64)
     means = np.stack([np.mean(runs, axis=0) for runs in ndcg.values()], axis=1)
     return AtStaleness(float(user_means(empty, cases.user_ids).mean()), dict(zip(ndcg, intervals(means), strict=True)))
 

@@ -1,10 +1,32 @@
 """What models read: users and items as arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 
 from recstack.features.arrays import Floats, Halves, Ints, Mask
+
+
+class Users(Protocol):
+    """N users that are read some at a time: arrays in memory (`UserBatch`), or computed where they are read."""
+
+    @property
+    def ids(self) -> Ints:
+        """[N] user ids; -1 for anonymous users."""
+
+    @property
+    def known(self) -> Ints:
+        """[N] how many items of the catalogue each has seen."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice) -> "UserBatch":
+        """A contiguous slice."""
+
+    def take(self, rows: Ints) -> "UserBatch":
+        """These rows, in this order."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +84,27 @@ class UserBatch:
             ids=self.ids[rows],
         )
 
+    @property
+    def known(self) -> Ints:
+        """[B] how many items of the catalogue each has seen."""
+        return np.diff(self.seen_offsets)
+
+    @classmethod
+    def concatenate(cls, batches: Sequence["UserBatch"]) -> Self:
+        """The rows of at least one batch, one batch after the other."""
+        joined = {name: np.concatenate([getattr(b, name) for b in batches]) for name in _BY_ROW}
+        known = np.concatenate([batch.known for batch in batches])
+        return cls(seen_offsets=np.append(0, np.cumsum(known)), **joined)
+
     def unseen(self, n_items: int) -> Mask:
         """[B, n_items] mask that is False where the user has seen the item."""
         mask = np.ones((len(self), n_items), dtype=bool)
         rows = np.repeat(np.arange(len(self)), np.diff(self.seen_offsets))
         mask[rows, self.seen] = False
         return mask
+
+
+_BY_ROW = ("genres", "scalars", "recent", "recent_ratings", "seen", "seen_ratings", "ids")
 
 
 @dataclass(frozen=True)

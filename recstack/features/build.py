@@ -25,8 +25,8 @@ from recstack.progress import working
 from recstack.spark import running_tasks
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, current
 
-LEARNED_FROM: Final = ((TRAIN,), BEFORE_TEST, EVERYTHING)
-"""The parts that models are fitted to: to find how long, to be judged on the test part, and to be served."""
+FITTED_BEFORE_TEST: Final = ((TRAIN,), BEFORE_TEST)
+"""The parts that models are fitted to which are not served: to find how long, and to be judged on the test part."""
 
 
 def build_features(
@@ -41,10 +41,9 @@ def build_features(
     """Write `interactions` (with their split), `user`, `item`, the users to learn from, and the vocabulary.
 
     With timestamps no more is needed: every feature row has the time from which it was known. Without timestamps only
-    the split tells past from future. So for each of `LEARNED_FROM` there are training rows without their own
-    contribution, and items that are counted in these parts alone: what decides when to stop, or between options, must
-    not read counts that hold its targets. The `user` and `item` tables, which are served only, know everything, so that
-    nobody is offered what they have rated.
+    the split tells past from future. So for each of `FITTED_BEFORE_TEST` there are items that are counted in these
+    parts alone: what decides when to stop, or between options, must not read counts that hold its targets. The `user`
+    and `item` tables, which are served, know everything, so that nobody is offered what they have rated.
 
     Args:
         spark: a session.
@@ -90,11 +89,6 @@ class _Before(NamedTuple):
 
     genres: tuple[str, ...]
     lineage: str | None
-
-
-def without_own(parts: Sequence[str]) -> str:
-    """Folder of the training rows of data without timestamps, by the parts that they come from."""
-    return "_".join(["without_own", *parts])
 
 
 def training_users_of(parts: Sequence[str]) -> str:
@@ -151,12 +145,10 @@ def _write_features(
     with step("build_features: item features"):
         item.snapshots(interactions, items, genres).write.parquet(str(draft / "item"))
     if not has_timestamps:
-        with step("build_features: training rows"):
-            for parts in LEARNED_FROM:
-                known = interactions.filter(F.col(c.SPLIT).isin(list(parts)))
-                user.without_own(known, item_genres).write(draft / without_own(parts))
-                if parts != EVERYTHING:
-                    item.snapshots(known, items, genres).write.parquet(str(draft / items_of(parts)))
+        with step("build_features: items as models know them"):
+            for fitted in FITTED_BEFORE_TEST:
+                known = interactions.filter(F.col(c.SPLIT).isin(list(fitted)))
+                item.snapshots(known, items, genres).write.parquet(str(draft / items_of(fitted)))
     with step("build_features: users to learn from"):
         for rows, parts in ((before_test, BEFORE_TEST), (interactions, EVERYTHING)):
             training_users(rows, options.training_filter).write.parquet(str(draft / training_users_of(parts)))

@@ -99,20 +99,3 @@ def _at(values: Numbers, positions: Ints) -> Numbers:
         return np.zeros(len(positions), values.dtype)
     found: Numbers = values[positions.clip(0, len(values) - 1)]
     return found
-
-
-def leave_each_out(histories: Histories, start: Ints, end: Ints) -> Past:
-    """A row for each interaction of data without timestamps, which sees all other interactions of its user.
-
-    So a training row never sees its own target.
-
-    Args:
-        histories: E interactions.
-        start: [U] first interaction of each user.
-        end: [U] one past the last.
-
-    Returns:
-        E rows in the order of `histories`.
-    """
-    user = np.repeat(np.arange(len(start)), end - start)
-    return Past(histories, start[user], end[user], np.arange(len(user)))

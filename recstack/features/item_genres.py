@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from recstack import columns as c
 from recstack.features.arrays import Ints
 from recstack.features.spec import ALPHA
 
@@ -22,6 +26,21 @@ class ItemGenres:
     n_genres: int
     alpha: float = ALPHA
     """Slope of the user-genre score over these genres."""
+
+    @classmethod
+    def of(cls, items: pa.Table, n_genres: int, alpha: float) -> Self:
+        """Of item features.
+
+        Args:
+            items: item_id, each once, and genre_indices.
+            n_genres: length of the vocabulary.
+            alpha: slope of the user-genre score.
+        """
+        items = items.select([c.ITEM_ID, c.GENRE_INDICES]).sort_by(c.ITEM_ID)
+        lists = items[c.GENRE_INDICES].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        return cls(items[c.ITEM_ID].to_numpy(), offsets, pc.list_flatten(lists).to_numpy(), n_genres, alpha)
 
     def lookup(self, item_ids: Ints) -> tuple[Ints, Ints]:
         """Genre counts, and the concatenated genre indices, of the given items.

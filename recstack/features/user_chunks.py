@@ -8,37 +8,16 @@ import pyarrow as pa
 from recstack import columns as c
 from recstack.data.timestamps import TIMELESS
 from recstack.features.arrays import Ints
-from recstack.features.histories import Histories, Past, leave_each_out
+from recstack.features.histories import Histories, Past
 from recstack.features.item_genres import ItemGenres
 from recstack.features.user_features import user_features
 
 SECOND: Final = "epoch_second"
 """Column of the events: when one happened, in whole seconds."""
-IS_QUERY: Final = "is_query"
-"""Column of the events: true for a row that is no interaction, but asks for features as of its second."""
 NEVER: Final = -(2**62)
 """`SECOND` of an interaction without timestamp: before every other."""
 
 USER_AND_TIME: Final = pa.schema([(c.USER_ID, pa.int64()), (c.EVENT_TIMESTAMP, pa.timestamp("us", tz="UTC"))])
-USER_ITEM_RATING: Final = pa.schema([(c.USER_ID, pa.int64()), (c.ITEM_ID, pa.int64()), (c.RATING, pa.float32())])
-
-
-def rows_of_queries(events: pa.Table, genres: ItemGenres, has_timestamps: bool) -> pa.Table:
-    """A row for each query, with the features from the interactions that stand before it.
-
-    Args:
-        events: user_id, `SECOND`, item_id, rating, `IS_QUERY`, event_timestamp, by user and in order of time.
-        genres: the catalogue's genres.
-        has_timestamps: whether any interaction has one.
-    """
-    is_query = events[IS_QUERY].to_numpy()
-    users = events[c.USER_ID].to_numpy()
-    interactions_before = np.concatenate([[0], np.cumsum(~is_query)])
-    first_event = np.searchsorted(users, users)
-    start, end = interactions_before[first_event][is_query], interactions_before[:-1][is_query]
-    histories = _histories(events.filter(pa.array(~is_query)), has_timestamps)
-    entity = events.filter(pa.array(is_query)).select(USER_AND_TIME.names).cast(USER_AND_TIME)
-    return _join(entity, user_features(Past(histories, start, end), genres))
 
 
 def rows_after_periods(events: pa.Table, genres: ItemGenres, has_timestamps: bool, period: int) -> pa.Table:
@@ -60,19 +39,6 @@ def rows_after_periods(events: pa.Table, genres: ItemGenres, has_timestamps: boo
     micros = np.where(second[end - 1] == NEVER, TIMELESS, known_from) * 1_000_000
     entity = pa.table({c.USER_ID: users[end - 1], c.EVENT_TIMESTAMP: micros}).cast(USER_AND_TIME)
     return _join(entity, user_features(Past(_histories(events, has_timestamps), start, end), genres))
-
-
-def rows_without_own(events: pa.Table, genres: ItemGenres) -> pa.Table:
-    """A row for each interaction of data without timestamps, with its user's features from all other interactions.
-
-    Args:
-        events: user_id, item_id, rating, by user.
-        genres: the catalogue's genres.
-    """
-    events = _by_rating(events)
-    start, end = _runs(events[c.USER_ID].to_numpy())
-    past = leave_each_out(_histories(events, has_timestamps=False), start, end)
-    return _join(events.select(USER_ITEM_RATING.names).cast(USER_ITEM_RATING), user_features(past, genres))
 
 
 def _histories(events: pa.Table, has_timestamps: bool) -> Histories:

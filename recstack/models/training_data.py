@@ -7,9 +7,12 @@ from scipy import sparse
 
 from recstack.errors import UserError
 from recstack.features.arrays import Floats, Ints, Mask
-from recstack.features.batches import ItemBatch, UserBatch
+from recstack.features.batches import ItemBatch, Users
 from recstack.features.encode import Encoder
 from recstack.models.learning.history import interaction_matrix
+
+MOST_ROWS = 2_000_000
+"""Rows that networks learn from, at most: their features are all that training holds beyond the log."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class TrainingData:
     """[N] its rating; the newest that the parts hold, where the user has rated the item again."""
     timestamp: Ints
     """[N] its epoch second; `features.user.TIMELESS` in data without time."""
-    users: UserBatch
+    users: Users
     """[N] the user's features just before each interaction (without its own contribution)."""
     popularity: Floats
     """[S, I, 3] log1p popularity at the S dates of the item snapshots."""
@@ -77,6 +80,9 @@ class TrainingData:
     def eligible_rows(self, model: str) -> Ints:
         """Numbers of the rows whose users the training filter admits, ascending.
 
+        Of more than `MOST_ROWS` those of users drawn at random: what a network learns from features, it learns from
+        some millions of rows.
+
         Raises:
             UserError: there are none; the message names the model.
         """
@@ -85,4 +91,24 @@ class TrainingData:
                 f"there is nothing for {model} to learn from: the training filter admits none of the users;"
                 " build the features with a wider `training_filter`, or choose a model that ignores it"
             )
-        return np.flatnonzero(self.eligible)
+        rows = np.flatnonzero(self.eligible)
+        if len(rows) <= MOST_ROWS:
+            return rows
+        return rows[rows_of_some_users(self.user[rows], MOST_ROWS)]
+
+
+def rows_of_some_users(user: Ints, at_most: int) -> Ints:
+    """Numbers of all rows of users drawn at random, at least one, ascending.
+
+    Args:
+        user: [N] of each row; ascending.
+        at_most: rows in all, unless one user has more.
+    """
+    if len(user) <= at_most:
+        return np.arange(len(user))
+    _, counts = np.unique(user, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(counts))
+    drawn = np.zeros(len(counts), dtype=bool)
+    drawn[order[np.cumsum(counts[order]) <= at_most]] = True
+    drawn[order[0]] = True
+    return np.flatnonzero(np.repeat(drawn, counts))

@@ -1,34 +1,43 @@
 """The point-in-time training set: each interaction with the features as they were just before it."""
 
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from recstack import columns as c
+from recstack.data.folders import INTERACTIONS_FOLDER
 from recstack.data.splits import EVERYTHING
 from recstack.data.timestamps import TIMELESS
 from recstack.errors import DataError
 from recstack.feature_store.offline import historical
 from recstack.features import vocabulary
 from recstack.features.arrays import Ints
-from recstack.features.build import items_of, training_users_of, without_own
+from recstack.features.build import items_of, training_users_of
 from recstack.features.encode import Encoder
-from recstack.models.training_data import TrainingData
+from recstack.features.interaction_log import MICROSECOND, InteractionLog
+from recstack.features.item_genres import ItemGenres
+from recstack.features.user import PERIODS
+from recstack.features.users_as_of import UsersAsOf, in_memory
+from recstack.models.training_data import TrainingData, rows_of_some_users
 from recstack.settings import Settings
 from recstack.storage.lake import Build
+from recstack.training.store_check import check_against_store
 
-MICROSECOND = 1_000_000
+STATISTICS_FROM: Final = 100_000
+"""Rows whose features give the encoder its means and deviations; of more, those of users drawn at random."""
 
 
 def training_data(
     settings: Settings, features: Build, parts: tuple[str, ...], positive_from: float | None = None
 ) -> TrainingData:
-    """Join the interactions of `parts` with Feast's features as of their timestamps.
+    """The interactions of `parts` with their features as of their timestamps.
 
-    Timestamped data: Feast's historical retrieval finds the newest user snapshot before each interaction and the
-    items' popularity at the newest item snapshot. Data without time: the rows whose own contribution the feature job
-    took out, and items that it counted in these parts alone.
+    Timestamped data: a user's history up to the newest snapshot before each interaction, and the items' popularity at
+    the newest item snapshot. Data without time: the user's other interactions in these parts, and items that were
+    counted in these parts alone. A sample of the rows is compared with what Feast's join gives.
 
     Args:
         settings: which Feast store.
@@ -42,40 +51,40 @@ def training_data(
 
     Raises:
         DataError: there is no row, or none is rated as high as `positive_from`.
+        FeatureStoreError: the feature store has other features.
     """
     timed = bool(features.manifest["has_timestamps"])
-    genres = vocabulary.load(features.path)
-    source = "interactions" if timed else without_own(parts)
-    rows = pq.read_table(features.path / source)
+    words = vocabulary.load(features.path)
+    rows = pq.read_table(features.path / INTERACTIONS_FOLDER, filters=pc.field(c.SPLIT).isin(list(parts)))
+    rows = _positives(_first_of_each_pair(rows) if timed else rows, parts, positive_from)
+    rows = rows.sort_by([(name, "ascending") for name in (c.USER_ID, c.TIMESTAMP, c.ITEM_ID)])
+    user_ids, item_ids = rows[c.USER_ID].to_numpy(), rows[c.ITEM_ID].to_numpy()
     if timed:
-        rows = rows.filter(pc.field(c.SPLIT).isin(list(parts)))
-        rows = _positives(_first_of_each_pair(rows), parts, positive_from)
-        rows = rows.sort_by([(c.USER_ID, "ascending"), (c.TIMESTAMP, "ascending"), (c.ITEM_ID, "ascending")])
-        entities = pa.table({c.USER_ID: rows[c.USER_ID], c.EVENT_TIMESTAMP: rows[c.TIMESTAMP]})
-        users = historical(settings, "user", entities, features.path)
         timestamp = _seconds(rows[c.TIMESTAMP])
+        period = PERIODS[features.manifest["inputs"]["snapshot_every"]]
+        known = InteractionLog.read(features.path).before(user_ids, timestamp // period * period)
         dates = _snapshot_dates(features, parts)
         snapshots = _item_snapshots(settings, features, dates)
     else:
-        users = rows = _positives(rows, parts, positive_from).sort_by(
-            [(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")]
-        )
         timestamp = np.full(len(rows), TIMELESS, dtype=np.int64)
+        known = InteractionLog.read(features.path, parts).without_each(user_ids, item_ids)
         dates = np.array([TIMELESS])
         snapshots = [pq.read_table(features.path / items_of(parts))]
 
-    encoder = Encoder.fit(users, timestamp, snapshots[-1], genres, features.manifest["inputs"]["alpha"])
+    genres = ItemGenres.of(snapshots[-1], len(words), features.manifest["inputs"]["alpha"])
+    check_against_store(settings, features, genres, known, user_ids, timestamp)
+    some = rows_of_some_users(user_ids, STATISTICS_FROM)
+    encoder = Encoder.fit(known.features(some, genres), timestamp[some], snapshots[-1], words, genres.alpha)
     encoded = [encoder.items(snapshot) for snapshot in snapshots]
-    user_ids = rows[c.USER_ID].to_numpy()
     chosen = pq.read_table(features.path / training_users_of(parts))[c.USER_ID].to_numpy()
     return TrainingData(
         encoder=encoder,
         items=encoded[-1],
         user=np.unique(user_ids, return_inverse=True)[1].astype(np.int64),
-        item=encoder.positions(rows[c.ITEM_ID].to_numpy()),
+        item=encoder.positions(item_ids),
         rating=rows[c.RATING].to_numpy().astype(np.float32),
         timestamp=timestamp,
-        users=encoder.users(users, timestamp, ids=user_ids),
+        users=in_memory(UsersAsOf(known, genres, encoder, user_ids, timestamp)),
         popularity=np.stack([batch.popularity for batch in encoded]),
         snapshot=np.searchsorted(dates, timestamp, side="right") - 1,
         eligible=np.isin(user_ids, chosen),
@@ -149,7 +158,7 @@ def _snapshot_dates(features: Build, parts: tuple[str, ...]) -> Ints:
 def log_end(features: Build, parts: tuple[str, ...]) -> int | None:
     """Epoch second of the last interaction of these parts; None without timestamps."""
     rows = pq.read_table(
-        features.path / "interactions", columns=[c.TIMESTAMP], filters=pc.field(c.SPLIT).isin(list(parts))
+        features.path / INTERACTIONS_FOLDER, columns=[c.TIMESTAMP], filters=pc.field(c.SPLIT).isin(list(parts))
     )
     last = pc.max(rows[c.TIMESTAMP]).cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).as_py()
     return None if last is None else int(last) // MICROSECOND

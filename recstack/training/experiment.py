@@ -2,26 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recstack import columns as c
+from recstack.data.folders import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.data.ingest import NEGATIVES_FOLDER
 from recstack.data.split_at_random import with_fold_in
-from recstack.data.splits import BY_TIME, FOLD_IN, HELD_OUT_USERS, LEAVE_LAST_OUT_99, SPLIT_SEED, STRATIFIED
+from recstack.data.splits import BY_TIME, HELD_OUT_USERS, LEAVE_LAST_OUT_99, SPLIT_SEED
 from recstack.data.targets import Target
 from recstack.data.traits import Traits
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import TRAINED_PARTS, LiveFeatures, Part, build_evaluation_set
+from recstack.evaluation.protocols import TRAINED_PARTS, Part, UsersBefore, build_evaluation_set, histories_of
 from recstack.evaluation.staleness import DAILY, FRESH, with_staleness
 from recstack.features import vocabulary
 from recstack.features.arrays import Floats
 from recstack.features.encode import Encoder
-from recstack.features.live import live_features
+from recstack.features.interaction_log import InteractionLog
+from recstack.features.users_as_of import users_before
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
 from recstack.settings import Settings
@@ -87,7 +90,8 @@ class Experiment:
             if key[1] == FRESH:
                 self._cases[key] = self.cases_encoded_by(known.encoder, known.items.genres, part, FRESH)
             else:
-                self._cases[key] = self._with_age(self.cases(part, FRESH), key[1], known.encoder)
+                before = self._users_before(self._interactions(part), known.encoder, part)
+                self._cases[key] = self._with_age(self.cases(part, FRESH), key[1], before)
         return self._cases[key]
 
     def forget(self) -> None:
@@ -106,39 +110,43 @@ class Experiment:
             part: the part that holds the targets.
             staleness: as in `cases`.
         """
-        interactions = pq.read_table(self.features.path / "interactions")
-        frame = self.spark.read.parquet(str(self.features.path / "interactions"))
-        if self.protocol == STRATIFIED:  # without time, only the split keeps the test part out of the features
-            frame = frame.filter(F.col(c.SPLIT).isin(list(TRAINED_PARTS[part])))
-        elif self.protocol == HELD_OUT_USERS:
-            divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), SPLIT_SEED)
-            others = interactions.filter(pc.field(c.SPLIT) != part)
-            interactions = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
-            frame = divided.filter(F.col(c.SPLIT) == FOLD_IN)
+        interactions = self._interactions(part)
         given = self.ingested.path / NEGATIVES_FOLDER
         supplied = part == "test" and self.protocol == LEAVE_LAST_OUT_99 and given.exists()
         with working(f"computing the users' features as of each target of the {part} part"):
+            before = self._users_before(interactions, encoder, part)
             fresh = build_evaluation_set(
                 self.protocol,
                 interactions,
-                self._live(frame),
+                before,
                 encoder,
                 part,
                 item_genres=item_genres,
                 negatives=pq.read_table(given) if supplied else None,
                 positive_from=self.positive_from,
             )
-        return self._with_age(fresh, staleness or self.staleness, encoder)
+        return self._with_age(fresh, staleness or self.staleness, before)
 
-    def _with_age(self, fresh: EvaluationSet, staleness: str, encoder: Encoder) -> EvaluationSet:
+    def _interactions(self, part: Part) -> pa.Table:
+        """All interactions with their part of the split; of held-out users some are the history, "fold-in"."""
+        interactions = pq.read_table(self.features.path / INTERACTIONS_FOLDER)
+        if self.protocol != HELD_OUT_USERS:
+            return interactions
+        frame = self.spark.read.parquet(str(self.features.path / INTERACTIONS_FOLDER))
+        divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), SPLIT_SEED)
+        others = interactions.filter(pc.field(c.SPLIT) != part)
+        return pa.concat_tables([others, divided.toArrow().cast(others.schema)])
+
+    def _with_age(self, fresh: EvaluationSet, staleness: str, before: UsersBefore) -> EvaluationSet:
         if staleness == FRESH:
             return fresh
-        interactions = self.spark.read.parquet(str(self.features.path / "interactions"))
         with working(f"computing the users' features as they were up to {staleness} before each target"):
-            return with_staleness(fresh, staleness, self._live(interactions), encoder)
+            return with_staleness(fresh, staleness, before)
 
-    def _live(self, interactions: DataFrame) -> LiveFeatures:
-        catalogue = pq.read_table(self.ingested.path / "items", columns=[c.ITEM_ID, c.GENRES])
+    def _users_before(self, interactions: pa.Table, encoder: Encoder, part: Part) -> UsersBefore:
+        parts = histories_of(self.protocol, part)
+        known = interactions if parts is None else interactions.filter(pc.field(c.SPLIT).isin(list(parts)))
+        catalogue = pq.read_table(self.ingested.path / ITEMS_FOLDER, columns=[c.ITEM_ID, c.GENRES])
         words = vocabulary.load(self.features.path)
         genres = vocabulary.item_genres(catalogue, words, self.features.manifest["inputs"]["alpha"])
-        return lambda queries: live_features(self.spark, interactions, queries, genres)
+        return partial(users_before, InteractionLog.of(known), genres, encoder)

@@ -1,5 +1,7 @@
 """A model knows only the fold-in history of held-out users; each test also shows what a leak would look like."""
 
+from functools import partial
+
 import brute_force
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,8 @@ from recstack.data.splits import FOLD_IN, TEST, TRAIN, VALIDATION
 from recstack.evaluation.evaluation_set import EvaluationSet
 from recstack.evaluation.protocols import TRAINED_PARTS, Part, build_evaluation_set
 from recstack.evaluation.ranking import rank
-from recstack.features.live import live_features
+from recstack.features.interaction_log import InteractionLog
+from recstack.features.users_as_of import users_before
 from recstack.models import models
 from recstack.models.base import FitContext
 
@@ -89,11 +92,9 @@ def test_features_that_hold_the_targets_of_a_held_out_user_are_refused(held_out_
     others = shop.table("interactions").filter(pc.field(c.SPLIT) != TEST)
     table = pa.concat_tables([others, divided.toArrow().cast(others.schema)])
     assert FOLD_IN in table[c.SPLIT].to_pylist()
+    known = InteractionLog.of(divided.toArrow())
     peeking = build_evaluation_set(
-        "held-out-users",
-        table,
-        lambda points: live_features(shop.spark, divided, points, shop.genres),
-        data.encoder,
+        "held-out-users", table, partial(users_before, known, shop.genres, data.encoder), data.encoder
     )
     with pytest.raises(ValueError, match="the features know the future"):
         rank(model, peeking)

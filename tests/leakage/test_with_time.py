@@ -17,7 +17,10 @@ from recstack.evaluation.protocols import GLOBAL_TIME, build_evaluation_set
 from recstack.evaluation.ranking import rank
 from recstack.feature_store.offline import historical
 from recstack.features import spec
-from recstack.features.live import live_features
+from recstack.features.arrays import Ints
+from recstack.features.batches import Users
+from recstack.features.interaction_log import InteractionLog
+from recstack.features.users_as_of import users_before
 from recstack.models import models
 from recstack.models.base import FitContext
 from recstack.models.training_data import TrainingData
@@ -31,6 +34,13 @@ def entities(shop: Workspace) -> pa.Table:
 
 def user_features(shop: Workspace, points: pa.Table) -> pa.Table:
     return historical(shop.settings, "user", points.select([c.USER_ID, c.EVENT_TIMESTAMP]), shop.features.path)
+
+
+def live_features(shop: Workspace, points: pa.Table) -> pa.Table:
+    """What training and evaluation compute from the log."""
+    seconds = np.array(seconds_of(points[c.EVENT_TIMESTAMP]))
+    known = InteractionLog.read(shop.features.path).before(points[c.USER_ID].to_numpy(), seconds)
+    return known.features(np.arange(len(points)), shop.genres)
 
 
 def seen(rows: pa.Table) -> list[set[int]]:
@@ -75,9 +85,7 @@ def test_a_planted_future_event_changes_no_row_before_it(shop: Workspace, surpri
 
 def test_a_planted_future_event_changes_no_live_feature_before_it(shop: Workspace, surprised_shop: Workspace) -> None:
     points = planted_points([SAME_SECOND, SAME_SECOND + 1, PLANTED - 1, PLANTED, PLANTED + 1])
-    without, planted = (
-        live_features(each.spark, each.frame("interactions"), points, each.genres) for each in (shop, surprised_shop)
-    )
+    without, planted = (live_features(each, points) for each in (shop, surprised_shop))
     assert without.slice(0, 4).equals(planted.slice(0, 4))
     assert not without.slice(4).equals(planted.slice(4))
 
@@ -96,7 +104,7 @@ def test_a_planted_future_event_changes_no_popularity_before_it(shop: Workspace,
 
 def test_interactions_of_the_same_second_are_not_visible_to_each_other(shop: Workspace) -> None:
     points = planted_points([SAME_SECOND, SAME_SECOND + 1])
-    live = live_features(shop.spark, shop.frame("interactions"), points, shop.genres)
+    live = live_features(shop, points)
     for rows in (user_features(shop, points), live):
         assert seen(rows) == [set(), {1, 2}]  # one second later both would leak
         assert rows[c.RATING_COUNT].to_pylist() == [None, 2]
@@ -146,12 +154,13 @@ def test_training_sees_no_item_snapshot_from_after_its_last_row(shop: Workspace,
 def shifted_cases(shop: Workspace, data: TrainingData, seconds: int) -> EvaluationSet:
     """The test part with features read `seconds` after each target."""
 
-    def live(points: pa.Table) -> pa.Table:
-        later = pc.add(points[c.EVENT_TIMESTAMP], pa.scalar(seconds * 1_000_000, pa.duration("us")))
-        shifted = points.set_column(1, c.EVENT_TIMESTAMP, later)
-        return live_features(shop.spark, shop.frame("interactions"), shifted, shop.genres)
+    known = InteractionLog.read(shop.features.path)
 
-    return build_evaluation_set(GLOBAL_TIME, shop.table("interactions"), live, data.encoder)
+    def later(user_ids: Ints, before: Ints | None, as_of: Ints) -> Users:
+        assert before is not None
+        return users_before(known, shop.genres, data.encoder, user_ids, before + seconds, as_of)
+
+    return build_evaluation_set(GLOBAL_TIME, shop.table("interactions"), later, data.encoder)
 
 
 def test_a_ranking_whose_features_hold_the_target_is_refused(shop: Workspace) -> None:
@@ -160,7 +169,7 @@ def test_a_ranking_whose_features_hold_the_target_is_refused(shop: Workspace) ->
     honest = shop.experiment.cases("test")
     assert len(honest) == shop.features.manifest["split"][TEST]
     assert np.isfinite(rank(model, honest).values["ndcg@10"]).all()
-    np.testing.assert_array_equal(shifted_cases(shop, data, 0).users.seen, honest.users.seen)
+    np.testing.assert_array_equal(shifted_cases(shop, data, 0).users[:].seen, honest.users[:].seen)
     with pytest.raises(ValueError, match="the features know the future"):
         rank(model, shifted_cases(shop, data, 1))
 

@@ -1,21 +1,23 @@
 """Without timestamps only the split separates past from future; each test also shows what a leak would look like."""
 
+from functools import partial
+
 import brute_force
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import functions as F
 from workspace import Workspace
 
 from recstack import columns as c
 from recstack.data.splits import STRATIFIED, TEST, TRAIN, VALIDATION
 from recstack.evaluation.protocols import build_evaluation_set
 from recstack.evaluation.ranking import rank
-from recstack.features import user
 from recstack.features.arrays import Ints
-from recstack.features.build import without_own
-from recstack.features.live import live_features
+from recstack.features.interaction_log import InteractionLog
+from recstack.features.item_genres import ItemGenres
+from recstack.features.users_as_of import users_before
 from recstack.models import models
 from recstack.models.base import FitContext
 from recstack.models.training_data import TrainingData
@@ -39,19 +41,25 @@ def test_the_timestamps_of_the_source_are_gone(timeless_shop: Workspace) -> None
     assert table[c.TIMESTAMP].null_count == len(table)
 
 
+def rows(log: pa.Table, parts: tuple[str, ...], own: list[brute_force.Rating], genres: ItemGenres) -> list[dict]:
+    """The features of these training rows, computed from these parts of the log."""
+    known = InteractionLog.of(log.filter(pc.field(c.SPLIT).isin(list(parts))))
+    users, items = (np.array(column) for column in zip(*((r.user, r.item) for r in own), strict=True))
+    return known.without_each(users, items).features(np.arange(len(own)), genres).to_pylist()
+
+
 @pytest.mark.parametrize("parts", PARTS, ids="+".join)
 def test_a_training_row_knows_its_users_other_ratings_of_these_parts_and_nothing_else(
     timeless_shop: Workspace, parts: tuple[str, ...]
 ) -> None:
     known = ratings(timeless_shop, parts)
-    rows = timeless_shop.table(without_own(parts)).sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
-    assert [row[:3] for row in known] == list(
-        zip(*(rows[name].to_pylist() for name in (c.USER_ID, c.ITEM_ID, c.RATING)), strict=True)
-    )
-    for own, row in zip(known, rows.to_pylist(), strict=True):
+    computed = rows(timeless_shop.table("interactions"), parts, known, timeless_shop.genres)
+    data = timeless_shop.experiment.data(parts)
+    for number, (own, row) in enumerate(zip(known, computed, strict=True)):
         others = [r for r in known if r.user == own.user and r.item != own.item]
         right = brute_force.features(others, timeless_shop.positions, len(timeless_shop.words))
         brute_force.assert_equal(row, right)
+        assert set(data.encoder.item_ids[data.users[number : number + 1].seen].tolist()) == {r.item for r in others}
 
 
 @pytest.mark.parametrize("parts", PARTS, ids="+".join)
@@ -71,27 +79,19 @@ def test_the_own_rating_is_in_no_tensor_of_its_row(timeless_shop: Workspace, par
     assert (data.users.genres != leaking.genres).any(axis=1).mean() > 0.8  # the rest rated items without a genre
 
 
-def test_test_ratings_change_no_training_row(timeless_shop: Workspace) -> None:
-    for parts in PARTS:
-        built = timeless_shop.table(without_own(parts)).sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
-        frame = timeless_shop.frame("interactions")
-        # Other ratings of other items in the test part.
-        in_test = F.col(c.SPLIT) == TEST
-        changed = frame.withColumns(
-            {
-                c.RATING: F.when(in_test, 5.5 - F.col(c.RATING)).otherwise(F.col(c.RATING)).cast("float"),
-                c.ITEM_ID: F.when(in_test, F.col(c.ITEM_ID) % 80 + 1).otherwise(F.col(c.ITEM_ID)),
-            }
-        )
-        protected = changed.filter(F.col(c.SPLIT).isin(list(parts)))
-        again = user.without_own(protected, timeless_shop.genres).frame().toArrow()
-        again = again.sort_by([(c.USER_ID, "ascending"), (c.ITEM_ID, "ascending")])
-        assert built.to_pylist() == again.to_pylist()
+@pytest.mark.parametrize("parts", PARTS, ids="+".join)
+def test_test_ratings_change_no_training_row(timeless_shop: Workspace, parts: tuple[str, ...]) -> None:
+    log, known = timeless_shop.table("interactions"), ratings(timeless_shop, parts)
+    in_test = pc.equal(log[c.SPLIT], TEST)
+    other = pc.if_else(in_test, pc.subtract(pa.scalar(5.5, pa.float32()), log[c.RATING]), log[c.RATING])
+    changed = log.set_column(log.schema.get_field_index(c.RATING), c.RATING, other)
+    computed = rows(log, parts, known, timeless_shop.genres)
+    assert computed == rows(changed, parts, known, timeless_shop.genres)
 
-        leaking = user.without_own(frame, timeless_shop.genres).frame().toArrow().to_pylist()
-        full = {(row[c.USER_ID], row[c.ITEM_ID]): row[c.RATING_COUNT] for row in leaking}
-        same = [full[row[c.USER_ID], row[c.ITEM_ID]] == row[c.RATING_COUNT] for row in built.to_pylist()]
-        assert not all(same)
+    everything = (TRAIN, VALIDATION, TEST)
+    leaking = rows(log, everything, known, timeless_shop.genres)
+    assert leaking != rows(changed, everything, known, timeless_shop.genres)
+    assert leaking != computed
 
 
 def test_items_are_counted_in_the_parts_that_are_learned_from_and_in_no_other(timeless_shop: Workspace) -> None:
@@ -112,11 +112,11 @@ def test_a_ranking_whose_features_come_from_the_test_part_too_is_refused(timeles
     model = models()["popularity"].fit(data, FitContext())
     assert np.isfinite(rank(model, timeless_shop.experiment.cases("test")).values["ndcg@10"]).all()
 
-    frame, genres = timeless_shop.frame("interactions"), timeless_shop.genres
+    everything = InteractionLog.read(timeless_shop.features.path)
     unprotected = build_evaluation_set(
         STRATIFIED,
         timeless_shop.table("interactions"),
-        lambda points: live_features(timeless_shop.spark, frame, points, genres),
+        partial(users_before, everything, timeless_shop.genres, data.encoder),
         data.encoder,
     )
     with pytest.raises(ValueError, match="the features know the future"):

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 from workspace import CLOSING, DAY, Workspace, at
 
 from recstack import columns as c
 from recstack.data.contract import INTERACTIONS
-from recstack.features import spec
-from recstack.features.live import live_features
+from recstack.features import spec, user
 from recstack.features.request_time import History, user_rows
 
 NOW = CLOSING + 5 * DAY
@@ -32,9 +32,9 @@ def by_spark(spark: SparkSession, shop: Workspace, timed: bool) -> pa.Table:
     columns = [pa.array(column) for column in zip(*rows, strict=True)]
     table = pa.table([*columns[:3], times], names=INTERACTIONS.names)
     table = table.set_column(2, c.RATING, table[c.RATING].cast(pa.float32()))
-    as_of = at([NOW + 1] * len(HISTORIES)) if timed else pa.nulls(len(HISTORIES), times.type)
-    points = pa.table({c.USER_ID: list(range(len(HISTORIES))), c.EVENT_TIMESTAMP: as_of})
-    return live_features(spark, spark.createDataFrame(table), points, shop.genres)
+    computed = user.snapshots(spark.createDataFrame(table), shop.genres, "interaction").frame().toArrow()
+    row = pc.index_in(pa.array(range(len(HISTORIES))), computed[c.USER_ID].combine_chunks())
+    return computed.take(row)  # one without history has no row, so it gets nulls
 
 
 @pytest.mark.parametrize("timed", [True, False], ids=["with time", "without time"])

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from recstack import columns as c
 from recstack.data import splits
@@ -46,15 +45,9 @@ def shuffles(frame: DataFrame) -> list[str]:
     return [", ".join(found) for found in reversed(names)]
 
 
-def dated(interactions: DataFrame) -> DataFrame:
-    return interactions.select(c.USER_ID, F.col(c.TIMESTAMP).alias(c.EVENT_TIMESTAMP))
-
-
 JOBS: Mapping[str, tuple[Job, list[str]]] = {
     "user snapshots": (lambda t: user.snapshots(t[0], genres(t)[0], "interaction").frame(), ["user_id"]),
     "user snapshots by day": (lambda t: user.snapshots(t[0], genres(t)[0], "day").frame(), ["user_id"]),
-    "histories without the own row": (lambda t: user.without_own(t[0], genres(t)[0]).frame(), ["user_id"]),
-    "features as of given timestamps": (lambda t: user.as_of(t[0], dated(t[0]), genres(t)[0]).frame(), ["user_id"]),
     # Counts of each (item, day) are sent, then the grid of items and dates, which is small.
     "item snapshots": (lambda t: item.snapshots(t[0], t[1], genres(t)[1]), ["item_id, day", "item_id", "item_id"]),
     # One short row a user is sent, never the interactions.

@@ -140,7 +140,7 @@ class FusionInputs:
         chosen, alive = found.positions, found.alive
         scores = np.concatenate([self.related.scores(history, DECAYS, found.slots), found.by_all], axis=2)
         fit = content(users, self.items, self.genres, chosen)
-        known = np.diff(users.seen_offsets)
+        known = users.known
         at_stage = self.stages[stage(known)[:, None], chosen][:, :, None]
         inputs = np.concatenate([*_relative(scores), fit, at_stage, self.own[chosen]], axis=2)
         inputs[~alive] = 0.0

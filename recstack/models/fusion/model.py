@@ -117,7 +117,7 @@ class Fusion(Recommender):
 
     def genre_prior(self, users: UserBatch) -> Floats:
         """[B] weight of the genre affinity: e^(-n / 5) for a user with n known interactions (as in `GenreNCF`)."""
-        weight: Floats = (self.config.genre_prior * np.exp(-np.diff(users.seen_offsets) / 5)).astype(np.float32)
+        weight: Floats = (self.config.genre_prior * np.exp(-users.known / 5)).astype(np.float32)
         return weight
 
     def likeness(self, items: Ints, others: Ints) -> Floats:

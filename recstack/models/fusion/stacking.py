@@ -66,7 +66,7 @@ def blocks(
 
 def past_of(data: TrainingData, known: Mask) -> KnownInteractions:
     """The known rows, as sources learn from them."""
-    lengths = np.diff(data.users.seen_offsets)
+    lengths = data.users.known
     return KnownInteractions.of(
         data.user[known], data.item[known], data.rating[known], data.timestamp[known], lengths[known], len(data.items)
     )

@@ -13,6 +13,7 @@ from recstack.features.batches import UserBatch
 from recstack.models.genre_ncf.network import Config, GenreNCFModule
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.negatives import NegativeSampler
+from recstack.models.learning.row_inputs import RowInputs
 from recstack.models.learning.search_space import Between, SearchSpace
 from recstack.models.learning.top_k import top_k
 from recstack.models.learning.tower_model import TowerModel
@@ -69,10 +70,10 @@ class GenreNCF(TowerModel):
         return self._parts
 
     @classmethod
-    def loss(cls, module: Towers, data: TrainingData) -> "SampledLoss":
+    def loss(cls, module: Towers, data: TrainingData, rows: Ints) -> "SampledLoss":
         """Sampled softmax over the batch's shared negatives, and the ranker's."""
         assert isinstance(module, GenreNCFModule)
-        return SampledLoss(module, data)
+        return SampledLoss(module, data, rows)
 
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
@@ -127,7 +128,7 @@ class GenreNCF(TowerModel):
         A user who names three documentaries wants documentaries; the log mostly holds what else such users rated.
         """
         scores = plain.clone()
-        known = np.diff(users.seen_offsets)
+        known = users.known
         rows = torch.from_numpy(np.flatnonzero(known < PRIOR_LENGTH)).to(plain.device)
         if len(rows):
             weight = self.module.config.genre_prior * torch.exp(-torch.from_numpy(known).to(genres)[rows] / 5)
@@ -150,26 +151,18 @@ def _candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
 class SampledLoss:
     """Sampled softmax of a batch, and the ranker's own softmax over the retrieval's best."""
 
-    def __init__(self, module: GenreNCFModule, data: TrainingData) -> None:
+    def __init__(self, module: GenreNCFModule, data: TrainingData, rows: Ints) -> None:
         """Move the training rows to the module's device, once."""
         self.module = module
         device = module.content.device
-        newest = slice(module.config.recent)
+        inputs = RowInputs.of(data.users, rows, module.config.recent)
         self.genres, self.scalars, self.recent, self.ratings, self.user, self.item, self.snapshot = (
-            torch.from_numpy(np.ascontiguousarray(array)).to(device)
-            for array in (
-                data.users.genres,
-                data.users.scalars,
-                data.users.recent[:, newest],
-                data.users.recent_ratings[:, newest],
-                data.user,
-                data.item,
-                data.snapshot,
-            )
+            torch.from_numpy(array).to(device)
+            for array in (*inputs, data.user[rows], data.item[rows], data.snapshot[rows])
         )
         self.popularity = torch.from_numpy(data.popularity).to(device)
-        exponent = module.config.popularity_exponent
-        self.sampler = NegativeSampler(self.user, self.item, len(data.items), exponent)
+        user, item = (torch.from_numpy(array).to(device) for array in (data.user, data.item))
+        self.sampler = NegativeSampler(user, item, len(data.items), module.config.popularity_exponent)
 
     def __call__(self, batch: TrainingBatch) -> Tensor:
         """See `fit_epochs`."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from recstack.features.arrays import Floats
+from recstack.features.arrays import Floats, Ints
 from recstack.features.batches import ItemBatch
 from recstack.features.encode import Encoder
 from recstack.models.base import FitContext, Recommender
@@ -36,8 +36,14 @@ class TowerModel(NetworkModel):
 
     @classmethod
     @abstractmethod
-    def loss(cls, module: Towers, data: TrainingData) -> Callable[[TrainingBatch], Tensor]:
-        """The loss that `fit` minimises; the module is on its device."""
+    def loss(cls, module: Towers, data: TrainingData, rows: Ints) -> Callable[[TrainingBatch], Tensor]:
+        """The loss that `fit` minimises; the module is on its device.
+
+        Args:
+            module: the towers.
+            data: what to learn from.
+            rows: [R] the training rows; those of a `TrainingBatch` are indices into them.
+        """
 
     @classmethod
     def fit(cls, data: TrainingData, context: FitContext) -> Self:
@@ -46,10 +52,10 @@ class TowerModel(NetworkModel):
         Raises:
             UserError: no row is eligible, an option is wrong, or the checkpoint is of another model.
         """
-        rows = torch.from_numpy(data.eligible_rows(cls.name))
+        rows = data.eligible_rows(cls.name)
         config = cls.config_class.read(context.options, cls.name)
         torch.manual_seed(context.seed)
-        sizes = data.users.genres.shape[1], data.users.scalars.shape[1]
+        sizes = len(data.encoder.genres), len(data.encoder.user_scalars)
         module = cls.network(config, *sizes, data.items, data.item_counts > 0)
         module.initialise()
         module.to(device())
@@ -61,8 +67,8 @@ class TowerModel(NetworkModel):
 
         best_epoch = fit_epochs(
             module,
-            rows.to(device()),
-            cls.loss(module, data),
+            torch.arange(len(rows), device=device()),
+            cls.loss(module, data, rows),
             config,
             context,
             model=cls.name,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from recstack.features.arrays import Floats, Ints, Mask
+from recstack.features.spec import RECENT_LENGTH
+from recstack.models.learning.row_inputs import RowInputs
 from recstack.models.training_data import TrainingData
 
 MAX_UNSHARED_ROWS = 16
@@ -48,8 +50,9 @@ def windows(data: TrainingData, rows: Ints, trained: Mask, length: int, random: 
     In data with time a row's history is a prefix of its user's interactions, and one window serves all rows whose
     histories end in it. Where it is not, as in data without time, a row has a window of its own.
     """
-    recent, ratings = known_first(data.users.recent[rows], data.users.recent_ratings[rows], trained, length)
-    seen = np.diff(data.users.seen_offsets)[rows]
+    inputs = RowInputs.of(data.users, rows, RECENT_LENGTH)
+    recent, ratings = known_first(inputs.recent, inputs.ratings, trained, length)
+    seen = data.users.known[rows]
     shared = _is_prefix(data, rows, recent, seen)
     step = max(length // 2, 1)
     number = np.maximum(-(-(seen - length) // step), 0)

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recstack.features.arrays import Floats, Mask
+from recstack.features.arrays import Floats, Ints, Mask
 from recstack.features.batches import UserBatch
 from recstack.models.learning.loop import TrainingBatch
 from recstack.models.learning.negatives import NegativeSampler
+from recstack.models.learning.row_inputs import RowInputs
 from recstack.models.learning.search_space import Between, OneOf, SearchSpace
 from recstack.models.learning.tower_model import TowerModel
 from recstack.models.learning.towers import TowerConfig, Towers
@@ -48,9 +49,9 @@ class TwoTower(TowerModel):
     }
 
     @classmethod
-    def loss(cls, module: Towers, data: TrainingData) -> "RetrievalLoss":
+    def loss(cls, module: Towers, data: TrainingData, rows: Ints) -> "RetrievalLoss":
         """Softmax over the row's positive and the batch's negatives."""
-        return RetrievalLoss(module, data)
+        return RetrievalLoss(module, data, rows)
 
     @torch.inference_mode()
     def score(self, users: UserBatch, allowed: Mask) -> Floats:
@@ -66,21 +67,21 @@ class RetrievalLoss:
     A known positive of the row's user is never among the negatives.
     """
 
-    def __init__(self, module: Towers, data: TrainingData) -> None:
+    def __init__(self, module: Towers, data: TrainingData, rows: Ints) -> None:
         """Move the training rows to the module's device, once."""
         assert isinstance(module.config, Config)
         self.module = module
         self.config = module.config
         device = module.content.device
-        newest, users = slice(self.config.recent), data.users
-        arrays = (users.genres, users.scalars, users.recent[:, newest], users.recent_ratings[:, newest])
-        self.features = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays]
+        inputs = RowInputs.of(data.users, rows, self.config.recent)
+        self.features = [torch.from_numpy(array).to(device) for array in inputs]
         self.user, self.item, self.snapshot, self.popularity = (
-            torch.from_numpy(array).to(device) for array in (data.user, data.item, data.snapshot, data.popularity)
+            torch.from_numpy(array).to(device)
+            for array in (data.user[rows], data.item[rows], data.snapshot[rows], data.popularity)
         )
-        self.sampler = NegativeSampler(self.user, self.item, len(data.items), self.config.popularity_exponent)
-        eligible = torch.from_numpy(data.eligible).to(device)
-        counts = torch.bincount(self.item[eligible], minlength=len(data.items))
+        user, item = (torch.from_numpy(array).to(device) for array in (data.user, data.item))
+        self.sampler = NegativeSampler(user, item, len(data.items), self.config.popularity_exponent)
+        counts = torch.bincount(self.item, minlength=len(data.items))
         self.log_share = (counts / counts.sum()).log()
 
     def __call__(self, batch: TrainingBatch) -> Tensor:

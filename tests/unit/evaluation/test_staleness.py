@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from histories import DAY, Log, random_log
 
@@ -43,7 +42,7 @@ def fresh() -> EvaluationSet:
 
 @pytest.fixture(scope="module")
 def by_age(fresh: EvaluationSet) -> dict[str, EvaluationSet]:
-    return {name: with_staleness(fresh, name, HISTORY.live(), HISTORY.encoder()) for name in STALENESS}
+    return {name: with_staleness(fresh, name, HISTORY.live()) for name in STALENESS}
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +66,7 @@ def test_ages_count_from_the_target_and_not_from_the_load(by_age: dict[str, Eval
     cases = by_age["1d"]
     assert cases.as_of is not None
     encoder, loaded = HISTORY.encoder(), cases.as_of // DAY * DAY
-    points = pa.table(
-        {"user_id": cases.user_ids, "event_timestamp": pa.array(loaded * 10**6, pa.timestamp("us", "UTC"))}
-    )
-    rows = HISTORY.live()(points)
+    rows = HISTORY.known().before(cases.user_ids, loaded).features(np.arange(len(cases)), HISTORY.genres)
     np.testing.assert_array_equal(cases.given_users.scalars, encoder.users(rows, cases.as_of).scalars)
     assert (cases.given_users.scalars != encoder.users(rows, loaded).scalars).any()
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from histories import Log, log
+from histories import Log, log, rankings
 
 from recstack.errors import DataError
 from recstack.evaluation.evaluation_set import EvaluationSet
-from recstack.evaluation.protocols import build_evaluation_set
 
 ROWS = [(1, 0, 0), (1, 1, 1), (1, 2, 2), (2, 1, 0), (2, 2, 1), (2, 0, 2), (3, 2, 0), (3, 1, 1), (3, 3, 2)]
 RATING = [1, 5, 4, 4, 2, 3.9, 5, 4, 5]
@@ -21,8 +20,7 @@ def history() -> Log:
 
 
 def cases(history: Log, protocol: str, positive_from: float | None) -> EvaluationSet:
-    table, encoder = history.table(SPLIT), history.encoder()
-    return build_evaluation_set(protocol, table, history.live(), encoder, positive_from=positive_from)
+    return rankings(protocol, history, SPLIT, positive_from=positive_from)
 
 
 @pytest.mark.parametrize("protocol", ["global-time", "leave-last-out", "leave-last-out-99"])

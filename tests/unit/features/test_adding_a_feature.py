@@ -16,8 +16,9 @@ TRIED = """
 import json
 import brute_force
 import numpy as np
+from brute_force import leave_each_out
 from recstack.features.encode import Encoder
-from recstack.features.histories import Histories, Past, leave_each_out
+from recstack.features.histories import Histories, Past
 from recstack.features.item_genres import ItemGenres
 from recstack.features.request_time import History, user_rows
 from recstack.features.spec import USER_SCALARS, schema

@@ -1,6 +1,7 @@
 import numpy as np
+from brute_force import leave_each_out
 
-from recstack.features.histories import Histories, Past, leave_each_out
+from recstack.features.histories import Histories, Past
 
 # User 1 has the first three interactions, user 2 the last two.
 VALUES = np.array([10, 11, 12, 20, 21])

@@ -4,12 +4,12 @@ import brute_force
 import numpy as np
 import pyarrow as pa
 import pytest
-from brute_force import DAY, Rating
+from brute_force import DAY, Rating, leave_each_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recstack.features import spec
-from recstack.features.histories import Histories, Past, leave_each_out
+from recstack.features.histories import Histories, Past
 from recstack.features.profile import genre_score
 from recstack.features.user_features import user_features
 

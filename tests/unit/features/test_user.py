@@ -4,9 +4,9 @@ from pathlib import Path
 
 import brute_force
 import numpy as np
-import pyarrow as pa
 import pytest
 from brute_force import DAY, Rating
+from made_up import GENRES, N_GENRES, POSITIONS, RATINGS, REPEATS, UNDATED
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -15,42 +15,6 @@ from recstack.data.adapters.synthetic import Synthetic
 from recstack.data.contract import INTERACTIONS
 from recstack.data.timestamps import TIMELESS
 from recstack.features import user, vocabulary
-from recstack.features.live import live_features
-
-N_GENRES = 6
-POSITIONS = {item: [g for g in range(N_GENRES) if (item * (g + 3)) % 5 == 0] for item in range(1, 91)}
-GENRES = brute_force.item_genres(POSITIONS, N_GENRES)
-
-
-def made_up(n_users: int = 25, seed: int = 3) -> list[Rating]:
-    """Histories of 1 to 80 ratings in bursts, many of them within the same second."""
-    random = np.random.default_rng(seed)
-    rows = []
-    for person in range(1, n_users + 1):
-        items = random.choice(sorted(POSITIONS), size=random.integers(1, 81), replace=False)
-        seconds = 1_000_000_000 + random.integers(0, 12, len(items)) * DAY + random.integers(0, 3, len(items))
-        ratings = random.integers(1, 11, len(items)) / 2
-        rows += [Rating(person, int(i), float(r), int(s)) for i, r, s in zip(items, ratings, seconds, strict=True)]
-    return rows
-
-
-RATINGS = made_up()
-
-
-def with_repeats() -> list[Rating]:
-    """Users who come back to a few items: one with 30 interactions in 10 days, one with so many that old items go."""
-    random = np.random.default_rng(5)
-    rows = {}
-    for person, count, days in ((1, 30, 10), (2, 1_500, 2_000), (3, 1, 1)):
-        for n in range(count):
-            item = int(random.integers(1, 91) if n < 60 else random.integers(1, 20))
-            second = 1_000_000_000 + int(n * days / count) * DAY + int(random.integers(0, 3))
-            rows[person, item, second] = Rating(person, item, float(random.integers(1, 11) / 2), second)
-    return list(rows.values())
-
-
-REPEATS = with_repeats()
-UNDATED = [r._replace(second=None) for r in RATINGS]
 
 
 def frame(spark: SparkSession, ratings: list[Rating]) -> DataFrame:
@@ -125,39 +89,12 @@ def test_users_that_span_arrow_batches_get_the_same_features(
     assert in_order(again) == in_order(snapshots)
 
 
-@pytest.mark.parametrize("batches", ["whole", "small"])
-def test_without_own_equals_the_slow_way_without_the_row(
-    spark: SparkSession, batches: str, request: pytest.FixtureRequest
-) -> None:
-    if batches == "small":
-        request.getfixturevalue("small_batches")
-    rows = user.without_own(frame(spark, UNDATED), GENRES).frame().toArrow().to_pylist()
-    assert sorted((row[c.USER_ID], row[c.ITEM_ID], row[c.RATING]) for row in rows) == sorted(r[:3] for r in UNDATED)
-    for row in rows:
-        others = [r for r in UNDATED if r.user == row[c.USER_ID] and r.item != row[c.ITEM_ID]]
-        brute_force.assert_equal(row, brute_force.features(others, POSITIONS, N_GENRES))
-
-
 def test_data_without_timestamps_has_one_row_a_user_dated_before_any_request(spark: SparkSession) -> None:
     rows = user.snapshots(frame(spark, UNDATED), GENRES, "interaction").frame().toArrow().to_pylist()
     assert sorted(row[c.USER_ID] for row in rows) == sorted({r.user for r in UNDATED})
     for row in rows:
         assert row[c.EVENT_TIMESTAMP] == datetime.fromtimestamp(TIMELESS, UTC)
         history = brute_force.known(UNDATED, row[c.USER_ID], None)
-        brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
-
-
-def test_live_features_as_of_any_time_equal_the_slow_way_in_the_order_of_the_queries(spark: SparkSession) -> None:
-    random = np.random.default_rng(0)
-    users = random.integers(0, 28, 60).tolist()  # 0, 26 and 27 never rated
-    seconds = (1_000_000_000 + random.integers(-1, 13, 60) * DAY + random.integers(0, 4, 60)).tolist()
-    users, seconds = [*users, users[0], 5], [*seconds, seconds[0], None]  # a repetition, and "everything"
-    timestamps = pa.array([s and s * 1_000_000 for s in seconds]).cast(pa.timestamp("us", tz="UTC"))
-    queries = pa.table({c.USER_ID: users, c.EVENT_TIMESTAMP: timestamps})
-    rows = live_features(spark, frame(spark, RATINGS), queries, GENRES).to_pylist()
-    assert len(rows) == len(users)
-    for row, person, second in zip(rows, users, seconds, strict=True):
-        history = brute_force.known(RATINGS, person, second)
         brute_force.assert_equal(row, brute_force.features(history, POSITIONS, N_GENRES))
 
 

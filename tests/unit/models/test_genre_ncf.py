@@ -233,7 +233,7 @@ def test_losses_and_gradients_of_shares_add_up_to_those_of_the_batch(
     module = GenreNCFModule(config, N_GENRES, small.users.scalars.shape[1], small.items, trained)
     for parameter in module.parameters():  # zeros would hide the ranker
         torch.nn.init.normal_(parameter, std=0.3)
-    loss = SampledLoss(module, small)
+    loss = SampledLoss(module, small, np.arange(len(small.item)))
     rows = torch.randperm(len(small.item))[:17]
 
     def total(shares: list[slice]) -> tuple[float, torch.Tensor]:

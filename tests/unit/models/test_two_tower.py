@@ -36,7 +36,7 @@ def loud_loss(data: TrainingData, kind: str) -> RetrievalLoss:
     module = Towers(config, len(GENRES), data.users.scalars.shape[1], data.items, np.ones(len(data.items), dtype=bool))
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    return RetrievalLoss(module.eval(), data)
+    return RetrievalLoss(module.eval(), data, np.arange(len(data.item)))
 
 
 def pair_scores(loss: RetrievalLoss, data: TrainingData, rows: torch.Tensor) -> torch.Tensor:

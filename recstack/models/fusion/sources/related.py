@@ -36,7 +36,7 @@ class HistoryItems(NamedTuple):
         item = users.recent[row, rank]
         if not older:
             return cls(row, item, rank, np.ones(len(row), dtype=np.float32))
-        lengths = np.diff(users.seen_offsets)
+        lengths = users.known
         owner = np.repeat(np.arange(len(users)), lengths)
         rest = ~np.isin(owner * n_items + users.seen, row * n_items + item)
         owner, seen = owner[rest], users.seen[rest]

@@ -49,7 +49,8 @@ def without_time(data: TrainingData) -> TrainingData:
     for row, items in zip(recent, rows, strict=True):
         row[: len(items)] = items[:50]
     seen_offsets = np.append(0, np.cumsum([len(items) for items in rows]))
-    users = replace(data.users, recent=recent, seen=np.concatenate(rows), seen_offsets=seen_offsets)
+    seen, ratings = np.concatenate(rows), np.zeros(seen_offsets[-1], dtype=np.float16)
+    users = replace(data.users, recent=recent, seen=seen, seen_ratings=ratings, seen_offsets=seen_offsets)
     return replace(data, users=users)
 
 
