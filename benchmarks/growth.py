@@ -3,16 +3,15 @@
 import argparse
 import os
 import signal
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from held_memory import Memory, family
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from side_by_side import compare
@@ -29,53 +28,6 @@ from recstack.spark import open_session
 
 RATINGS_A_USER = 41.3
 CAP_GIB = 16
-EVERY_SECONDS = 2
-
-
-class Memory(threading.Thread):
-    """Watches the memory of this process, its JVM and its Python workers, and ends all of them above the cap."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak = 0.0
-
-    def run(self) -> None:
-        """Look every other second."""
-        while True:
-            held = sum(map(_held, _family(os.getpid()))) / 2**30
-            self.peak = max(self.peak, held)
-            if held > CAP_GIB:
-                print(f"{held:.1f} GiB are more than the {CAP_GIB} GiB allowed", file=sys.stderr, flush=True)
-                os.killpg(os.getpgid(0), signal.SIGKILL)
-            time.sleep(EVERY_SECONDS)
-
-    def taken(self) -> float:
-        """The peak since the last call, in GiB."""
-        peak, self.peak = self.peak, 0.0
-        return peak
-
-
-def _family(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):  # it has ended
-            continue
-        children.setdefault(parent, []).append(int(status.parent.name))
-    found = [pid]
-    for each in found:
-        found += children.get(each, [])
-    return found
-
-
-def _held(pid: int) -> int:
-    """Bytes of a process, with its share of what it shares."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def jobs(spark: SparkSession, folder: Path) -> dict[str, Callable[[], DataFrame | UserRows]]:
@@ -128,7 +80,8 @@ def main() -> None:
     options = parser.parse_args()
     sizes: Sequence[int] = [round(size) for size in options.ratings]
     os.setpgrp()  # Spark's workers with it: what is above the cap ends as a whole
-    memory = Memory()
+    end_all = partial(os.killpg, os.getpgid(0), signal.SIGKILL)
+    memory = Memory(lambda: family(os.getpid()), CAP_GIB, end_all)
     memory.start()
     spark = open_session("local[2]", options.driver_memory, shuffle_partitions=32)
     measure(spark, 50_000, memory)  # the first jobs of a session are slower

@@ -61,6 +61,7 @@ class Synthetic(Dataset):
     n_genres: int = Field(20, ge=FAVOURITES)
     further_genres: int = Field(0, ge=0, description="of each item, in addition to its one to three")
     mean_ratings: int = Field(40, ge=1, description="ratings of a user on average, while it is far below n_items")
+    heaviest: int = Field(0, ge=0, description="ratings of user 1, at most n_items; 0 draws them as everybody's")
     seed: int = Field(0, ge=0)
 
     def files(self, source: Path) -> list[Path]:
@@ -131,7 +132,14 @@ def _choices(spec: Synthetic, catalogue: SyntheticCatalogue, users: Ints, favour
     row, item = row[first], item[first]
     nth = np.arange(len(row)) - np.searchsorted(row, row)
     kept = nth < wanted[row]
-    return row[kept], item[kept], nth[kept]
+    if not spec.heaviest or users[0] != 1:
+        return row[kept], item[kept], nth[kept]
+    kept &= row > 0
+    own = np.argsort(hashed(spec.seed, DRAW_SALT, 1, np.arange(spec.n_items)))[: spec.heaviest]
+    row, nth = (
+        np.concatenate(pair) for pair in ((np.zeros(len(own), int), row[kept]), (np.arange(len(own)), nth[kept]))
+    )
+    return row, np.concatenate([own, item[kept]]), nth
 
 
 def _seconds(spec: Synthetic, users: Ints, nth: Ints) -> Ints:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from recstack import columns as c
@@ -61,3 +62,12 @@ def test_a_user_comes_in_sessions_within_half_a_year(spark: SparkSession) -> Non
     assert (gaps > pd.Timedelta(days=1)).mean() > 0.02
     assert table[c.TIMESTAMP].min() >= pd.Timestamp("2024-01-01")
     assert table[c.TIMESTAMP].max() <= pd.Timestamp("2024-07-01")
+
+
+def test_one_user_can_have_a_heavy_history_and_the_others_stay_as_they_were(spark: SparkSession) -> None:
+    usual, heavy = (Synthetic(n_users=40, n_items=300, heaviest=each) for each in (0, 250))
+    tables = [each.read_interactions(spark, Path()).toArrow() for each in (usual, heavy)]
+    of_first = tables[1].filter(pc.equal(tables[1]["user_id"], 1))
+    assert len(of_first) == len(set(of_first["item_id"].to_pylist())) == 250
+    others = [table.filter(pc.not_equal(table["user_id"], 1)) for table in tables]
+    assert others[0].equals(others[1])
