@@ -5,10 +5,11 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
 
 from flows.console import say_build, show
 from flows.remote import fetch_source, remote_of
-from recstack.data.adapters.base import configure, datasets
+from recstack.data.adapters.base import NoDownloadError, configure, datasets
 from recstack.data.folders import INTERACTIONS_FOLDER, ITEMS_FOLDER
 from recstack.data.forgotten import forgotten_users
 from recstack.data.ingest import ingest as publish_interactions
@@ -21,7 +22,12 @@ from recstack.storage.lake import Build
 TABLES = (INTERACTIONS_FOLDER, ITEMS_FOLDER)
 
 
-@task(retries=3, retry_delay_seconds=[1, 5, 20])
+def may_pass(task: object, run: object, state: State[Any]) -> bool:
+    """Whether a second attempt may end otherwise."""
+    return not isinstance(state.data, NoDownloadError)
+
+
+@task(retries=3, retry_delay_seconds=[1, 5, 20], retry_condition_fn=may_pass)
 def fetch(dataset: str, cache: Path) -> Path | None:
     """Download the dataset unless it is there; the only step that needs the network."""
     return datasets()[dataset]().fetch(cache)

@@ -14,6 +14,10 @@ from recstack.data.traits import Traits
 from recstack.errors import DataError, UserError, choose
 
 
+class NoDownloadError(DataError):
+    """The dataset is at no address that a program may read."""
+
+
 class Dataset(BaseModel, ABC):
     """A source of interactions and items. Its fields are the options that a user may set."""
 
@@ -80,11 +84,12 @@ class Dataset(BaseModel, ABC):
         """Folder with the files, downloaded into `cache` if they are not there; None for a dataset that needs none.
 
         Raises:
-            DataError: this dataset can't be downloaded.
+            NoDownloadError: this dataset can't be downloaded.
         """
         if names := [path.name for path in self.files(Path())]:
             contents = " and ".join(names)
-            raise DataError(f"{self.name} can't be downloaded: pass your own folder with {contents} ({self.licence})")
+            wanted = f"pass your own folder with {contents} ({self.licence})"
+            raise NoDownloadError(f"{self.name} can't be downloaded: {wanted}")
         return None
 
     def require_files(self, source: Path | None) -> list[Path]:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from recstack import columns as c
 from recstack.data.adapters.anime import Anime
-from recstack.data.adapters.base import Dataset
+from recstack.data.adapters.base import Dataset, NoDownloadError
 from recstack.data.adapters.movielens_25m import MovieLens25M
 from recstack.data.adapters.movielens_100k import MovieLens100K, unpack
 from recstack.data.ingest import INTERACTIONS_FOLDER, ITEMS_FOLDER, ingest
@@ -246,3 +246,14 @@ def test_fetching_again_downloads_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_dataset_that_can_not_be_fetched_names_the_files_that_it_needs(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="rating.parquet and anime.parquet"):
         Anime().fetch(tmp_path)
+
+
+def test_a_download_is_tried_again_only_where_there_is_one(tmp_path: Path) -> None:
+    from prefect.states import Failed  # Prefect takes seconds to import
+
+    from flows.ingest import may_pass
+
+    with pytest.raises(NoDownloadError) as none_there:
+        MovieLens25M().fetch(tmp_path)
+    offline = DataError("the wheel could not be downloaded")
+    assert [may_pass(None, None, Failed(data=error)) for error in (offline, none_there.value)] == [True, False]
