@@ -34,9 +34,11 @@ PLANS: dict[str, tuple[str, ...]] = {
         "retrieval.py",
         "answer.py --rounds 5 --seconds 3",
         "cold_start.py --rounds 3",
+        "pipeline.py 1m",
     ),
     "scale": (
         "growth.py",
+        "pipeline.py 1m 25m 38.6m",
         "materialization.py --users 1000000 --rounds 3",
         "point_in_time_join.py --rows 10000000 --users 1000000 --feature-rows 3000000 --scalars 10 --width 0"
         " --rounds 1",

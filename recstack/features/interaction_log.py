@@ -95,9 +95,9 @@ class InteractionLog:
             ValueError: an interaction is not here.
         """
         pairs = self._pairs[self.by_item]
-        asked = (np.searchsorted(self.user_ids, user_ids) << 32) + item_ids
-        found = np.searchsorted(pairs, asked)
-        if not np.array_equal(pairs.take(found, mode="clip") if len(pairs) else pairs, asked):
+        wanted = (np.searchsorted(self.user_ids, user_ids) << 32) + item_ids
+        found = np.searchsorted(pairs, wanted)
+        if not np.array_equal(pairs.take(found, mode="clip") if len(pairs) else pairs, wanted):
             raise ValueError("an interaction whose own contribution is to be left out is not in the log")
         return Prefixes(self, *self._bounds(user_ids), self.by_item[found])
 
