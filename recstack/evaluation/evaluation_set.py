@@ -48,7 +48,9 @@ class EvaluationSet:
     """Interactions of the part that are no targets: the user had chosen the item before, and seen items are not
     ranked."""
     n_part_users: int = 0
-    """Users with targets in the part; `user_ids` are drawn from more than `protocols.MAX_USERS`."""
+    """Users with targets in the part; `user_ids` are drawn from more than `protocols.MAX_RANKINGS`."""
+    n_part_targets: int = 0
+    """All their targets; those that are ranked are drawn from them."""
 
     def __len__(self) -> int:
         """N, the number of rankings."""

@@ -47,9 +47,9 @@ def histories_of(protocol: str, part: Part) -> tuple[str, ...] | None:
 MAX_TARGETS: Final = 50
 """Targets of one user in global-time; all users have the same weight, so more would cost time and add little."""
 
-
-MAX_USERS: Final = 20_000
-"""Users whose targets are ranked; of more, so many are drawn. The interval of a mean over them is narrow enough."""
+MAX_RANKINGS: Final = 20_000
+"""Rankings of a part: of more users, so many are drawn, and of more targets in global-time fewer of each user. The
+interval of a mean over them is narrow enough."""
 
 
 class _Rows(NamedTuple):
@@ -78,7 +78,8 @@ def build_evaluation_set(
 ) -> EvaluationSet:
     """Build the rankings of one protocol.
 
-    - global-time: one ranking per interaction of the part, at most 50 per user. The interaction is the target; the
+    - global-time: one ranking per interaction of the part, at most 50 per user, and fewer where these are more than
+      `MAX_RANKINGS`. The interaction is the target; the
       user's features are those at its timestamp.
     - leave-last-out: one ranking per user; the target is the user's last item. The features know all others that
       training has of the user, also those of the target's own second.
@@ -87,7 +88,7 @@ def build_evaluation_set(
       all their items in the part are relevant.
     - stratified: one ranking per user; all of the user's items in the part are relevant.
 
-    Of a part with targets of more than `MAX_USERS` users, the targets of so many users are drawn.
+    Of a part with targets of more than `MAX_RANKINGS` users, the targets of so many users are drawn.
     An interaction with an item that the user had chosen before is no target: seen items are not ranked.
 
     Args:
@@ -135,7 +136,7 @@ def build_evaluation_set(
         seen_before = np.isin(pairs, pairs[np.isin(split, known_parts)])
     targets = rows.where(in_part & ~seen_before)
     n_repeated = int((in_part & seen_before).sum())
-    n_part_users = len(np.unique(targets.user))
+    n_part_users, n_part_targets = len(np.unique(targets.user)), len(targets.user)
     targets = _limit_users(targets, random)
     if protocol == GLOBAL_TIME:
         targets = _limit_targets(targets, random)
@@ -178,6 +179,7 @@ def build_evaluation_set(
         as_of=None if protocol in AT_RANDOM else as_of,
         n_repeated=n_repeated,
         n_part_users=n_part_users,
+        n_part_targets=n_part_targets,
     )
 
 
@@ -217,19 +219,23 @@ def _nothing_to_evaluate(
 
 
 def _limit_users(targets: _Rows, random: np.random.Generator) -> _Rows:
-    """The targets of at most `MAX_USERS` users, drawn at random."""
+    """The targets of at most `MAX_RANKINGS` users, drawn at random."""
     users = np.unique(targets.user)
-    if len(users) <= MAX_USERS:
+    if len(users) <= MAX_RANKINGS:
         return targets
-    return targets.where(np.isin(targets.user, random.choice(users, MAX_USERS, replace=False)))
+    return targets.where(np.isin(targets.user, random.choice(users, MAX_RANKINGS, replace=False)))
 
 
 def _limit_targets(targets: _Rows, random: np.random.Generator) -> _Rows:
-    """At most `MAX_TARGETS` of each user, drawn at random."""
+    """The same number of each user, drawn at random: `MAX_TARGETS`, or fewer that keep to `MAX_RANKINGS`, at least 1."""
+    counts = np.unique(targets.user, return_counts=True)[1]
+    at_most = MAX_TARGETS
+    while at_most > 1 and np.minimum(counts, at_most).sum() > MAX_RANKINGS:
+        at_most -= 1
     shuffled = np.lexsort((random.random(len(targets.user)), targets.user))
     nth_of_user = np.arange(len(shuffled)) - np.searchsorted(targets.user, targets.user)
     chosen = np.zeros(len(shuffled), dtype=bool)
-    chosen[shuffled[nth_of_user < MAX_TARGETS]] = True
+    chosen[shuffled[nth_of_user < at_most]] = True
     return targets.where(chosen)
 
 

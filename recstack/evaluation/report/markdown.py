@@ -23,11 +23,15 @@ def render_markdown(report: Report) -> str:
 
 def _title(report: Report) -> str:
     repeated = f"; {report.n_repeated:,} repetitions of seen items are left out" if report.n_repeated else ""
-    drawn = f" drawn from {report.n_part_users:,}" if report.n_part_users > report.n_users else ""
+    users, targets = _drawn(report.n_users, report.n_part_users), _drawn(report.n_targets, report.n_part_targets)
     return (
-        f"{report.task}: {report.n_users:,} users{drawn}, {report.n_targets:,} targets"
+        f"{report.task}: {users} users, {targets} targets"
         f" ({report.unhittable_share:.1%} not in training){repeated}; mean over users [95 % interval]"
     )
+
+
+def _drawn(count: int, among: int) -> str:
+    return f"{count:,} of {among:,}" if count < among else f"{count:,}"
 
 
 def _accuracy(report: Report) -> str:

@@ -46,6 +46,8 @@ class Report:
     """Interactions that are no targets, since their users had chosen the item before: seen items are not ranked."""
     n_part_users: int
     """Users with targets in the part; where they are more than `n_users`, these were drawn from them."""
+    n_part_targets: int
+    """Their targets; where they are more than `n_targets`, these were drawn from them."""
     models: dict[str, Metrics]
     slices: dict[str, dict[str, Metrics]]
     """Metrics by slice and model; empty slices are left out. Slices of targets have the metrics `TARGET_METRICS`."""
@@ -142,6 +144,7 @@ def build_report(
         unhittable_share=cases.unhittable_share,
         n_repeated=cases.n_repeated,
         n_part_users=cases.n_part_users,
+        n_part_targets=cases.n_part_targets,
         models=models,
         slices={
             **slices,

@@ -108,20 +108,25 @@ class TestGlobalTime:
         assert draws[0].tolist() == draws[1].tolist() != draws[2].tolist()
         assert len(set(draws[0].tolist())) == MAX_TARGETS
 
-    def test_of_too_many_users_some_are_drawn_by_the_seed_with_all_their_targets(
-        self, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("most", [7, 60])
+    def test_of_too_many_targets_fewer_of_each_user_and_of_too_many_users_some_are_drawn_by_the_seed(
+        self, monkeypatch: pytest.MonkeyPatch, most: int
     ) -> None:
-        monkeypatch.setattr(protocols, "MAX_USERS", 7)
+        monkeypatch.setattr(protocols, "MAX_RANKINGS", most)
         history = random_log()
         table, encoder = history.table(split_by_day(history, 40, 45)), history.encoder()
         one, again, other = (
             build_evaluation_set("global-time", table, history.live(), encoder, seed=seed) for seed in (0, 0, 1)
         )
-        in_part = dict(zip(*np.unique(history.user[history.time >= 45 * DAY], return_counts=True), strict=True))
-        assert one.n_users == 7
-        assert one.n_part_users == len(in_part)
-        assert one.user_ids.tolist() == again.user_ids.tolist() != other.user_ids.tolist()
-        assert all((one.user_ids == user).sum() == in_part[user] for user in np.unique(one.user_ids))
+        in_part = np.unique(history.user[history.time >= 45 * DAY], return_counts=True)[1]
+        assert 7 < len(in_part) < 60 < in_part.sum()
+        assert one.n_users == min(most, len(in_part))
+        assert (one.n_part_users, one.n_part_targets) == (len(in_part), in_part.sum())
+        assert one.relevant.tolist() == again.relevant.tolist() != other.relevant.tolist()
+        of_each = np.unique(one.user_ids, return_counts=True)[1]
+        assert len(one) <= most
+        assert set(of_each.tolist()) <= set(range(of_each.max() + 1))
+        assert (of_each == np.minimum(in_part, of_each.max())).all() if most == 60 else of_each.max() == 1
 
 
 class TestLeaveLastOut:
