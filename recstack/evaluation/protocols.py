@@ -227,7 +227,7 @@ def _limit_users(targets: _Rows, random: np.random.Generator) -> _Rows:
 
 
 def _limit_targets(targets: _Rows, random: np.random.Generator) -> _Rows:
-    """The same number of each user, drawn at random: `MAX_TARGETS`, or fewer that keep to `MAX_RANKINGS`, at least 1."""
+    """As many of each user, drawn at random: `MAX_TARGETS`, or fewer that keep to `MAX_RANKINGS`, at least 1."""
     counts = np.unique(targets.user, return_counts=True)[1]
     at_most = MAX_TARGETS
     while at_most > 1 and np.minimum(counts, at_most).sum() > MAX_RANKINGS:
