@@ -121,6 +121,11 @@ class Client(threading.Thread):
             return "new token"
         return self._policy(reply)
 
+    def policy(self) -> str:
+        """The same, with a new token if it needs one."""
+        found = self.ask()
+        return self.ask() if found == "new token" else found
+
     @staticmethod
     def _policy(reply: Reply) -> str:
         if reply.status != 200:
@@ -229,9 +234,9 @@ def forget() -> None:
     until(lambda: client.ask() == "personal", f"user {FORGOTTEN} gets personal answers", RECOVERY_SECONDS)
     for deployment, parameters in (("forget/default", {"user": str(FORGOTTEN)}), ("materialize/default", {})):
         wait_for_run(start_run(deployment, **parameters))
-        if (policy := client.ask()) != "popular":
+        if (policy := client.policy()) != "popular":
             broken(f"after {deployment} the forgotten user {FORGOTTEN} gets the policy {policy}")
-    if (policy := Client().ask()) != "personal":
+    if (policy := Client().policy()) != "personal":
         broken(f"user {QUERY['user_id']} was not forgotten, and gets the policy {policy}")
     passed(f"user {FORGOTTEN} is forgotten: the policy is popular, also after another load; others are known")
 
