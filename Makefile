@@ -112,6 +112,10 @@ bench: java redis venv ## compare hot paths with the usual way, some 30 minutes;
 bench-scale: java redis venv ## the same at full size, 38.6 million ratings; writes benchmarks/RESULTS-scale.md
 	@$(BIN)/python benchmarks/run.py scale
 
+.PHONY: check-gpu
+check-gpu: venv ## train on the GPU and on the CPU and compare, at most 8 minutes; without a GPU on the CPU alone
+	@$(BIN)/python benchmarks/check_gpu.py
+
 .PHONY: test
 test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile" picks some
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore=tests/day_two $(ARGS)
