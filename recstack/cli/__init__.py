@@ -133,7 +133,9 @@ def evaluate(
     tuned: Annotated[bool, typer.Option("--tuned", help="use the options that `recstack tune` found")] = False,
     staleness: Staleness = None,
     model_option: ModelOptions = None,
-    out: Annotated[Path | None, typer.Option(help="file for the report as JSON")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="file for the report as JSON; the rank of each target goes beside it")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="file for the report as a page with plots")] = None,
 ) -> None:
     """Compare models on your data, apart from what is served."""
@@ -166,6 +168,7 @@ def evaluate(
         tuned=tuned,
         staleness=ages,
         options=options,
+        ranks=None if as_json is None else as_json.with_suffix(".ranks.parquet"),
     )
     say(render_markdown(result))
     if as_json is not None:

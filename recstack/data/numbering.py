@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
@@ -67,6 +69,12 @@ def numbered(
         items = items.withColumn(c.TITLE, F.coalesce(F.nullif(F.trim(c.TITLE), F.lit("")), F.col(c.ITEM_ID)))
         interactions, items = (replaced(frame, c.ITEM_ID, numbers) for frame in (interactions, items))
     return interactions, items
+
+
+def words_of(version: Path) -> dict[str, pa.Table]:
+    """By id column, the table `FOLDERS` of an ingested version; nothing for a column whose ids are numbers."""
+    folders = {column: version / folder for column, folder in FOLDERS.items()}
+    return {column: pq.read_table(folder) for column, folder in folders.items() if folder.exists()}
 
 
 def is_text(frame: DataFrame, column: str) -> bool:

@@ -3,9 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from recstack.archive.bundle import Bundle
+from recstack.data.numbering import words_of
 from recstack.data.splits import BEFORE_TEST, TEST
 from recstack.errors import choose
 from recstack.evaluation.evaluation_set import EvaluationSet
@@ -13,11 +17,13 @@ from recstack.evaluation.ranking import Ranking, rank, user_ndcg
 from recstack.evaluation.ratings import rating_errors, rating_metrics
 from recstack.evaluation.report.report import Curve, Report, build_report
 from recstack.evaluation.staleness import figures, named
+from recstack.evaluation.target_ranks import target_ranks
 from recstack.features.arrays import Doubles
 from recstack.models import models
 from recstack.models.base import Epoch, FitContext, Recommender
 from recstack.models.rating_model import RatingModel
 from recstack.progress import say, working
+from recstack.storage.lake import replace_atomically
 from recstack.training.experiment import Experiment
 from recstack.training.train import train, validation_cases
 
@@ -55,6 +61,7 @@ def compare(
     reference: str | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
     staleness: Sequence[str] | None = None,
+    ranks: Path | None = None,
 ) -> Report:
     """Fit models and evaluate them on the test part; prints a line per fit.
 
@@ -69,6 +76,7 @@ def compare(
         options: fields of the models' `Config`, by model name; defaults for all others.
         staleness: ages of histories to show side by side, names of `STALENESS`; None takes all in global-time and none
             in other protocols. All other figures are at the age that histories have in the training rows.
+        ranks: Parquet file for the rank of every target, see `target_ranks`; None writes none.
 
     Raises:
         UserError: no such model or staleness, the reference is not among `names`, or the protocol ignores time.
@@ -103,6 +111,9 @@ def compare(
             results.add(name, model, cases, others, f"evaluate: {name}, fit {fit}")
             results.seconds[name] = round(time.monotonic() - start, 2)
             say(f"{name}: fit {fit} evaluated after {results.seconds[name]:.1f} s")
+    if ranks is not None:
+        table = target_ranks(cases, results.rankings, data.encoder.item_ids, words_of(experiment.ingested.path))
+        replace_atomically(ranks, lambda draft: pq.write_table(table, draft))
     with working("evaluate: 95 % intervals by resampling users"):
         by_staleness = {age: figures(others[age], results.ndcg[age]) for age in others}
         return build_report(

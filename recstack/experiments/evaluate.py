@@ -31,6 +31,7 @@ def evaluate_dataset(
     tuned: bool = False,
     staleness: Sequence[str] | None = None,
     options: Mapping[str, dict[str, Any]] | None = None,
+    ranks: Path | None = None,
 ) -> Report:
     """Fit models to a dataset and evaluate them on its test part; prints a line per step.
 
@@ -43,6 +44,7 @@ def evaluate_dataset(
         tuned: whether models get the options that `tune_dataset` found for them; defaults where it found none.
         staleness: ages of histories to show side by side, see `compare`.
         options: by model and name; they win over tuned ones.
+        ranks: Parquet file for the rank of every target, see `compare`.
 
     Raises:
         UserError: unknown dataset, model, option, protocol or target, bad data, or options found on other data.
@@ -61,7 +63,7 @@ def evaluate_dataset(
     for name, values in used.items():
         if tuned or values:
             say(f"{name}: {'options ' + json.dumps(values) if values else 'its defaults'}")
-    return compare(experiment, chosen, seeds=seeds, reference=reference, options=used, staleness=staleness)
+    return compare(experiment, chosen, seeds=seeds, reference=reference, options=used, staleness=staleness, ranks=ranks)
 
 
 def tune_dataset(

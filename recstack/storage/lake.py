@@ -212,6 +212,16 @@ def write_atomically(path: Path, text: str, mode: int = 0o666) -> None:
         draft.unlink(missing_ok=True)
 
 
+def replace_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """The same for a file that `write` makes, given the path of a draft beside it."""
+    draft = path.with_name(f".{secrets.token_hex(8)}-{path.name}")
+    try:
+        write(draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def require_writable(path: Path) -> None:
     """Check before a long computation that its result can be written to this file.
 

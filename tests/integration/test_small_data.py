@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
@@ -16,11 +17,13 @@ PAIRS = '[interactions]\nfile = "log.csv"\nuser = "u"\nitem = "i"\n'
 TIMED = f'{PAIRS}time = "t"\ntime_format = "seconds"\n'
 
 
-def evaluate(spark: SparkSession, folder: Path, mapping: str, rows: list[str], **options: str) -> Report:
+def evaluate(
+    spark: SparkSession, folder: Path, mapping: str, rows: list[str], ranks: Path | None = None, **options: str
+) -> Report:
     (folder / "mapping.toml").write_text(mapping)
     (folder / "log.csv").write_text("\n".join(["u,i,t", *rows]) + "\n")
     settings = Settings(recstack_home=folder / "home", dataset="csv")
-    return evaluate_dataset(settings, ExperimentConfig(folder, **options), ["popularity"], 1)
+    return evaluate_dataset(settings, ExperimentConfig(folder, **options), ["popularity"], 1, ranks=ranks)
 
 
 def test_a_small_log_with_words_for_ids_and_no_ratings_or_catalogue_is_evaluated(
@@ -32,10 +35,22 @@ def test_a_small_log_with_words_for_ids_and_no_ratings_or_catalogue_is_evaluated
         for user in range(30)
         for item in random.choice(20, 6, replace=False)
     ]
-    report = evaluate(spark, tmp_path, 'text_ids = ["user", "item"]\n' + TIMED, rows, target="positive")
+    file = tmp_path / "report.ranks.parquet"
+    mapping = 'text_ids = ["user", "item"]\n' + TIMED
+    report = evaluate(spark, tmp_path, mapping, rows, ranks=file, target="positive")
     assert report.task == "csv, global-time, positives rated 1 or more"
     assert report.n_users > 10
     assert 0 < report.models["popularity"]["ndcg@10"].mean < 1
+
+    # The rank of every target, by the words of the log: the report's figure can be computed from it.
+    ranks = pq.read_table(file).to_pandas()
+    assert len(ranks) == report.n_targets
+    assert set(ranks["model"]) == {"popularity"}
+    log = {tuple(row.split(",")) for row in rows}
+    assert {(r.user_id, r.item_id, str(r.timestamp)) for r in ranks.itertuples()} <= log
+    gain = np.where(ranks["rank"] <= 10, 1 / np.log2(1 + ranks["rank"].astype(float)), 0.0)
+    by_user = ranks.assign(gain=gain).groupby("user_id")["gain"].mean()
+    assert by_user.mean() == pytest.approx(report.models["popularity"]["ndcg@10"].mean)
 
 
 @pytest.mark.parametrize(
