@@ -1,30 +1,30 @@
 """What is suspicious in data that keep the contract: worth a word, and no reason to refuse them."""
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recstack import columns as c
 from recstack.data.reading.rows import shown
 from recstack.data.reading.staging import Staging
 
 
-def alike_words(words: DataFrame) -> str:
+def alike_words(words: pa.Table) -> str:
     """A sentence about ids that differ by leading zeros or capital letters only; "" if there are none.
 
     Args:
         words: one of the tables `numbering.FOLDERS`.
     """
-    plain = F.regexp_replace(F.lower(c.ORIGINAL_ID), r"^0+(?=.)", "")
-    groups = words.where(F.col(c.ORIGINAL_ID).isNotNull()).groupBy(plain.alias("plain"))
-    alike = groups.agg(
-        F.count(F.lit(1)).alias("words"), F.min(c.ORIGINAL_ID).alias("first"), F.max(c.ORIGINAL_ID).alias("last")
-    )
-    found = alike.where("words > 1").agg(F.count(F.lit(1)), F.min(F.struct("first", "last"))).collect()[0]
-    if not found[0]:
+    original = words[c.ORIGINAL_ID].drop_null()
+    plain = pc.replace_substring_regex(pc.utf8_lower(original), r"^0+(.)", r"\1")
+    groups = pa.table({"plain": plain, "word": original}).group_by("plain")
+    alike = groups.aggregate([("word", "count"), ("word", "min"), ("word", "max")])
+    alike = alike.filter(pc.field("word_count") > 1).sort_by("word_min")
+    if not len(alike):
         return ""
+    first, last = alike["word_min"][0].as_py(), alike["word_max"][0].as_py()
     return (
-        f"differ by leading zeros or capital letters only, {found[0]:,} times, such as {shown(found[1]['first'])} and"
-        f" {shown(found[1]['last'])}: they are taken for different ones"
+        f"differ by leading zeros or capital letters only, {len(alike):,} times, such as {shown(first)} and"
+        f" {shown(last)}: they are taken for different ones"
     )
 
 

@@ -157,10 +157,11 @@ class _Tables:
 
     def _id_warnings(self, words: tuple[bool, bool]) -> Iterator[str]:
         declared, forms = self.dataset.declared_text_ids(self.source), self.staging.forms()
+        numbers = numbering.words_of(self.draft)
         for (column, kind), is_word in zip(KINDS.items(), words, strict=True):
             if is_word and declared is None and (remark := chosen(declared, forms, kind)[1]):
                 yield remark
-            if is_word and (alike := alike_words(self.spark.read.parquet(str(self.draft / numbering.FOLDERS[column])))):
+            if is_word and (alike := alike_words(numbers[column])):
                 yield f"ids of {kind}s {alike}"
 
     @contextmanager

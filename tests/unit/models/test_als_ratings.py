@@ -47,13 +47,7 @@ def model(spark: SparkSession, data: TrainingData) -> AlsRatings:
 def before_last(data: TrainingData) -> UserBatch:
     """Every user just before the last rating that they gave."""
     last = np.append(np.flatnonzero(np.diff(data.user)), len(data.user) - 1)
-    points = (
-        HISTORY.table(["train"] * len(HISTORY.user))
-        .select([0, 3])
-        .take(last)
-        .rename_columns(["user_id", "event_timestamp"])
-    )
-    return data.encoder.users(HISTORY.live()(points), HISTORY.time[last])
+    return HISTORY.live(encoder=data.encoder)(HISTORY.user[last], HISTORY.time[last], HISTORY.time[last])[:]
 
 
 def test_a_users_factors_solve_the_ridge_regression_of_als() -> None:

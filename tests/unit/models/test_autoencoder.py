@@ -61,9 +61,8 @@ def model(data: TrainingData) -> Autoencoder:
 @pytest.fixture(scope="module")
 def users(data: TrainingData) -> UserBatch:
     """Everybody with all that was learned from."""
-    points = LEARNED.table(["train"] * len(LEARNED.user)).select([0]).group_by("user_id").aggregate([])
-    points = points.sort_by("user_id").append_column("event_timestamp", [[None] * N_USERS])
-    return data.encoder.users(LEARNED.live()(points), np.zeros(N_USERS, dtype=np.int64))
+    everybody = np.unique(LEARNED.user)
+    return LEARNED.live(encoder=data.encoder)(everybody, None, np.zeros(N_USERS, dtype=np.int64))[:]
 
 
 def rmse(model: Bias | Autoencoder, users: UserBatch) -> float:
