@@ -154,7 +154,7 @@ def run_one(case: str) -> Measured:
     return measure(fit_model(case.split(",")[0], CASES[case], made_up()))
 
 
-def elsewhere(case: str, gpu: bool) -> Measured:
+def in_own_process(case: str, gpu: bool) -> Measured:
     """The same in a process that sees the GPU, or none."""
     environment = dict(os.environ) if gpu else {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([sys.executable, __file__, "--case", case], env=environment, capture_output=True, text=True)
@@ -191,7 +191,7 @@ def main() -> None:
     same = []
     for name in CASES:
         print(name, flush=True)
-        same.append(show(name, [elsewhere(name, gpu=False), *([elsewhere(name, gpu=True)] if gpu else [])]))
+        same.append(show(name, [in_own_process(name, gpu=False), *([in_own_process(name, gpu=True)] if gpu else [])]))
     if not all(same):
         sys.exit("the GPU learns something else than the CPU")
 
