@@ -30,13 +30,14 @@ from recstack.models.fusion.network import Config as FusionConfig
 from recstack.models.fusion.network import FusionRanker, train_ranker
 from recstack.models.fusion.stacking import RankerExamples
 from recstack.models.training_data import TrainingData
+from recstack.settings import LIBRARIES
 
 PUBLISHED = 34e6
 """Samples a second of NeuMF on one A100 with batches of a million: NVIDIA's Deep Learning Examples."""
 TOLERANCE = 0.03
 """By which the last losses may differ, relatively: mixed precision and other random draws."""
-EPOCHS = 4
-N_USERS, N_ITEMS, N_GENRES, EACH = 2_000, 5_000, 20, 60
+EPOCHS = 3
+N_USERS, N_ITEMS, N_GENRES, EACH = 1_000, 2_000, 20, 50
 EXAMPLES, CANDIDATES, INPUTS, CONTEXT = 12_000, 25, 33, 8
 RANKER = "fusion's ranker"
 
@@ -156,7 +157,7 @@ def run_one(case: str) -> Measured:
 
 def in_own_process(case: str, gpu: bool) -> Measured:
     """The same in a process that sees the GPU, or none."""
-    environment = dict(os.environ) if gpu else {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**LIBRARIES, **os.environ, **({} if gpu else {"CUDA_VISIBLE_DEVICES": ""})}
     done = subprocess.run([sys.executable, __file__, "--case", case], env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{case}: {done.stderr}")
