@@ -95,9 +95,14 @@ class InteractionLog:
             ValueError: an interaction is not here.
         """
         pairs = self._pairs[self.by_item]
-        wanted = (np.searchsorted(self.user_ids, user_ids) << 32) + item_ids
+        owner = np.searchsorted(self.user_ids, user_ids)
+        wanted = (owner << 32) + item_ids
         found = np.searchsorted(pairs, wanted)
-        if not np.array_equal(pairs.take(found, mode="clip") if len(pairs) else pairs, wanted):
+        if len(wanted) and not (
+            len(pairs)
+            and np.array_equal(self.user_ids.take(owner, mode="clip"), user_ids)
+            and np.array_equal(pairs.take(found, mode="clip"), wanted)
+        ):
             raise ValueError("an interaction whose own contribution is to be left out is not in the log")
         return Prefixes(self, *self._bounds(user_ids), self.by_item[found])
 

@@ -66,7 +66,8 @@ def test_without_time_a_row_knows_all_interactions_of_its_user_but_its_own() -> 
 
 def test_an_interaction_that_is_not_there_cannot_be_left_out() -> None:
     found = InteractionLog.of(table(UNDATED))
-    for user, item in ((UNDATED[0].user, 4_000), (404, UNDATED[0].item)):
+    # User 0 is unknown, and the next one is user 1, who has this item.
+    for user, item in ((UNDATED[0].user, 4_000), (404, UNDATED[0].item), (0, UNDATED[0].item)):
         with pytest.raises(ValueError, match="not in the log"):
             found.without_each(np.array([user]), np.array([item]))
     with pytest.raises(ValueError, match="not in the log"):
