@@ -7,11 +7,12 @@ if [[ ${YES:-} != 1 ]]; then
     read -r -p "This removes all data of the deployment: features, models, runs. Type its name, recstack, to go on: " name
     [[ $name == recstack ]] || { echo "nothing was removed"; exit 1; }
 fi
-if [[ -e .env ]]; then
+if grep -qs '^POSTGRES_PASSWORD=' .env; then
     project=$(infra/compose.sh config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["name"])')
     infra/compose.sh down --volumes --remove-orphans
-else # its folder is gone; Docker knows what belongs to it
-    project=${COMPOSE_PROJECT_NAME:-recstack}
+else # it was made in another folder; Docker knows what belongs to it
+    named=$({ sed -n 's/^COMPOSE_PROJECT_NAME=//p' .env 2>/dev/null || true; } | tail -n 1)
+    project=${COMPOSE_PROJECT_NAME:-${named:-recstack}}
     docker compose --project-name "$project" down --volumes --remove-orphans
 fi
 # Those of this deployment alone: another one on this machine keeps its own. Some have lost their name to a later build.
