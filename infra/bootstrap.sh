@@ -49,7 +49,7 @@ if [[ "$(.venv/bin/uv --version 2>/dev/null)" != "uv $UV_VERSION"* ]]; then
 fi
 
 . infra/package_index.sh
-options=(--python .venv/bin/python --quiet)
+options=(--python .venv/bin/python --quiet --compile-bytecode) # or each process compiles what it imports, if it may not write
 [[ -n ${TORCH_BACKEND:-} ]] && options+=(--torch-backend "$TORCH_BACKEND")
 
 say "installing $(grep -c == requirements.lock) packages into .venv; the first time takes minutes"

@@ -1,17 +1,20 @@
-"""Opens the Spark session, sized for this machine, and tells how far its jobs are."""
+"""Opens the Spark session, sized for this machine, reads tables, and tells how far jobs are."""
 
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
+import pyarrow.dataset as ds
 from py4j.java_gateway import JavaGateway
 from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.java_gateway import launch_gateway
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from recstack.errors import UserError
 from recstack.progress import working
@@ -53,6 +56,11 @@ def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int
             with working("starting Spark"):
                 _start_java(conf)
         return SparkSession.builder.config(conf=conf).getOrCreate()
+
+
+def read_table(spark: SparkSession, folder: Path) -> DataFrame:
+    """A Parquet table that recstack wrote. PyArrow reads its schema: Spark would run a job for that."""
+    return spark.read.schema(from_arrow_schema(ds.dataset(folder).schema)).parquet(str(folder))
 
 
 def running_tasks(spark: SparkSession) -> Callable[[], tuple[int, int]]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -13,6 +14,7 @@ from pyspark.sql.types import StringType
 
 from recstack import columns as c
 from recstack.data.forgotten import NOBODY, Forgotten
+from recstack.spark import read_table
 from recstack.storage.lake import current, version_of
 
 AFTER = "numbered_after"
@@ -97,14 +99,15 @@ def _publish(
     new = words.select(F.col(column).alias(c.ORIGINAL_ID)).where(F.col(c.ORIGINAL_ID).isNotNull()).distinct()
     folder, first, known = FOLDERS[column], 0, None
     if previous is not None and (previous / folder).exists():
-        known = without_words(spark.read.parquet(str(previous / folder)), forgotten)
-        first = known.agg(F.coalesce(F.max(column) + 1, F.lit(0))).collect()[0][0]
+        known = without_words(read_table(spark, previous / folder), forgotten)
+        given = pc.max(words_of(previous)[column][column]).as_py()
+        first = 0 if given is None else given + 1
         new = new.join(known, on=c.ORIGINAL_ID, how="left_anti")
     # One partition, which holds one short row for each word.
     number = F.row_number().over(Window.partitionBy(F.lit(0)).orderBy(c.ORIGINAL_ID))
     table = new.select((number + (first - 1)).cast("bigint").alias(column), c.ORIGINAL_ID)
     (table if known is None else known.unionByName(table)).write.parquet(str(draft / folder))
-    return spark.read.parquet(str(draft / folder))
+    return read_table(spark, draft / folder)
 
 
 def replaced(frame: DataFrame, column: str, numbers: DataFrame) -> DataFrame:

@@ -64,7 +64,7 @@ def _quantile(timestamps: DataFrame, tenths: int) -> int:
     Days are counted first, so that only the rows of one day have to be sorted.
     """
     day = F.floor(F.col(c.TIMESTAMP) / (DAY * _MICROS))
-    days = timestamps.groupBy(day.alias("day")).agg(F.count(F.lit(1)).alias("rows")).orderBy("day").collect()
+    days = sorted(timestamps.groupBy(day.alias("day")).agg(F.count(F.lit(1)).alias("rows")).collect())
     index = sum(row["rows"] for row in days) * tenths // 10
     for row in days:
         if index < row["rows"]:

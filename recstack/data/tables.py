@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -28,7 +31,7 @@ from recstack.data.suspicions import alike_words, suspicious_files
 from recstack.data.traits import Traits
 from recstack.errors import DataError
 from recstack.progress import working
-from recstack.spark import running_tasks
+from recstack.spark import read_table, running_tasks
 
 _STAGED: Final = "_staged"
 
@@ -89,7 +92,7 @@ class _Tables:
         facts: dict[str, Any] = {ITEMS_FOLDER: self._write(items, ITEMS_FOLDER, traits)}
         interactions = check_interactions(
             ratings,
-            spark.read.parquet(str(self.draft / ITEMS_FOLDER)),
+            read_table(spark, self.draft / ITEMS_FOLDER),
             rating_min=traits.rating_min,
             rating_max=traits.rating_max,
             has_timestamps=traits.has_timestamps,
@@ -111,9 +114,9 @@ class _Tables:
 
     def _write(self, checked: Checked, folder: str, traits: Traits) -> dict[str, Any]:
         """Write a table, and return its part of the manifest."""
-        path = str(self.draft / folder)
+        path = self.draft / folder
         with self._working(f"checking the {folder}"):
-            checked.rows.write.parquet(path)
+            checked.rows.write.parquet(str(path))
             counts = checked.counts()
         found = self._examples(counts, folder, traits)
         read, rejected = totals(counts, folder, self.staging)
@@ -122,7 +125,7 @@ class _Tables:
         summary: dict[str, Any] = {"rows": counts.kept, "rejected": rejected, "schema": checked.schema()}
         summary |= {"examples": found, "repeated": counts.repeated}
         if folder == INTERACTIONS_FOLDER:
-            summary["users"] = self.spark.read.parquet(path).select(c.USER_ID).distinct().count()
+            summary["users"] = _users_of(path)
             summary["ratings"] = [counts.facts["lowest_rating"], counts.facts["highest_rating"]]
             summary["seconds"] = [counts.facts["lowest_second"], counts.facts["highest_second"]]
         return summary
@@ -146,14 +149,14 @@ class _Tables:
         """The attributes of users, by their numbers; those of users without interactions are left out."""
         users = self.forgotten.leave_out(users)
         if are_words:
-            numbers = self.spark.read.parquet(str(self.draft / numbering.FOLDERS[c.USER_ID]))
+            numbers = read_table(self.spark, self.draft / numbering.FOLDERS[c.USER_ID])
             users = numbering.replaced(users, c.USER_ID, numbers)
-        known = self.spark.read.parquet(str(self.draft / INTERACTIONS_FOLDER)).select(c.USER_ID).distinct()
+        known = read_table(self.spark, self.draft / INTERACTIONS_FOLDER).select(c.USER_ID).distinct()
         users = users.where(F.col(c.USER_ID).isNotNull()).join(known, on=c.USER_ID, how="left_semi")
         with self._working("writing the users"):
             users.write.parquet(str(self.draft / USERS_FOLDER))
-        written = self.spark.read.parquet(str(self.draft / USERS_FOLDER))
-        return {"rows": written.count(), "schema": {each.name: each.dataType.simpleString() for each in written.schema}}
+        written = ds.dataset(self.draft / USERS_FOLDER)
+        return {"rows": written.count_rows(), "schema": {each.name: str(each.type) for each in written.schema}}
 
     def _id_warnings(self, words: tuple[bool, bool]) -> Iterator[str]:
         declared, forms = self.dataset.declared_text_ids(self.source), self.staging.forms()
@@ -168,6 +171,12 @@ class _Tables:
     def _working(self, what: str) -> Iterator[None]:
         with working(f"ingest: {what}", unit="task", measure=running_tasks(self.spark)):
             yield
+
+
+def _users_of(interactions: Path) -> int:
+    """The number of different users; all rows of a user are in one file, see `check_interactions`."""
+    files = interactions.glob("*.parquet")
+    return sum(pc.count_distinct(pq.read_table(each, columns=[c.USER_ID])[c.USER_ID]).as_py() for each in files)
 
 
 @contextmanager

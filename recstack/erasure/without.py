@@ -13,7 +13,7 @@ from recstack.data.folders import HELD_OUT_FOLDER, INTERACTIONS_FOLDER, NEGATIVE
 from recstack.data.forgotten import REASON, Forgotten
 from recstack.data.numbering import FOLDERS, without_words
 from recstack.progress import working
-from recstack.spark import running_tasks
+from recstack.spark import read_table, running_tasks
 from recstack.storage.lake import Build, Remote, build_once
 
 USER_IDS = FOLDERS[c.USER_ID]
@@ -30,9 +30,9 @@ def numbers_of(spark: SparkSession, ingested: Build, forgotten: Forgotten) -> se
         forgotten: the list.
     """
     if has_words(ingested):
-        found = spark.read.parquet(str(ingested.path / USER_IDS)).where(forgotten.named(F.col(c.ORIGINAL_ID)))
+        found = read_table(spark, ingested.path / USER_IDS).where(forgotten.named(F.col(c.ORIGINAL_ID)))
         return _numbers(found)
-    tables = [spark.read.parquet(str(ingested.path / name)) for name in TABLES if (ingested.path / name).exists()]
+    tables = [read_table(spark, ingested.path / name) for name in TABLES if (ingested.path / name).exists()]
     return set().union(*(_numbers(table.where(forgotten.named(F.col(c.USER_ID)))) for table in tables))
 
 
@@ -59,7 +59,7 @@ def without(spark: SparkSession, ingested: Build, forgotten: Forgotten, remote: 
         with working("forget: interactions of the other users", unit="task", measure=running_tasks(spark)):
             for folder in sorted(path for path in ingested.path.iterdir() if path.is_dir()):
                 if folder.name in (*TABLES, USER_IDS):
-                    table = spark.read.parquet(str(folder))
+                    table = read_table(spark, folder)
                     _rest(table, folder.name, numbers, forgotten).write.parquet(str(draft / folder.name))
                 else:
                     shutil.copytree(folder, draft / folder.name)

@@ -1,5 +1,6 @@
 """All feature tables of one dataset as one atomic output, with the split that they respect."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,7 +24,7 @@ from recstack.features.generation import generation
 from recstack.features.options import FeatureOptions
 from recstack.features.training_users import training_users
 from recstack.progress import working
-from recstack.spark import running_tasks
+from recstack.spark import read_table, running_tasks
 from recstack.storage.lake import NO_REMOTE, Build, Remote, build_once, current
 
 FITTED_BEFORE_TEST: Final = ((TRAIN,), BEFORE_TEST)
@@ -79,7 +81,7 @@ def build_features(
         vocabulary.save(draft, genres, before.lineage)
         rows = generation(inputs, has_timestamps, ingested.manifest.get(NUMBERING))
         facts = {"has_timestamps": has_timestamps, "generation": rows, "log_end": _log_end(draft)}
-        return {**facts, **_summary(spark, draft)}
+        return {**facts, **_summary(draft)}
 
     return build_once(root, inputs, build, made_by=[__name__], remote=remote)
 
@@ -106,7 +108,7 @@ def _write_split(
 ) -> None:
     supplied = ingested.path / HELD_OUT_FOLDER
     with working("build_features: dividing the interactions", unit="task", measure=running_tasks(spark)):
-        interactions = spark.read.parquet(str(ingested.path / INTERACTIONS_FOLDER))
+        interactions = read_table(spark, ingested.path / INTERACTIONS_FOLDER)
         if not has_timestamps and Traits.of(ingested).has_timestamps:
             interactions = _without_time(interactions)
         interactions = assign(
@@ -114,7 +116,7 @@ def _write_split(
             options.protocol,
             SPLIT_SEED,
             split_at=options.split_at,
-            held_out=spark.read.parquet(str(supplied)) if supplied.exists() else None,
+            held_out=read_table(spark, supplied) if supplied.exists() else None,
         )
         interactions.write.parquet(str(draft / INTERACTIONS_FOLDER))
 
@@ -136,12 +138,12 @@ def _write_features(
     genres: tuple[str, ...],
 ) -> None:
     step = partial(working, unit="task", measure=running_tasks(spark))
-    interactions = spark.read.parquet(str(draft / INTERACTIONS_FOLDER))
+    interactions = read_table(spark, draft / INTERACTIONS_FOLDER)
     before_test = interactions.filter(F.col(c.SPLIT) != TEST)
     item_genres = vocabulary.item_genres(catalogue, genres, options.alpha)
     with step("build_features: user features"):
         user.snapshots(interactions, item_genres, options.snapshot_every).write(draft / "user")
-    items = spark.read.parquet(str(ingested.path / ITEMS_FOLDER))
+    items = read_table(spark, ingested.path / ITEMS_FOLDER)
     with step("build_features: item features"):
         item.snapshots(interactions, items, genres).write.parquet(str(draft / "item"))
     if not has_timestamps:
@@ -160,15 +162,19 @@ def _log_end(draft: Path) -> int | None:
     return None if last is None else int(last.timestamp())
 
 
-def _summary(spark: SparkSession, draft: Path) -> dict[str, Any]:
-    """Rows and schema of each table, and interactions of each part, for the manifest."""
-    frames = {folder.name: spark.read.parquet(str(folder)) for folder in sorted(draft.iterdir()) if folder.is_dir()}
-    with working("build_features: counting rows", unit="task", measure=running_tasks(spark)):
-        return {
-            "rows": {name: frame.count() for name, frame in frames.items()},
-            "split": _counts(frames[INTERACTIONS_FOLDER], c.SPLIT),
-            "schema": {name: frame.schema.simpleString() for name, frame in frames.items()},
-        }
+def _summary(draft: Path) -> dict[str, Any]:
+    """Rows and columns of each table, and interactions of each part, for the manifest; read from the files."""
+    tables = {folder.name: ds.dataset(folder) for folder in sorted(draft.iterdir()) if folder.is_dir()}
+    parts: Counter[str] = Counter()
+    for batch in tables[INTERACTIONS_FOLDER].to_batches(columns=[c.SPLIT]):
+        parts.update({each["values"]: each["counts"] for each in batch[c.SPLIT].value_counts().to_pylist()})
+    return {
+        "rows": {name: table.count_rows() for name, table in tables.items()},
+        "split": parts,
+        "schema": {
+            name: ", ".join(f"{each.name}: {each.type}" for each in table.schema) for name, table in tables.items()
+        },
+    }
 
 
 def _previous(root: Path) -> _Before:
@@ -177,7 +183,3 @@ def _previous(root: Path) -> _Before:
     except FileNotFoundError:
         return _Before((), None)
     return _Before(vocabulary.load(newest.path), vocabulary.lineage(newest.path))
-
-
-def _counts(frame: DataFrame, column: str) -> dict[str, int]:
-    return {row[column]: row["count"] for row in frame.groupBy(column).count().collect()}

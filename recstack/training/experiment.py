@@ -28,6 +28,7 @@ from recstack.features.users_as_of import users_before
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
 from recstack.settings import Settings
+from recstack.spark import read_table
 from recstack.storage.lake import Build, digest
 from recstack.training.dataset import training_data
 
@@ -132,7 +133,7 @@ class Experiment:
         interactions = pq.read_table(self.features.path / INTERACTIONS_FOLDER)
         if self.protocol != HELD_OUT_USERS:
             return interactions
-        frame = self.spark.read.parquet(str(self.features.path / INTERACTIONS_FOLDER))
+        frame = read_table(self.spark, self.features.path / INTERACTIONS_FOLDER)
         divided = with_fold_in(frame.filter(F.col(c.SPLIT) == part), SPLIT_SEED)
         others = interactions.filter(pc.field(c.SPLIT) != part)
         return pa.concat_tables([others, divided.toArrow().cast(others.schema)])

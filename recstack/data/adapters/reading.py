@@ -24,6 +24,7 @@ from recstack.data.reading.staging import current_staging
 from recstack.data.reading.tables import TableReader
 from recstack.data.reading.text_files import require
 from recstack.errors import DataError
+from recstack.spark import read_table
 
 _LINE = "line"
 
@@ -86,7 +87,7 @@ def _staged(spark: SparkSession, path: Path, table: Table, columns: list[str]) -
         yield from TableReader(path.parent, table, columns).map(_text)
 
     written = current_staging().write(tables(), path.name.partition(".")[0], path.name)
-    return spark.read.parquet(str(written)).select(*map(cell, columns))
+    return read_table(spark, written).select(*map(cell, columns))
 
 
 def _text(rows: Rows) -> pa.Table:

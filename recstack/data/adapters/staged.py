@@ -14,6 +14,7 @@ from recstack.data.reading.ids import IdForms, Kind, chosen
 from recstack.data.reading.log import ROW_NUMBER
 from recstack.data.reading.staging import Staging, current_staging
 from recstack.data.traits import Traits
+from recstack.spark import read_table
 
 KINDS: dict[str, Kind] = {c.USER_ID: "user", c.ITEM_ID: "item"}
 
@@ -28,7 +29,7 @@ def log_frame(spark: SparkSession, source: Path, mapping: Mapping) -> DataFrame:
     path, _ = staging.log(source, mapping)
     if mapping.text_ids is None and mapping.items is not None:
         staging.items(source, mapping.items, mapping.text_ids)  # its ids count too
-    frame = spark.read.parquet(str(path))
+    frame = read_table(spark, path)
     ids = {name: _id(name, mapping, staging) for name in (c.USER_ID, c.ITEM_ID)}
     return frame.withColumns(ids).select(*INTERACTIONS.names, ROW_NUMBER)
 
@@ -42,13 +43,13 @@ def items_frame(spark: SparkSession, source: Path, mapping: Mapping) -> DataFram
     staging = current_staging()
     log, _ = staging.log(source, mapping)
     if mapping.items is None:
-        ids = spark.read.parquet(str(log)).groupBy(c.ITEM_ID).agg(F.min(ROW_NUMBER).alias(ROW_NUMBER))
+        ids = read_table(spark, log).groupBy(c.ITEM_ID).agg(F.min(ROW_NUMBER).alias(ROW_NUMBER))
         frame = ids.select(_id(c.ITEM_ID, mapping, staging).alias(c.ITEM_ID), ROW_NUMBER)
         known = frame.where(F.col(c.ITEM_ID).isNotNull())
         nothing = nulls(*ITEMS.names[1:])
         return known.select(c.ITEM_ID, *nothing, ROW_NUMBER)
     path, _ = staging.items(source, mapping.items, mapping.text_ids)
-    frame = spark.read.parquet(str(path))
+    frame = read_table(spark, path)
     return frame.withColumn(c.ITEM_ID, _id(c.ITEM_ID, mapping, staging)).select(*ITEMS.names, ROW_NUMBER)
 
 
@@ -61,7 +62,7 @@ def users_frame(spark: SparkSession, source: Path, mapping: Mapping, table: User
     staging = current_staging()
     staging.log(source, mapping)
     path, numeric = staging.users(source, table)
-    frame = spark.read.parquet(str(path))
+    frame = read_table(spark, path)
     attributes = {name: _attribute(name, name in numeric) for name in table.attributes}
     ids = _id(c.USER_ID, mapping, staging, is_word=True)
     return frame.withColumns({**attributes, c.USER_ID: ids}).dropDuplicates([c.USER_ID])

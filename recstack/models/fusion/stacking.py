@@ -1,15 +1,17 @@
 """Training examples for the ranker of `fusion`, scored by sources that have not seen them: stacking by time."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from recstack.features.arrays import Floats, Ints, Mask
 from recstack.models.fusion.inputs import FusionInputs, Limits
 from recstack.models.fusion.sources.base import KnownInteractions
 from recstack.models.training_data import TrainingData
-from recstack.progress import track
+from recstack.progress import working
 
 
 @dataclass(frozen=True)
@@ -92,19 +94,25 @@ def ranker_examples(
         One batch of examples; an empty list if there is no example.
     """
     sources = inputs_before(data, block.known, limits)
-    parts = []
-    for part in track(list(sources.batches(len(block.targets))), "fusion: scoring training examples", unit="part"):
+
+    def scored(part: slice, draws: np.random.Generator) -> tuple[Floats, Mask, Floats, Ints]:
         rows = block.targets[part]
         users = data.users.take(rows)
         table = sources.table(users, users.unseen(len(data.items)), candidates)
         right = table.candidates == data.item[rows][:, None]
         reached = np.flatnonzero((right & table.alive).any(axis=1))
-        order = random.random(right.shape) - 2 * right + 2 * ~table.alive  # the target first, items not allowed last
+        order = draws.random(right.shape) - 2 * right + 2 * ~table.alive  # the target first, items not allowed last
         picked = np.argsort(order[reached], axis=1)[:, : 1 + negatives]
         row = reached[:, None]
-        parts.append(
-            (table.inputs[row, picked], table.alive[row, picked], table.context[reached], data.user[rows[reached]])
-        )
+        return table.inputs[row, picked], table.alive[row, picked], table.context[reached], data.user[rows[reached]]
+
+    batches = list(sources.batches(len(block.targets)))
+    step = working("fusion: scoring training examples", total=len(batches), unit="part")
+    with step as done, ThreadPoolExecutor(torch.get_num_threads()) as threads:
+        parts = []
+        for part in threads.map(scored, batches, random.spawn(len(batches))):
+            parts.append(part)
+            done.advance()
     if not sum(len(part[-1]) for part in parts):
         return []
     inputs, alive, context, user = (np.concatenate(column) for column in zip(*parts, strict=True))

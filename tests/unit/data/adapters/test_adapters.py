@@ -22,8 +22,8 @@ from recstack.storage.lake import Build
 SourceWriter = Callable[[str], Path]
 
 
-def rows(spark: SparkSession, build: Build, folder: str, *names: str) -> list[tuple[object, ...]]:
-    return sorted(tuple(row) for row in spark.read.parquet(str(build.path / folder)).select(*names).collect())
+def rows(build: Build, folder: str, *names: str) -> list[tuple[object, ...]]:
+    return sorted(tuple(row.values()) for row in pq.read_table(build.path / folder, columns=names).to_pylist())
 
 
 def refused(spark: SparkSession, dataset: Dataset, folder: Path) -> str:
@@ -38,7 +38,7 @@ def test_movielens_titles_lose_the_year_and_nothing_else(
     spark: SparkSession, source: SourceWriter, tmp_path: Path
 ) -> None:
     build = ingest(spark, MovieLens25M(), source("movielens_25m"), tmp_path / "lake")
-    assert rows(spark, build, ITEMS_FOLDER, c.ITEM_ID, c.TITLE, c.YEAR, c.GENRES) == [
+    assert rows(build, ITEMS_FOLDER, c.ITEM_ID, c.TITLE, c.YEAR, c.GENRES) == [
         (1, "Toy Story", 1995, ["adventure", "animation", "children"]),
         (2, "American President, The", 1995, ["comedy", "drama"]),
         (3, "11'09\"01 - September 11", 2002, ["drama"]),
@@ -58,8 +58,8 @@ def test_min_year_filters_films_and_ratings_but_still_counts_orphans(
         ratings.write("1,999,4.0,1000000000\r\n")
     build = ingest(spark, MovieLens25M(min_year=2007, accept_rejected=True), folder, tmp_path / "lake")
 
-    assert [row[0] for row in rows(spark, build, ITEMS_FOLDER, c.ITEM_ID)] == [4, 7, 8]
-    assert {row[0] for row in rows(spark, build, INTERACTIONS_FOLDER, c.ITEM_ID)} == {4, 7, 8}
+    assert [row[0] for row in rows(build, ITEMS_FOLDER, c.ITEM_ID)] == [4, 7, 8]
+    assert {row[0] for row in rows(build, INTERACTIONS_FOLDER, c.ITEM_ID)} == {4, 7, 8}
     assert build.manifest["interactions"]["rejected"] == {"orphan_item": 1}
 
 
@@ -75,7 +75,7 @@ def test_movielens_reads_compressed_files_to_the_same_tables(
 
     assert packed.path != plain.path
     for table, names in ((ITEMS_FOLDER, [c.ITEM_ID, c.TITLE]), (INTERACTIONS_FOLDER, [c.USER_ID, c.ITEM_ID, c.RATING])):
-        assert rows(spark, packed, table, *names) == rows(spark, plain, table, *names)
+        assert rows(packed, table, *names) == rows(plain, table, *names)
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.99])
@@ -111,7 +111,7 @@ def test_quoted_line_breaks_and_other_compressions_are_read_in_every_text_file(
     films = (folder / "movies.csv").read_text().replace("6,Babylon 5,Sci-Fi", '6,"Babylon\n5 (1993)",Sci-Fi')
     (folder / "movies.csv").write_bytes(bz2.compress(films.encode()))
     build = ingest(spark, MovieLens25M(), folder, tmp_path / "lake")
-    assert (6, "Babylon\n5", 1993) in rows(spark, build, ITEMS_FOLDER, c.ITEM_ID, c.TITLE, c.YEAR)
+    assert (6, "Babylon\n5", 1993) in rows(build, ITEMS_FOLDER, c.ITEM_ID, c.TITLE, c.YEAR)
 
 
 def test_a_text_file_with_a_missing_column_or_only_a_header_is_an_error(
@@ -137,7 +137,7 @@ def test_a_column_that_is_there_twice_is_an_error_unless_no_reader_needs_it(
         "note,,userId,movieId,rating,timestamp,,note,RATING\na,,7,2,4.5,1000000000,,b,1\n"
     )
     build = ingest(spark, MovieLens25M(), folder, tmp_path / "lake")
-    assert rows(spark, build, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID, c.RATING) == [(7, 2, 4.5)]
+    assert rows(build, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID, c.RATING) == [(7, 2, 4.5)]
 
 
 def test_a_text_file_whose_header_is_no_text_is_an_error(spark: SparkSession, source: SourceWriter) -> None:
@@ -162,7 +162,7 @@ def test_the_order_of_the_columns_and_extra_ones_do_not_matter(
     folder = source("movielens_25m")
     (folder / "ratings.csv").write_text("rating,extra,timestamp,movieId,userId\n4.5,x,1000000000,2,7\n")
     build = ingest(spark, MovieLens25M(), folder, tmp_path / "lake")
-    assert rows(spark, build, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID, c.RATING) == [(7, 2, 4.5)]
+    assert rows(build, INTERACTIONS_FOLDER, c.USER_ID, c.ITEM_ID, c.RATING) == [(7, 2, 4.5)]
 
 
 def test_anime_titles_are_decoded_once_and_unknowns_are_null(
@@ -170,7 +170,7 @@ def test_anime_titles_are_decoded_once_and_unknowns_are_null(
 ) -> None:
     build = ingest(spark, Anime(), source("anime"), tmp_path / "lake")
     columns = [c.TITLE, c.TYPE, c.YEAR, c.EPISODES, c.MEAN_SCORE, c.GENRES]
-    assert [row[1:] for row in rows(spark, build, ITEMS_FOLDER, c.ITEM_ID, *columns)] == [
+    assert [row[1:] for row in rows(build, ITEMS_FOLDER, c.ITEM_ID, *columns)] == [
         ("Gintama'", "TV", 2011, 51, pytest.approx(9.16), ["comedy", "sci-fi"]),
         ('"0" &lt;', None, None, None, None, []),
         ("Kimi no Na wa.", "MOVIE", 2016, 1, None, ["drama"]),
@@ -214,7 +214,7 @@ def test_movielens_100k_without_a_title_is_named_by_its_id(
     spark: SparkSession, source: SourceWriter, tmp_path: Path
 ) -> None:
     build = ingest(spark, MovieLens100K(), source("movielens_100k"), tmp_path / "lake")
-    assert rows(spark, build, ITEMS_FOLDER, c.ITEM_ID, c.TITLE, c.YEAR, c.GENRES) == [
+    assert rows(build, ITEMS_FOLDER, c.ITEM_ID, c.TITLE, c.YEAR, c.GENRES) == [
         (1, "Toy Story", 1995, ["animation", "children's", "comedy"]),
         (2, "Misérables, Les", 1995, ["drama", "musical"]),
         (3, "item 3", None, []),
