@@ -14,7 +14,6 @@ from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from recstack.errors import UserError
 from recstack.progress import working
@@ -60,7 +59,8 @@ def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int
 
 def read_table(spark: SparkSession, folder: Path) -> DataFrame:
     """A Parquet table that recstack wrote. PyArrow reads its schema: Spark would run a job for that."""
-    return spark.read.schema(from_arrow_schema(ds.dataset(folder).schema)).parquet(str(folder))
+    empty = spark.createDataFrame(ds.dataset(folder).schema.empty_table())
+    return spark.read.schema(empty.schema).parquet(str(folder))
 
 
 def running_tasks(spark: SparkSession) -> Callable[[], tuple[int, int]]:

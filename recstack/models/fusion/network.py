@@ -42,7 +42,8 @@ class Config(Schedule):
     """Candidates that were not chosen, in each training example."""
     genre_prior: float = 2.0
     """What the genres of a user without history add to an item that carries just them; it is not learned."""
-    batch_size: int = 256
+    batch_size: int = 512
+    learning_rate: float = 2.8e-3
     epochs: int = 24
     """All are trained; `patience` does nothing, because no validation part decides."""
     weight_decay: float = 1e-3

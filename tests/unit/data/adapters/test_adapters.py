@@ -23,7 +23,7 @@ SourceWriter = Callable[[str], Path]
 
 
 def rows(build: Build, folder: str, *names: str) -> list[tuple[object, ...]]:
-    return sorted(tuple(row.values()) for row in pq.read_table(build.path / folder, columns=names).to_pylist())
+    return sorted(tuple(row.values()) for row in pq.read_table(build.path / folder, columns=list(names)).to_pylist())
 
 
 def refused(spark: SparkSession, dataset: Dataset, folder: Path) -> str:

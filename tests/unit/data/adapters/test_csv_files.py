@@ -35,7 +35,7 @@ def build(spark: SparkSession, folder: Path, *, accept_rejected: bool = False, *
 
 def rows(built: Build, folder: str, *names: str) -> list[tuple[object, ...]]:
     """Rows of a table in their order; times in UTC without a zone."""
-    table = pq.read_table(built.path / folder, columns=names)
+    table = pq.read_table(built.path / folder, columns=list(names))
     if c.TIMESTAMP in names:
         at = table.column_names.index(c.TIMESTAMP)
         table = table.set_column(at, c.TIMESTAMP, table[c.TIMESTAMP].cast(pa.timestamp("us")))
