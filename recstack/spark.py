@@ -18,6 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from recstack.errors import UserError
 from recstack.progress import working
 
+DEEP_STACKS: Final = "-Xss16m"
+"""Each iteration of alternating least squares makes the plan deeper, which Java reads recursively."""
 _lock: Final = threading.Lock()
 _java: Final[list[JavaGateway]] = []
 """The one Java process of this Python process, once it runs; it outlives a session that is stopped."""
@@ -36,6 +38,8 @@ def open_session(master: str, driver_memory: str = "2g", shuffle_partitions: int
         "spark.app.name": "recstack",
         "spark.master": master,
         "spark.driver.memory": driver_memory,
+        "spark.driver.extraJavaOptions": DEEP_STACKS,
+        "spark.executor.extraJavaOptions": DEEP_STACKS,
         "spark.log.level": "OFF",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",

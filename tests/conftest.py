@@ -8,7 +8,8 @@ from typing import TypeVar
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # matrices of tests are tiny; read when NumPy and PyTorch are imported
 # Jobs of tests are short: Java's optimising compiler and its parallel collector cost more than they save.
 os.environ.setdefault(
-    "PYSPARK_SUBMIT_ARGS", "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
+    "PYSPARK_SUBMIT_ARGS",
+    "--conf 'spark.driver.defaultJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell",
 )
 
 import pytest

@@ -1,5 +1,6 @@
 """Imports Feast without the run-time type checks of its own functions, which take a third of the import."""
 
+import warnings
 from typing import Any, TypeVar
 
 import typeguard
@@ -17,7 +18,8 @@ def import_feast() -> None:
     original = checks.typechecked
     checks.typechecked = _unchecked
     try:
-        import feast  # noqa: F401
+        with warnings.catch_warnings():  # Feast shows the deprecation warnings of all libraries from then on
+            import feast  # noqa: F401
     finally:
         checks.typechecked = original
 
