@@ -131,9 +131,16 @@ class Encoder:
 
         scalars = np.zeros((size, len(self.item_scalars)), dtype=np.float32)
         scalars[positions] = self._standardised(self.item_scalars, [_scaled(rows, name) for name in self.item_scalars])
-        popularity = np.zeros((size, len(self.popularities)), dtype=np.float32)
-        popularity[positions] = np.stack([np.nan_to_num(_scaled(rows, name)) for name in self.popularities], axis=1)
-        return ItemBatch(genres, scalars, popularity)
+        return ItemBatch(genres, scalars, self.popularity(rows))
+
+    def popularity(self, rows: pa.Table) -> Floats:
+        """[I, P] `ItemBatch.popularity` alone, from `item_id` and the counts."""
+        positions = self.positions(rows[c.ITEM_ID].to_numpy())
+        known = positions >= 0
+        popularity = np.zeros((len(self.item_ids), len(self.popularities)), dtype=np.float32)
+        counts = np.stack([np.nan_to_num(_scaled(rows, name)) for name in self.popularities], axis=1)
+        popularity[positions[known]] = counts[known]
+        return popularity
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json`."""

@@ -1,5 +1,6 @@
 """The point-in-time training set: each interaction with the features as they were just before it."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -28,6 +29,9 @@ from recstack.training.store_check import check_against_store
 
 STATISTICS_FROM: Final = 100_000
 """Rows whose features give the encoder its means and deviations; of more, those of users drawn at random."""
+
+JOINED_AT_ONCE: Final = 4_000_000
+"""Rows of items that Feast joins at once, which bounds the memory of large catalogues."""
 
 
 def training_data(
@@ -64,28 +68,29 @@ def training_data(
         period = PERIODS[features.manifest["inputs"]["snapshot_every"]]
         known = InteractionLog.read(features.path).before(user_ids, timestamp // period * period)
         dates = _snapshot_dates(features, parts)
-        snapshots = _item_snapshots(settings, features, dates)
+        (newest,) = _item_snapshots(settings, features, dates[-1:])
+        earlier = _item_snapshots(settings, features, dates[:-1])
     else:
         timestamp = np.full(len(rows), TIMELESS, dtype=np.int64)
         known = InteractionLog.read(features.path, parts).without_each(user_ids, item_ids)
-        dates = np.array([TIMELESS])
-        snapshots = [pq.read_table(features.path / items_of(parts))]
+        dates, earlier = np.array([TIMELESS]), iter(())
+        newest = pq.read_table(features.path / items_of(parts))
 
-    genres = ItemGenres.of(snapshots[-1], len(words), features.manifest["inputs"]["alpha"])
+    genres = ItemGenres.of(newest, len(words), features.manifest["inputs"]["alpha"])
     check_against_store(settings, features, genres, known, user_ids, timestamp)
     some = rows_of_some_users(user_ids, STATISTICS_FROM)
-    encoder = Encoder.fit(known.features(some, genres), timestamp[some], snapshots[-1], words, genres.alpha)
-    encoded = [encoder.items(snapshot) for snapshot in snapshots]
+    encoder = Encoder.fit(known.features(some, genres), timestamp[some], newest, words, genres.alpha)
+    items = encoder.items(newest)
     chosen = pq.read_table(features.path / training_users_of(parts))[c.USER_ID].to_numpy()
     return TrainingData(
         encoder=encoder,
-        items=encoded[-1],
+        items=items,
         user=np.unique(user_ids, return_inverse=True)[1].astype(np.int64),
         item=encoder.positions(item_ids),
         rating=rows[c.RATING].to_numpy().astype(np.float32),
         timestamp=timestamp,
         users=in_memory(UsersAsOf(known, genres, encoder, user_ids, timestamp)),
-        popularity=np.stack([batch.popularity for batch in encoded]),
+        popularity=np.stack([*map(encoder.popularity, earlier), items.popularity]),
         snapshot=np.searchsorted(dates, timestamp, side="right") - 1,
         eligible=np.isin(user_ids, chosen),
     )
@@ -99,7 +104,7 @@ def newest_items(settings: Settings, features: Build, parts: tuple[str, ...]) ->
     """
     if not features.manifest["has_timestamps"]:
         return pq.read_table(features.path / items_of(parts))
-    return _item_snapshots(settings, features, _snapshot_dates(features, parts)[-1:])[0]
+    return next(_item_snapshots(settings, features, _snapshot_dates(features, parts)[-1:]))
 
 
 def _first_of_each_pair(rows: pa.Table) -> pa.Table:
@@ -164,10 +169,14 @@ def log_end(features: Build, parts: tuple[str, ...]) -> int | None:
     return None if last is None else int(last) // MICROSECOND
 
 
-def _item_snapshots(settings: Settings, features: Build, dates: Ints) -> list[pa.Table]:
-    """Item features of the whole catalogue at each date, out of Feast."""
+def _item_snapshots(settings: Settings, features: Build, dates: Ints) -> Iterator[pa.Table]:
+    """Item features of the whole catalogue at one date after the other, out of Feast."""
     item_ids = _catalogue(features)
-    timestamps = pa.array(np.repeat(dates, len(item_ids)) * MICROSECOND, pa.timestamp("us", tz="UTC"))
-    entities = pa.table({c.ITEM_ID: np.tile(item_ids, len(dates)), c.EVENT_TIMESTAMP: timestamps})
-    joined = historical(settings, "item", entities, features.path)
-    return [joined.slice(i * len(item_ids), len(item_ids)) for i in range(len(dates))]
+    at_once = max(1, JOINED_AT_ONCE // max(len(item_ids), 1))
+    for first in range(0, len(dates), at_once):
+        some = dates[first : first + at_once]
+        timestamps = pa.array(np.repeat(some, len(item_ids)) * MICROSECOND, pa.timestamp("us", tz="UTC"))
+        entities = pa.table({c.ITEM_ID: np.tile(item_ids, len(some)), c.EVENT_TIMESTAMP: timestamps})
+        joined = historical(settings, "item", entities, features.path)
+        for start in range(0, len(joined), len(item_ids)):
+            yield joined.slice(start, len(item_ids))

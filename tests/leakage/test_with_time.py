@@ -24,6 +24,8 @@ from recstack.features.users_as_of import users_before
 from recstack.models import models
 from recstack.models.base import FitContext
 from recstack.models.training_data import TrainingData
+from recstack.training import dataset
+from recstack.training.dataset import training_data
 
 
 def entities(shop: Workspace) -> pa.Table:
@@ -149,6 +151,15 @@ def test_training_sees_no_item_snapshot_from_after_its_last_row(shop: Workspace,
     last = max(seconds_of(shop.table("interactions").filter(in_train)[c.TIMESTAMP]))
     dates = sorted(set(seconds_of(shop.table("item")[c.EVENT_TIMESTAMP])))
     assert len(train.popularity) == sum(date <= last for date in dates) < len(dates)
+
+
+def test_popularity_does_not_depend_on_how_many_items_are_joined_at_once(
+    shop: Workspace, train: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at_once in (1, 2 * len(train.items)):
+        monkeypatch.setattr(dataset, "JOINED_AT_ONCE", at_once)
+        again = training_data(shop.settings, shop.features, (TRAIN,))
+        np.testing.assert_array_equal(again.popularity, train.popularity)
 
 
 def shifted_cases(shop: Workspace, data: TrainingData, seconds: int) -> EvaluationSet:
