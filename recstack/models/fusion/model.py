@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -20,6 +22,8 @@ from recstack.models.fusion.stacking import blocks, inputs_before, ranker_exampl
 from recstack.models.learning.search_space import Between, OneOf, SearchSpace
 from recstack.models.training_data import TrainingData
 from recstack.progress import working
+
+_Ranked = tuple[slice, Ints, Mask, Floats]
 
 
 class Fusion(Recommender):
@@ -106,14 +110,23 @@ class Fusion(Recommender):
                 scores[rows.start + number, : len(items)] = values
         return positions, scores
 
+    def _ranked(self, users: UserBatch, allowed: Mask) -> Iterator[_Ranked]:
+        """Batch after batch, computed by all cores where there are several."""
+        batches = list(self.inputs.batches(len(users)))
+        rank = partial(self._rank, users, allowed)
+        if len(batches) <= 1:
+            yield from map(rank, batches)
+        else:
+            with ThreadPoolExecutor(torch.get_num_threads()) as threads:
+                yield from threads.map(rank, batches)
+
     @torch.inference_mode()
-    def _ranked(self, users: UserBatch, allowed: Mask) -> Iterator[tuple[slice, Ints, Mask, Floats]]:
-        """Batch after batch: the rows, their [B, K] candidates, which of them there are, and their scores."""
-        for rows in self.inputs.batches(len(users)):
-            prior = self.genre_prior(users[rows])
-            table = self.inputs.table(users[rows], allowed[rows], self.config.candidates, prior)
-            ranked = self.ranker(torch.from_numpy(table.inputs), torch.from_numpy(table.context)).numpy()
-            yield rows, table.candidates, table.alive, ranked + prior[:, None] * table.affinity
+    def _rank(self, users: UserBatch, allowed: Mask, rows: slice) -> _Ranked:
+        """The rows, their [B, K] candidates, which of them there are, and their scores."""
+        prior = self.genre_prior(users[rows])
+        table = self.inputs.table(users[rows], allowed[rows], self.config.candidates, prior)
+        ranked = self.ranker(torch.from_numpy(table.inputs), torch.from_numpy(table.context)).numpy()
+        return rows, table.candidates, table.alive, ranked + prior[:, None] * table.affinity
 
     def genre_prior(self, users: UserBatch) -> Floats:
         """[B] weight of the genre affinity: e^(-n / 5) for a user with n known interactions (as in `GenreNCF`)."""
