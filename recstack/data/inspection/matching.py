@@ -79,6 +79,11 @@ def is_year(column: Column) -> bool:
     return column.kind in ("whole", "decimal") and column.high is not None and column.high < 10_000
 
 
+def holds_addresses(column: Column) -> bool:
+    """Whether most values are addresses of web pages."""
+    return sum(value.startswith(("http://", "https://")) for value in column.values) > len(column.values) / 2
+
+
 def is_taken(column: Column, taken: dict[str, Role]) -> bool:
     """Whether a column has a role."""
     return any(role.column.name == column.name for role in taken.values())

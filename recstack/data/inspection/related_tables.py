@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from recstack.data.inspection.columns import Column
-from recstack.data.inspection.matching import Role, by_name, free_columns, is_id, is_taken, is_year
+from recstack.data.inspection.matching import (
+    Role,
+    by_name,
+    free_columns,
+    holds_addresses,
+    is_id,
+    is_year,
+)
 from recstack.data.inspection.names import (
     EPISODES,
     GENRES,
@@ -90,7 +97,7 @@ def item_roles(table: TableSample, key: Column) -> dict[str, Role]:
         if few:
             taken[GENRES] = Role(few[0], "few words that come back", tuple(each.name for each in few[1:]), sure=False)
     if TITLE not in taken:
-        texts = [each for each in table.columns if each.kind == "text" and not is_taken(each, taken)]
+        texts = [each for each in free_columns(table, taken) if each.kind == "text" and not holds_addresses(each)]
         if texts:
             best = max(texts, key=lambda each: each.distinct)
             taken[TITLE] = Role(best, "the text with the most different values", sure=False)

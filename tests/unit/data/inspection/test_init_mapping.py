@@ -66,6 +66,14 @@ def test_the_catalogue_and_the_users_are_the_files_whose_ids_the_log_has(tmp_pat
     assert (mapping.users.file, mapping.users.attributes) == ("people.csv", ["town", "born"])
 
 
+def test_addresses_of_pages_are_no_titles(tmp_path: Path) -> None:
+    rows = "".join(f"N{n}\tsports\tHeadline {n % 6}\thttps://news.example/{n}.html\n" for n in range(10, 17))
+    news = folder_with(tmp_path, news__tsv=rows, clicks__csv=log("user,item,time", "{u},N{i},{t}"))
+    items = mapped(news).items
+    assert items is not None and items.columns is not None
+    assert items.title == items.columns[2]
+
+
 def test_plays_are_a_strength_without_an_upper_end(tmp_path: Path) -> None:
     text = "user,artist,plays\n" + "".join(f"{n // 6},a{n % 7},{n * n}\n" for n in range(60))
     scale = mapped(folder_with(tmp_path, log__csv=text)).rating
