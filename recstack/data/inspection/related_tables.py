@@ -4,14 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from recstack.data.inspection.columns import Column
-from recstack.data.inspection.matching import (
-    Role,
-    by_name,
-    free_columns,
-    holds_addresses,
-    is_id,
-    is_year,
-)
+from recstack.data.inspection.matching import Role, by_name, free_columns, holds_addresses, is_id, is_year
 from recstack.data.inspection.names import (
     EPISODES,
     GENRES,
