@@ -121,7 +121,7 @@ test: java redis lint ## lint, then run every test; ARGS="tests/unit -k profile"
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --ignore=tests/day_two $(ARGS)
 
 .PHONY: day-two
-day-two: java redis venv ## the tests of a second day (changed logs, kills, expired tokens), some 10 minutes; ARGS picks
+day-two: java redis venv ## the tests of a second day (changed logs, kills, expired tokens), some 15 minutes; ARGS picks
 	@$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/day_two $(ARGS)
 
 .PHONY: lint
